@@ -1,0 +1,55 @@
+"""L_VAE = L_full + β·L_KL + L_beat + α·L_spec (SE-Diff, part 1)."""
+
+import torch
+from torch import Tensor
+
+from sediff.autoencoder.beat import BeatGrid, crop_beats
+from sediff.autoencoder.model import MILLIVOLTS, Autoencoder
+from sediff.autoencoder.params import AutoencoderParams
+
+EPSILON = 0.05  # floor of a spectrum, in units of MILLIVOLTS: below it is noise
+ARTEFACT = 4.0  # in units of MILLIVOLTS: larger errors count linearly, so artefacts do not rule the loss
+
+
+def vae_loss(
+    autoencoder: Autoencoder, x: Tensor, grid: BeatGrid, params: AutoencoderParams, rng: torch.Generator
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """L_VAE of a batch x (batch, 8, 1000) in mV, and its terms."""
+    mean, log_variance = autoencoder.encoder(x)
+    noise = torch.randn(mean.shape, generator=rng).to(x.device)
+    z = mean + noise * (0.5 * log_variance).exp()
+    beats = crop_beats(x, grid) / MILLIVOLTS
+    predicted = autoencoder.beat_decoder(z).float() / MILLIVOLTS
+    terms = {
+        "full": robust(autoencoder.decoder(z).float() / MILLIVOLTS - x / MILLIVOLTS),
+        "kl": 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).float().mean(),
+        "beat": robust(predicted - beats[:, 0]),
+        "spectrum": spectral(predicted, beats),
+    }
+    total = (
+        terms["full"]
+        + params.kl_weight * terms["kl"]
+        + params.beat_weight * terms["beat"]
+        + params.spectrum_weight * terms["spectrum"]
+    )
+    return total, terms
+
+
+def robust(error: Tensor) -> Tensor:
+    """Mean squared error that grows linearly beyond ARTEFACT (Huber)."""
+    return 2 * torch.nn.functional.huber_loss(error, torch.zeros_like(error), delta=ARTEFACT)
+
+
+def spectral(predicted: Tensor, beats: Tensor) -> Tensor:
+    """L_spec: log-magnitude spectra of the predicted beat (batch, leads, n) against each real beat (batch, J, leads, n).
+
+    w(f) falls as 1/(1+k), k the bin, so that the bins where an ECG has its energy count most.
+    """
+    difference = _log_spectrum(predicted)[:, None] - _log_spectrum(beats)
+    weight = 1 / (1 + torch.arange(difference.shape[-1], device=difference.device))
+    return (weight * difference**2).sum(-1).mean() / weight.sum()
+
+
+def _log_spectrum(beat: Tensor) -> Tensor:
+    centred = beat - beat.mean(-1, keepdim=True)
+    return torch.log(EPSILON + torch.fft.rfft(centred, norm="ortho").abs())

@@ -1,0 +1,21 @@
+"""Parameters of the autoencoder stage."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from sediff.section import Section
+
+
+class AutoencoderParams(Section):
+    """Size, training and the weights of L_VAE = L_full + kl·L_KL + beat·L_beat + spectrum·L_spec."""
+
+    width: int = Field(96, ge=8, le=1024, multiple_of=4, description="channels at the latent's resolution")
+    depth: int = Field(4, ge=1, le=32, description="residual blocks at the latent's resolution")
+    steps: int = Field(700, ge=1, description="training steps")
+    batch_size: int = Field(48, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    kl_weight: float = Field(1e-4, ge=0)
+    beat_weight: float = Field(0.5, ge=0)
+    spectrum_weight: float = Field(0.01, ge=0, description="α of the paper")

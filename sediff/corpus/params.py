@@ -1,0 +1,55 @@
+"""Parameters of the corpus stage."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from sediff.section import Section
+
+Sharing = Literal["open", "restricted"]
+
+
+class SourceParams(Section):
+    """A raw corpus: who reads it, what it is called and who may see it. Its path is a local setting."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="logical name, first part of each record's id")
+    reader: Literal["ptb-xl"] = Field(description="layout of the folder")
+    sharing: Sharing = "open"
+
+
+class FoldParams(Section):
+    """Which of the source's folds (`strat_fold`) go to which split."""
+
+    train: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
+    validation: tuple[int, ...] = (8,)
+    test: tuple[int, ...] = (9, 10)
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> Self:
+        folds = self.train + self.validation + self.test
+        if len(set(folds)) != len(folds):
+            raise ValueError("a fold may stand in one split only")
+        return self
+
+
+class ScreeningParams(Section):
+    """Limits beyond which a recording is set aside."""
+
+    max_amplitude_mv: float = Field(8.0, gt=0, description="largest absolute value")
+    flat_range_mv: float = Field(0.02, ge=0, description="a lead whose range is smaller is flat")
+    max_limb_lead_residual_mv: float = Field(
+        0.05, gt=0, description="largest departure from the limb-lead identities"
+    )
+    min_beats: int = Field(3, ge=2, description="fewer R peaks cannot be worked with")
+
+
+class CorpusParams(Section):
+    """What is read and how it is screened."""
+
+    sources: tuple[SourceParams, ...] = Field(min_length=1)
+    folds: FoldParams = FoldParams()
+    screening: ScreeningParams = ScreeningParams()
+    min_likelihood: float = Field(
+        50.0, ge=0, le=100, description="a statement counts from this likelihood on; 0 means unstated and counts"
+    )
+    shards: int = Field(16, ge=1, le=4096, description="files of records; a patient's hash chooses one")

@@ -1,0 +1,143 @@
+"""The denoiser: a transformer over the latent with cross-attention to condition tokens.
+
+Shapes: noisy latent z_t (batch, 8, 125); rhythm channels (batch, 16, 125), the limit cycle
+(cos θ, sin θ) at 100 Hz folded to the latent's resolution; condition tokens (batch, K, C) with a mask.
+"""
+
+import math
+from pathlib import Path
+from typing import Self
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from sediff.autoencoder.model import LATENT_CHANNELS, LATENT_STEPS, STRIDE
+from sediff.diffusion.params import DenoiserParams
+from sediff.files import read_json, write_json
+
+RHYTHM_CHANNELS = 2 * STRIDE
+
+
+class Attention(nn.Module):
+    """Multi-head attention by plain matrix products, whose backward pass is the faster one on a CPU."""
+
+    def __init__(self, width: int, heads: int, context: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width, bias=False)
+        self.key_value = nn.Linear(context, 2 * width, bias=False)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
+        q = self._split(self.query(x))
+        k, v = (self._split(part) for part in self.key_value(context).chunk(2, dim=-1))
+        scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+        if mask is not None:
+            scores = scores.masked_fill(~mask[:, None, None], -1e4)
+        return self.out((scores.softmax(-1) @ v).transpose(1, 2).flatten(2))
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class Block(nn.Module):
+    """Self-attention, local convolution, cross-attention, MLP; each modulated by the noise level (adaLN-zero)."""
+
+    def __init__(self, width: int, heads: int, context: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=False) for _ in range(3))
+        self.self_attention = Attention(width, heads, width)
+        self.cross_attention = Attention(width, heads, context)
+        self.local = nn.Conv1d(width, width, 3, padding=1, groups=width)
+        self.mlp = nn.Sequential(nn.Linear(width, 3 * width), nn.GELU(approximate="tanh"), nn.Linear(3 * width, width))
+        self.modulation = nn.Linear(width, 9 * width)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, x: Tensor, level: Tensor, context: Tensor, mask: Tensor) -> Tensor:
+        parts = self.modulation(level)[:, None].chunk(9, dim=-1)
+        (shift1, scale1, gate1), (shift2, scale2, gate2), (shift3, scale3, gate3) = parts[:3], parts[3:6], parts[6:]
+        h = self.norms[0](x) * (1 + scale1) + shift1
+        h = h + self.local(h.transpose(1, 2)).transpose(1, 2)
+        x = x + gate1 * self.self_attention(h, h)
+        h = self.norms[1](x) * (1 + scale2) + shift2
+        x = x + gate2 * self.cross_attention(h, context, mask)
+        h = self.norms[2](x) * (1 + scale3) + shift3
+        return x + gate3 * self.mlp(h)
+
+
+class Denoiser(nn.Module):
+    """v(z_t, λ, rhythm, condition). Dropped conditions are replaced by one learned token."""
+
+    def __init__(self, params: DenoiserParams, context: int) -> None:
+        super().__init__()
+        self.params, self.context = params, context
+        width, patch = params.width, params.patch
+        self.tokens = math.ceil(LATENT_STEPS / patch)
+        self.padding = self.tokens * patch - LATENT_STEPS
+        self.patches = nn.Linear(patch * (LATENT_CHANNELS + RHYTHM_CHANNELS), width)
+        self.position = nn.Parameter(0.02 * torch.randn(1, self.tokens, width))
+        self.level = nn.Sequential(nn.Linear(64, width), nn.SiLU(), nn.Linear(width, width))
+        self.pooled = nn.Linear(context, width)
+        self.empty = nn.Parameter(0.02 * torch.randn(1, 1, context))
+        self.blocks = nn.ModuleList(Block(width, params.heads, context) for _ in range(params.depth))
+        self.norm = nn.LayerNorm(width)
+        self.out = nn.Linear(width, patch * LATENT_CHANNELS)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+        self.register_buffer("frequencies", torch.exp(torch.linspace(math.log(0.05), math.log(5), 32)), persistent=False)
+
+    def forward(
+        self, z_t: Tensor, lam: Tensor, rhythm: Tensor, context: Tensor, mask: Tensor, dropped: Tensor | None = None
+    ) -> Tensor:
+        """Predict v.
+
+        Args:
+            z_t: (batch, 8, 125); lam: log-SNR (batch,); rhythm: (batch, 16, 125).
+            context: condition tokens (batch, K, C); mask: (batch, K), true where a token is there.
+            dropped: (batch,), true where tokens and rhythm are withheld (classifier-free guidance).
+        """
+        if dropped is not None:
+            context = torch.where(dropped[:, None, None], self.empty.to(context.dtype), context)
+            mask = mask.clone()
+            mask[dropped] = False
+            mask[dropped, 0] = True
+            rhythm = rhythm * ~dropped[:, None, None]
+        angles = lam[:, None] * self.frequencies
+        weights = mask.to(context.dtype)[..., None]
+        pooled = (context * weights).sum(1) / weights.sum(1)
+        level = nn.functional.silu(self.level(torch.cat([angles.sin(), angles.cos()], -1)) + self.pooled(pooled))
+        x = self.patches(self._fold(torch.cat([z_t, rhythm], dim=1))) + self.position
+        for block in self.blocks:
+            x = block(x, level, context, mask)
+        return self._unfold(self.out(self.norm(x)))
+
+    def _fold(self, x: Tensor) -> Tensor:
+        """(batch, channels, 125) to patches (batch, tokens, channels * patch)."""
+        x = nn.functional.pad(x, (0, self.padding))
+        return x.unflatten(-1, (self.tokens, self.params.patch)).permute(0, 2, 1, 3).flatten(2)
+
+    def _unfold(self, x: Tensor) -> Tensor:
+        x = x.unflatten(-1, (LATENT_CHANNELS, self.params.patch)).permute(0, 2, 1, 3).flatten(2)
+        return x[..., :LATENT_STEPS]
+
+    def save(self, folder: Path) -> None:
+        """Write `denoiser.safetensors` and `denoiser.json`."""
+        save_file(self.state_dict(), folder / "denoiser.safetensors")
+        config = {"schema_version": 1, "context": self.context, "denoiser": self.params.model_dump()}
+        write_json(folder / "denoiser.json", config)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote, in evaluation mode and frozen."""
+        config = read_json(folder / "denoiser.json")
+        denoiser = cls(DenoiserParams(**config["denoiser"]), config["context"])
+        denoiser.load_state_dict(load_file(folder / "denoiser.safetensors"))
+        return denoiser.eval().requires_grad_(False)
+
+
+def rhythm_channels(phase: Tensor) -> Tensor:
+    """Fold the limit cycle of θ (batch, 1000) to the latent's resolution: (batch, 16, 125)."""
+    cycle = torch.stack([phase.cos(), phase.sin()], dim=1)  # (batch, 2, 1000)
+    return cycle.unflatten(-1, (LATENT_STEPS, STRIDE)).permute(0, 1, 3, 2).flatten(1, 2)

@@ -1,0 +1,38 @@
+"""Parameters of the diffusion stage."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from sediff.section import Section
+
+
+class DenoiserParams(Section):
+    """Size of the denoiser."""
+
+    width: int = Field(192, ge=16, le=2048)
+    depth: int = Field(6, ge=1, le=64)
+    heads: int = Field(3, ge=1, le=64, description="few heads are faster on a CPU")
+    patch: int = Field(2, ge=1, le=25, description="latent steps in a token")
+
+
+class PhysicsParams(Section):
+    """L_total = L_DDPM + euler·L_Euler + interlead·L_interlead, weighted by the noise level."""
+
+    euler: float = Field(1e-3, ge=0, description="λ of the paper")
+    interlead: float = Field(1e-3, ge=0, description="γ of the paper")
+    every: int = Field(4, ge=1, description="every how many steps the terms are taken (scaled to match)")
+    rows: int = Field(16, ge=1, description="records of a batch they are taken on")
+
+
+class DiffusionParams(Section):
+    """The denoiser, its training and the physics terms."""
+
+    denoiser: DenoiserParams = DenoiserParams()
+    physics: PhysicsParams = PhysicsParams()
+    steps: int = Field(1000, ge=1, description="training steps")
+    batch_size: int = Field(64, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    average: float = Field(0.995, ge=0, lt=1, description="rate of the weights' moving average")
+    condition_dropout: float = Field(0.1, ge=0, le=1)
+    precision: Literal["float32", "bfloat16"] = "bfloat16"

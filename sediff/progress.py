@@ -1,0 +1,33 @@
+"""Progress of a long step: a bar on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+Log = Callable[[str], None]
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def log_line(message: str) -> None:
+    """Print one line at once, above any progress bar."""
+    tqdm.write(message, file=sys.stderr)
+
+
+def track(items: Iterable[Item], total: int, label: str, log: Log = log_line) -> Iterator[Item]:
+    """Yield items and show how many of `total` are done, the rate and the time left."""
+    if sys.stderr.isatty():
+        yield from tqdm(items, total=total, desc=label, file=sys.stderr, leave=False)
+        return
+    started = last = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - last >= SECONDS_BETWEEN_LINES and done < total:
+            rate = done / (now - started)
+            log(f"{label}: {done} of {total} ({rate:.3g}/s, {(total - done) / rate:.0f} s left)")
+            last = now
