@@ -1,14 +1,16 @@
 """The one training loop: resumable, and the same weights whatever interrupted it.
 
 Randomness has no state to save: the order of the records is a function of (seed, epoch) and a step's
-noise of (seed, step). A checkpoint therefore holds weights, their moving average, the optimiser and
-the step.
+noise of (seed, step). A checkpoint therefore holds weights, their moving average, the optimiser, the
+step and the curves so far.
 """
 
+import copy
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor, nn
@@ -95,9 +97,8 @@ def train(
         network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay, betas=(0.9, 0.99)
     )
     checkpoint = work / f"{label}.pt"
-    first_step, log = _resume(checkpoint, network, average, optimiser)
+    first_step, log, sums = _resume(checkpoint, network, average, optimiser)
     every = max(1, schedule.steps // CURVE_POINTS)
-    sums: dict[str, float] = {}
     network.train()
     steps = batches(records, schedule.batch_size, seed, first_step, schedule.steps)
     for step, rows in track(steps, schedule.steps - first_step, f"{label}: steps"):
@@ -116,9 +117,9 @@ def train(
             log.append({"step": step + 1.0, **{name: value / every for name, value in sums.items()}})
             sums = {}
             _refuse_divergence(log[-1]["loss"], label, step)
-        if (step + 1) % schedule.checkpoint_every == 0 and sums == {}:
-            _save(checkpoint, network, average, optimiser, step + 1, log)
-    _save(checkpoint, network, average, optimiser, schedule.steps, log)
+        if (step + 1) % schedule.checkpoint_every == 0:
+            _save(checkpoint, network, average, optimiser, step + 1, log, sums)
+    _save(checkpoint, network, average, optimiser, schedule.steps, log, sums)
     return average.network.eval(), _curves(log)
 
 
@@ -127,7 +128,7 @@ class _Average:
 
     def __init__(self, network: nn.Module, rate: float) -> None:
         self.rate = rate
-        self.network = _copy(network) if rate else network
+        self.network = copy.deepcopy(network).requires_grad_(False) if rate else network
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
@@ -139,18 +140,19 @@ class _Average:
             target.copy_(source)
 
 
-def _copy(network: nn.Module) -> nn.Module:
-    import copy
-
-    return copy.deepcopy(network).requires_grad_(False)
-
-
 def _save(
-    path: Path, network: nn.Module, average: _Average, optimiser: torch.optim.Optimizer, step: int, log: list
+    path: Path,
+    network: nn.Module,
+    average: _Average,
+    optimiser: torch.optim.Optimizer,
+    step: int,
+    log: list[dict[str, float]],
+    sums: dict[str, float],
 ) -> None:
     state = {
         "step": step,
         "log": log,
+        "sums": sums,
         "network": network.state_dict(),
         "average": average.network.state_dict() if average.rate else {},
         "optimiser": optimiser.state_dict(),
@@ -161,19 +163,19 @@ def _save(
 
 def _resume(
     path: Path, network: nn.Module, average: _Average, optimiser: torch.optim.Optimizer
-) -> tuple[int, list[dict[str, float]]]:
+) -> tuple[int, list[dict[str, float]], dict[str, float]]:
     if not path.exists():
-        return 0, []
+        return 0, [], {}
     try:
         state = torch.load(path, weights_only=True)
         network.load_state_dict(state["network"])
         if average.rate:
             average.network.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
-    except (RuntimeError, KeyError, ValueError, EOFError, OSError) as error:
+    except (RuntimeError, KeyError, ValueError, EOFError, OSError, UnpicklingError) as error:
         first_line = str(error).splitlines()[0]
         raise UserError(f"{path} is no checkpoint of this configuration ({first_line}): remove it.") from None
-    return state["step"], state["log"]
+    return state["step"], state["log"], state["sums"]
 
 
 def _refuse_divergence(value: float, label: str, step: int) -> None:

@@ -1,11 +1,16 @@
-"""L_VAE = L_full + β·L_KL + L_beat + α·L_spec (SE-Diff, part 1)."""
+"""L_VAE = L_full + β·L_KL + L_beat + α·L_spec (SE-Diff, part 1).
+
+One term of our own helps D_beat: a cross-entropy on where the R of its beat lies, which its shape alone teaches
+slowly.
+"""
 
 import torch
 from torch import Tensor
 
 from sediff.autoencoder.beat import BeatGrid, crop_beats
-from sediff.autoencoder.model import MILLIVOLTS, Autoencoder
+from sediff.autoencoder.model import MILLIVOLTS, Autoencoder, soft_crop
 from sediff.autoencoder.params import AutoencoderParams
+from sediff.ecg import SAMPLES, SAMPLING_RATE
 
 EPSILON = 0.05  # floor of a spectrum, in units of MILLIVOLTS: below it is noise
 ARTEFACT = 4.0  # in units of MILLIVOLTS: larger errors count linearly, so artefacts do not rule the loss
@@ -18,21 +23,31 @@ def vae_loss(
     mean, log_variance = autoencoder.encoder(x)
     noise = torch.randn(mean.shape, generator=rng).to(x.device)
     z = mean + noise * (0.5 * log_variance).exp()
-    beats = crop_beats(x, grid) / MILLIVOLTS
-    predicted = autoencoder.beat_decoder(z).float() / MILLIVOLTS
+    decoded = autoencoder.decoder(z).float()
+    place = autoencoder.beat_finder(z).float()
+    inside = grid.inside()[:, None]
+    beats = crop_beats(x, grid) * inside[:, None] / MILLIVOLTS
+    predicted = soft_crop(decoded, place.softmax(-1)) * inside / MILLIVOLTS
     terms = {
-        "full": robust(autoencoder.decoder(z).float() / MILLIVOLTS - x / MILLIVOLTS),
+        "full": robust((decoded - x) / MILLIVOLTS),
         "kl": 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).float().mean(),
         "beat": robust(predicted - beats[:, 0]),
         "spectrum": spectral(predicted, beats),
+        "place": torch.nn.functional.cross_entropy(place, r_samples(grid)),
     }
     total = (
         terms["full"]
         + params.kl_weight * terms["kl"]
         + params.beat_weight * terms["beat"]
+        + params.place_weight * terms["place"]
         + params.spectrum_weight * terms["spectrum"]
     )
     return total, terms
+
+
+def r_samples(grid: BeatGrid) -> Tensor:
+    """Sample at which the R of each record's first complete beat lies, (batch,)."""
+    return (grid.r_peaks[:, 0] * SAMPLING_RATE).round().long().clamp(max=SAMPLES - 1)
 
 
 def robust(error: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from sediff.autoencoder.beat import BEAT_SAMPLES
+from sediff.autoencoder.beat import BEAT_SAMPLES, R_SAMPLE
 from sediff.ecg import INDEPENDENT_LEADS
 from sediff.files import read_json, write_json
 
@@ -75,33 +75,42 @@ class Decoder(nn.Module):
         return self.layers(z) * MILLIVOLTS
 
 
-class BeatDecoder(nn.Module):
-    """D_beat: z (batch, 8, 125) to one beat h (batch, 8, 96) in mV, on the grid of `autoencoder.beat`.
+class BeatFinder(nn.Module):
+    """Where the first complete beat lies: z (batch, 8, 125) to logits over the samples of its R (batch, 1000)."""
 
-    Attention pools the latent's steps, since the beat may lie anywhere near the start of the record.
-    """
-
-    def __init__(self, width: int, heads: int = 4) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv1d(LATENT_CHANNELS + 1, width, 9, padding=4), nn.GELU(), ResidualBlock(width, 9)
-        )
-        self.scores = nn.Conv1d(width, heads, 1)
-        self.beat = nn.Sequential(
-            nn.Linear(heads * width, 2 * width), nn.GELU(), nn.Linear(2 * width, LEADS * BEAT_SAMPLES)
+        self.layers = nn.Sequential(
+            nn.Conv1d(LATENT_CHANNELS + 1, width, 9, padding=4),
+            nn.GELU(),
+            ResidualBlock(width, 9),
+            ResidualBlock(width, 25),
+            nn.Conv1d(width, STRIDE, 1),
         )
         self.register_buffer("position", torch.linspace(-1, 1, LATENT_STEPS)[None, None], persistent=False)
 
     def forward(self, z: Tensor) -> Tensor:
-        position = self.position.expand(len(z), 1, -1)
-        features = self.features(torch.cat([z, position], dim=1))  # (batch, width, 125)
-        weights = self.scores(features).softmax(dim=-1)  # (batch, heads, 125)
-        pooled = weights @ features.transpose(1, 2)  # (batch, heads, width)
-        return self.beat(pooled.flatten(1)).unflatten(1, (LEADS, BEAT_SAMPLES)) * MILLIVOLTS
+        logits = self.layers(torch.cat([z, self.position.expand(len(z), 1, -1)], dim=1))  # (batch, 8, 125)
+        return logits.transpose(1, 2).flatten(1)
+
+
+def soft_crop(x: Tensor, weights: Tensor) -> Tensor:
+    """Mean of the 96-sample windows around every sample, by weight: a crop that stays differentiable.
+
+    x (batch, 8, 1000) and weights over its samples (batch, 1000) give (batch, 8, 96).
+    """
+    padded = nn.functional.pad(x, (R_SAMPLE, BEAT_SAMPLES - R_SAMPLE - 1), mode="replicate")
+    kernels = weights.repeat_interleave(LEADS, dim=0)[:, None]  # (batch · 8, 1, 1000)
+    cropped = nn.functional.conv1d(padded.flatten(0, 1)[None], kernels, groups=len(kernels))
+    return cropped[0].unflatten(0, (len(x), LEADS))
 
 
 class Autoencoder(nn.Module):
-    """E, D and D_beat over standardised latents: z = (E(x) - shift) / scale."""
+    """E, D and D_beat over standardised latents: z = (E(x) - shift) / scale.
+
+    D_beat is D, cropped around the R that a light network finds in the latent. A network that draws the
+    beat itself needs many times the training: after 600 steps it was further from the beat than D is.
+    """
 
     shift: Tensor
     scale: Tensor
@@ -111,7 +120,7 @@ class Autoencoder(nn.Module):
         self.width, self.depth = width, depth
         self.encoder = Encoder(width, depth)
         self.decoder = Decoder(width, depth)
-        self.beat_decoder = BeatDecoder(width)
+        self.beat_finder = BeatFinder(width)
         self.register_buffer("shift", torch.zeros(LATENT_CHANNELS, 1))
         self.register_buffer("scale", torch.ones(LATENT_CHANNELS, 1))
 
@@ -124,8 +133,9 @@ class Autoencoder(nn.Module):
         return self.decoder(z * self.scale + self.shift)
 
     def decode_beat(self, z: Tensor) -> Tensor:
-        """Standardised latent (batch, 8, 125) to one beat (batch, 8, 96) in mV."""
-        return self.beat_decoder(z * self.scale + self.shift)
+        """D_beat: standardised latent (batch, 8, 125) to one beat (batch, 8, 96) in mV, R at sample 35."""
+        z = z * self.scale + self.shift
+        return soft_crop(self.decoder(z).float(), self.beat_finder(z).float().softmax(-1))
 
     def save(self, folder: Path) -> None:
         """Write `autoencoder.safetensors` and `autoencoder.json`."""

@@ -18,4 +18,5 @@ class AutoencoderParams(Section):
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     kl_weight: float = Field(1e-4, ge=0)
     beat_weight: float = Field(0.5, ge=0)
+    place_weight: float = Field(0.02, ge=0, description="where the beat lies; helps D_beat to find it")
     spectrum_weight: float = Field(0.01, ge=0, description="α of the paper")

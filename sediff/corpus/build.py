@@ -210,7 +210,9 @@ def _build_shard(shard: Shard, params: CorpusParams, vocabulary: Vocabulary, wor
             rejected.append(_reject(record, Unusable("few_beats", "fewer R peaks than screening.min_beats")))
     rows = [row for row, enough in zip(rows, usable, strict=True) if enough]
     table = pa.Table.from_pylist(rows, schema=SCHEMA.remove(len(SCHEMA) - 1))
-    table = table.append_column(SIGNAL, signal_column(np.array(signals, np.int16)[usable]) if signals else _no_signals())
+    table = table.append_column(
+        SIGNAL, signal_column(np.array(signals, np.int16)[usable]) if signals else _no_signals()
+    )
     write_table(table, work / _shard_name(shard.number))
     write_json(work / _rejections_name(shard.number), [asdict(rejection) for rejection in rejected])
 
@@ -284,7 +286,9 @@ def _drop_duplicates(folder: Path) -> list[Rejection]:
         for row_id, signal in zip(table["record_id"].to_pylist(), table["signal"].to_pylist(), strict=True):
             digests.append((row_id, hashlib.sha256(signal).digest()))
     first: dict[bytes, str] = {}
-    doubles = {row_id: first[digest] for row_id, digest in sorted(digests) if first.setdefault(digest, row_id) != row_id}
+    doubles = {
+        row_id: first[digest] for row_id, digest in sorted(digests) if first.setdefault(digest, row_id) != row_id
+    }
     for path in paths if doubles else ():
         table = pq.read_table(path)
         keep = [row_id not in doubles for row_id in table["record_id"].to_pylist()]

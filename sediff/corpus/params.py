@@ -37,9 +37,7 @@ class ScreeningParams(Section):
 
     max_amplitude_mv: float = Field(8.0, gt=0, description="largest absolute value")
     flat_range_mv: float = Field(0.02, ge=0, description="a lead whose range is smaller is flat")
-    max_limb_lead_residual_mv: float = Field(
-        0.05, gt=0, description="largest departure from the limb-lead identities"
-    )
+    max_limb_lead_residual_mv: float = Field(0.05, gt=0, description="largest departure from the limb-lead identities")
     min_beats: int = Field(3, ge=2, description="fewer R peaks cannot be worked with")
 
 

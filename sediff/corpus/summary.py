@@ -11,7 +11,7 @@ import polars as pl
 from sediff.records import read_columns
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
 MOST_FREQUENT = 24
 

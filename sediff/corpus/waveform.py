@@ -135,7 +135,5 @@ def _on_grid(millivolts: NDArray[np.float64], rate: float) -> NDArray[np.float64
         raise Unusable("too_short", f"{millivolts.shape[1] / rate:.2f} s")
     if rate != SAMPLING_RATE:
         common = gcd(int(rate), SAMPLING_RATE)
-        millivolts = resample_poly(
-            millivolts, SAMPLING_RATE // common, int(rate) // common, axis=1, padtype="mean"
-        )
+        millivolts = resample_poly(millivolts, SAMPLING_RATE // common, int(rate) // common, axis=1, padtype="mean")
     return millivolts[:, :SAMPLES]

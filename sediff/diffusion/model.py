@@ -86,7 +86,9 @@ class Denoiser(nn.Module):
         self.out = nn.Linear(width, patch * LATENT_CHANNELS)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
-        self.register_buffer("frequencies", torch.exp(torch.linspace(math.log(0.05), math.log(5), 32)), persistent=False)
+        self.register_buffer(
+            "frequencies", torch.exp(torch.linspace(math.log(0.05), math.log(5), 32)), persistent=False
+        )
 
     def forward(
         self, z_t: Tensor, lam: Tensor, rhythm: Tensor, context: Tensor, mask: Tensor, dropped: Tensor | None = None

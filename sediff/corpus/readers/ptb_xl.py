@@ -47,7 +47,9 @@ class PtbXlReader:
             table = pl.read_csv(self.table, infer_schema_length=0)
         except (PolarsError, OSError) as error:
             first_line = str(error).splitlines()[0]
-            raise UserError(f"{self.table} cannot be read as CSV in UTF-8 ({first_line}): mend or replace it.") from None
+            raise UserError(
+                f"{self.table} cannot be read as CSV in UTF-8 ({first_line}): mend or replace it."
+            ) from None
         missing = [column for column in COLUMNS if column not in table.columns]
         if missing:
             raise UserError(f"{self.table} has no column {', '.join(missing)}: is it PTB-XL's table?")

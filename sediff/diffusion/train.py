@@ -1,0 +1,177 @@
+"""The diffusion stage: L_total = L_DDPM + λ·L_Euler + γ·L_interlead (SE-Diff, part 3)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from sediff.autoencoder.beat import BeatGrid, beat_grid
+from sediff.autoencoder.model import Autoencoder
+from sediff.diffusion.model import Denoiser, rhythm_channels
+from sediff.diffusion.params import DiffusionParams
+from sediff.diffusion.physics import Waves, euler_loss, field, interlead_loss, slopes
+from sediff.diffusion.schedule import add_noise, alpha_sigma, estimate, log_snr, velocity
+from sediff.ecg import SAMPLES, SAMPLING_RATE
+from sediff.encoder.conditioner import Conditioner
+from sediff.encoder.conditions import Conditions, corpus_conditions, encode_conditions
+from sediff.files import write_json
+from sediff.records import read_columns
+from sediff.simulator.morphology import Morphology
+from sediff.simulator.ode import scale_with_rate
+from sediff.simulator.rhythm import phase
+from sediff.training import Schedule, seed_of, train
+from sediff.vocabulary import Vocabulary
+
+RECORDS_FOR_SCALE = 512
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What the denoiser learns from, a row for each training record.
+
+    Attributes:
+        latents: standardised, (n, 8, 125).
+        phases: θ at 100 Hz, (n, 1000).
+        conditions: encoded conditions.
+        grid, waves: where the beats lie and the simulator's morphology of the record's class.
+    """
+
+    latents: Tensor
+    phases: Tensor
+    conditions: Conditions
+    grid: BeatGrid
+    waves: Waves
+
+
+def train_diffusion(
+    params: DiffusionParams,
+    corpus: Path,
+    simulator: Path,
+    knowledge: Path,
+    encoder: Path,
+    autoencoder: Path,
+    vocabulary: Vocabulary,
+    out: Path,
+    report: Path,
+    work: Path,
+    seed: int,
+    device: torch.device,
+) -> str:
+    """Train the denoiser on the training records and write `denoiser.*` into `out`."""
+    conditioner = Conditioner.load(encoder).to(device)
+    decoder = Autoencoder.load(autoencoder).to(device)
+    data = load_training_data(corpus, simulator, knowledge, autoencoder, conditioner, vocabulary)
+    torch.manual_seed(seed_of(seed, "denoiser"))
+    denoiser = Denoiser(params.denoiser, conditioner.config["width"]).to(device)
+    step = TrainingStep(params, denoiser, conditioner, decoder, data, device)
+    schedule = Schedule(
+        params.steps,
+        min(params.batch_size, len(data.latents)),
+        params.learning_rate,
+        average=params.average,
+        precision=params.precision,
+    )
+    averaged, curves = train(
+        denoiser, step, len(data.latents), schedule, seed=seed, work=work, label="denoiser", device=device
+    )
+    assert isinstance(averaged, Denoiser)
+    averaged.cpu().save(out)
+    write_json(report / "curves.json", {"denoiser": curves})
+    final = {name: curve["y"][-1] for name, curve in curves.items()}
+    parameters = sum(weight.numel() for weight in averaged.parameters())
+    metrics = {"parameters": parameters, "records": len(data.latents), "steps": params.steps, "final": final}
+    write_json(report / "metrics.json", metrics)
+    return f"denoiser of {parameters / 1e6:.1f} M weights, {params.steps} steps, loss {final['denoising']:.3f}"
+
+
+class TrainingStep:
+    """The loss of one batch; physics speaks every few steps, on some rows, through the frozen D_beat."""
+
+    def __init__(
+        self,
+        params: DiffusionParams,
+        denoiser: nn.Module,
+        conditioner: Conditioner,
+        decoder: Autoencoder,
+        data: TrainingData,
+        device: torch.device,
+    ) -> None:
+        self.params, self.denoiser, self.conditioner, self.decoder = params, denoiser, conditioner, decoder
+        self.data, self.device = data, device
+        self.slope_scale = self._slope_scale()
+
+    def __call__(self, rows: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        data, params = self.data, self.params
+        z = data.latents[rows].to(self.device)
+        noise = torch.randn(z.shape, generator=rng).to(self.device)
+        # Stratified times: one in each of equal parts of (0, 1), so that a batch covers every noise level.
+        u = (torch.arange(len(rows)) + torch.rand(len(rows), generator=rng)) / len(rows)
+        lam = log_snr(u.clamp(1e-4, 1 - 1e-4)).to(self.device)
+        dropped = (torch.rand(len(rows), generator=rng) < params.condition_dropout).to(self.device)
+        conditions = data.conditions.rows(rows).withheld(params.condition_dropout, rng).to(self.device)
+        with torch.no_grad():
+            tokens, mask = self.conditioner(conditions)
+        rhythm = rhythm_channels(data.phases[rows]).to(self.device)
+
+        z_t = add_noise(z, noise, lam)
+        v = self.denoiser(z_t, lam, rhythm, tokens, mask, dropped).float()
+        terms = {"denoising": nn.functional.mse_loss(v, velocity(z, noise, lam))}
+        physics = params.physics
+        speaks = torch.rand((), generator=rng) < 1 / physics.every
+        if not speaks or not (physics.euler or physics.interlead):
+            zero = torch.zeros((), device=self.device)
+            return terms["denoising"], {**terms, "euler": zero, "interlead": zero}
+        chosen = torch.randperm(len(rows), generator=rng)[: physics.rows]
+        euler, interlead = self.physics(estimate(z_t, v, lam)[chosen], lam[chosen], rows[chosen])
+        terms |= {"euler": physics.every * euler, "interlead": physics.every * interlead}
+        total = terms["denoising"] + physics.euler * terms["euler"] + physics.interlead * terms["interlead"]
+        return total, terms
+
+    def physics(self, estimated: Tensor, lam: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """L_Euler and L_interlead of ẑ (batch, 8, 125), each record weighted by α² = SNR / (1 + SNR)."""
+        grid, waves = self.data.grid.rows(rows).to(self.device), self.data.waves.rows(rows).to(self.device)
+        beat = self.decoder.decode_beat(estimated)
+        slope, vector, inside = slopes(beat), field(beat, grid, waves), grid.inside()[:, :-1]
+        weight = alpha_sigma(lam)[0] ** 2 / self.slope_scale
+        euler, interlead = euler_loss(slope, vector, inside), interlead_loss(slope, vector, inside)
+        return (weight * euler).mean(), (weight * interlead).mean()
+
+    @torch.no_grad()
+    def _slope_scale(self) -> float:
+        """Mean square slope of the beats of the first records, (mV/s)²: the unit of the physics terms."""
+        latents = self.data.latents[:RECORDS_FOR_SCALE].to(self.device)
+        return float((slopes(self.decoder.decode_beat(latents)) ** 2).mean())
+
+
+def load_training_data(
+    corpus: Path, simulator: Path, knowledge: Path, autoencoder: Path, conditioner: Conditioner, vocabulary: Vocabulary
+) -> TrainingData:
+    """Gather latents, phases, conditions and morphology of the training records, in corpus order."""
+    records = read_columns(corpus / "records").filter(pl.col("split") == "train")
+    latents = load_file(autoencoder / "latents.safetensors")["latents"]
+    peaks = [np.asarray(row, np.float64) for row in records["r_peaks"].to_list()]
+    rates = torch.tensor(records["heart_rate"].to_numpy().astype(np.float32))
+    morphology = Morphology.load(simulator)
+    theta, a, b = morphology.for_statements(records["statements"].to_list())[:3]
+    theta, b = scale_with_rate(theta, b, rates[:, None, None])
+    return TrainingData(
+        latents=latents,
+        phases=torch.from_numpy(np.stack([record_phase(row) for row in peaks])),
+        conditions=encode_conditions(corpus_conditions(records, knowledge), vocabulary, conditioner.buckets),
+        grid=beat_grid(peaks),
+        waves=Waves(theta, a, b),
+    )
+
+
+def record_phase(peaks: NDArray[np.float64]) -> NDArray[np.float32]:
+    """θ of a record at 100 Hz, (1000,), from its R peaks in seconds; the mean RR goes on beyond the outer ones."""
+    rr = float(np.mean(np.diff(peaks)))
+    duration = SAMPLES / SAMPLING_RATE
+    before = peaks[0] - rr * np.arange(int(peaks[0] / rr) + 1, 0, -1)
+    after = peaks[-1] + rr * np.arange(1, int((duration - peaks[-1]) / rr) + 2)
+    return phase(np.concatenate([before, peaks, after]), np.arange(SAMPLES) / SAMPLING_RATE).astype(np.float32)

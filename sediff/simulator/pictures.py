@@ -1,0 +1,36 @@
+"""Pictures of the simulator's fits."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from numpy.typing import NDArray
+
+from sediff.ecg import INDEPENDENT_LEADS
+
+matplotlib.use("Agg")
+from matplotlib import pyplot  # noqa: E402
+
+SHOWN = ("I", "II", "V1", "V6")
+MOST = 24
+
+
+def draw_fits(fits: list[tuple[str, NDArray, NDArray]], folder: Path) -> None:
+    """Draw `fits.png`: median beat and fit, each (8, 128) in mV over θ, a row for each statement."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fits = fits[:MOST]
+    figure, axes = pyplot.subplots(len(fits), len(SHOWN), figsize=(9, 1.1 * len(fits)), sharex=True, squeeze=False)
+    theta = np.linspace(-np.pi, np.pi, fits[0][1].shape[-1], endpoint=False)
+    for row, (statement, beat, fitted) in zip(axes, fits, strict=True):
+        row[0].set_ylabel("all" if statement == "*" else statement, rotation=0, ha="right", fontsize=8)
+        for axis, lead in zip(row, SHOWN, strict=True):
+            index = INDEPENDENT_LEADS.index(lead)
+            axis.plot(theta, beat[index], color="#444", linewidth=1.2)
+            axis.plot(theta, fitted[index], color="#c0392b", linewidth=0.9)
+            axis.tick_params(labelsize=6)
+    for axis, lead in zip(axes[0], SHOWN, strict=True):
+        axis.set_title(f"{lead} (mV)", fontsize=9)
+    figure.suptitle("Median beat (grey) and McSharry's model (red) over phase θ", fontsize=10)
+    figure.tight_layout(rect=(0, 0, 1, 0.985))
+    figure.savefig(folder / "fits.png", dpi=100, metadata={"Software": None})
+    pyplot.close(figure)

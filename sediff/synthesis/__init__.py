@@ -1,0 +1,1 @@
+"""Synthetic datasets: a pure function of the models, a request and a seed."""

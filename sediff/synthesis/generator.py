@@ -1,0 +1,117 @@
+"""From conditions to signals: rhythm, latent, ECG. A record depends on (seed, index, try) and its condition alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sediff.autoencoder.model import LATENT_CHANNELS, LATENT_STEPS, Autoencoder
+from sediff.diffusion.model import Denoiser, rhythm_channels
+from sediff.diffusion.sampler import dpm_solver_2m, guided
+from sediff.ecg import SAMPLES, SAMPLING_RATE, to_microvolts, twelve_leads
+from sediff.encoder.conditioner import Conditioner
+from sediff.encoder.conditions import Conditions, encode_conditions
+from sediff.files import sha256_file, sha256_json
+from sediff.simulator.morphology import Morphology
+from sediff.simulator.rhythm import RhythmModel, phase, sample_r_peaks
+from sediff.synthesis.params import SamplerParams
+from sediff.synthesis.request import RequestRow, expected_heart_rate
+from sediff.training import generator, seed_of
+from sediff.vocabulary import Vocabulary
+
+USUAL_HEART_RATE = 70.0  # bpm, where neither the request nor similar patients say
+WEIGHTS = (("encoder", "conditioner"), ("autoencoder", "autoencoder"), ("diffusion", "denoiser"))
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place of a record in a dataset: its noise is a function of these and nothing else."""
+
+    seed: int
+    index: int
+    attempt: int = 0
+
+
+class EcgGenerator:
+    """The trained models, ready to make records on one device."""
+
+    def __init__(
+        self,
+        conditioner: Conditioner,
+        autoencoder: Autoencoder,
+        denoiser: Denoiser,
+        morphology: Morphology,
+        rhythms: RhythmModel,
+        vocabulary: Vocabulary,
+        model: str,
+        device: torch.device,
+    ) -> None:
+        self.conditioner, self.autoencoder = conditioner.to(device), autoencoder.to(device)
+        self.denoiser, self.morphology, self.rhythms = denoiser.to(device), morphology, rhythms
+        self.vocabulary, self.model, self.device = vocabulary, model, device
+
+    @classmethod
+    def load(cls, data: Path, vocabulary: Vocabulary, device: torch.device) -> Self:
+        """Load the models below `data/` (encoder, autoencoder, diffusion, simulator)."""
+        return cls(
+            Conditioner.load(data / "encoder"),
+            Autoencoder.load(data / "autoencoder"),
+            Denoiser.load(data / "diffusion"),
+            Morphology.load(data / "simulator"),
+            RhythmModel.load(data / "simulator"),
+            vocabulary,
+            sha256_json([sha256_file(data / stage / f"{name}.safetensors") for stage, name in WEIGHTS]),
+            device,
+        )
+
+    def make(self, rows: Sequence[RequestRow], slots: Sequence[Slot], sampler: SamplerParams) -> NDArray[np.int16]:
+        """Make one record for each row: int16 microvolts, (n, 12, 1000)."""
+        conditions = encode_conditions([row.condition for row in rows], self.vocabulary, self.conditioner.buckets)
+        phases = torch.from_numpy(np.stack([self._phase(row, slot) for row, slot in zip(rows, slots, strict=True)]))
+        noise = torch.stack(
+            [
+                torch.randn(LATENT_CHANNELS, LATENT_STEPS, generator=generator("noise", s.seed, s.index, s.attempt))
+                for s in slots
+            ]
+        )
+        parts = []
+        for start in range(0, len(rows), sampler.batch_size):
+            index = _padded(start, len(rows), sampler.batch_size)
+            eight = self._sample(conditions.rows(index), phases[index], noise[index], sampler)
+            parts.append(eight[: len(rows) - start])
+        return twelve_leads(to_microvolts(torch.cat(parts).numpy()))
+
+    def _phase(self, row: RequestRow, slot: Slot) -> NDArray[np.float32]:
+        """The limit cycle's θ at 100 Hz for a rhythm of the condition: (1000,)."""
+        rng = np.random.default_rng(seed_of("rhythm", slot.seed, slot.index, slot.attempt))
+        rate = expected_heart_rate(row.condition) or USUAL_HEART_RATE
+        times, _ = sample_r_peaks(self.rhythms.draw(row.statements, rng), rate, rng, SAMPLES / SAMPLING_RATE)
+        return phase(times, np.arange(SAMPLES) / SAMPLING_RATE).astype(np.float32)
+
+    @torch.no_grad()
+    def _sample(self, conditions: Conditions, phases: Tensor, noise: Tensor, sampler: SamplerParams) -> Tensor:
+        """One batch of exactly `sampler.batch_size` rows: eight leads in mV, (batch, 8, 1000)."""
+        tokens, mask = self.conditioner(conditions.to(self.device))
+        rhythm = rhythm_channels(phases).to(self.device)
+        kept = torch.zeros(len(phases), dtype=torch.bool, device=self.device)
+
+        def predict(z_t: Tensor, lam: Tensor) -> Tensor:
+            conditional = self.denoiser(z_t, lam, rhythm, tokens, mask).float()
+            if sampler.guidance == 1:
+                return conditional
+            unconditional = self.denoiser(z_t, lam, rhythm, tokens, mask, ~kept).float()
+            return guided(conditional, unconditional, sampler.guidance)
+
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=sampler.precision == "bfloat16"):
+            latent = dpm_solver_2m(predict, noise.to(self.device), sampler.steps)
+        return self.autoencoder.decode(latent).float().cpu()
+
+
+def _padded(start: int, rows: int, batch_size: int) -> Tensor:
+    """Indices of a batch; the last batch repeats its last row until it is full."""
+    return torch.arange(start, start + batch_size).clamp(max=rows - 1)
