@@ -63,8 +63,7 @@ class Sheet:
         offset = self.width
         traces = tuple(trace + (offset, 0.0) for trace in other.traces)
         labels = tuple(
-            Label(label.x + offset, label.y, label.text, label.size, label.bold, label.anchor)
-            for label in other.labels
+            Label(label.x + offset, label.y, label.text, label.size, label.bold, label.anchor) for label in other.labels
         )
         height = max(self.height, other.height)
         return Sheet(self.width + other.width, height, self.traces + traces, self.labels + labels)
@@ -176,9 +175,7 @@ def fitting_gain(millivolts: NDArray[np.floating]) -> float:
     return next((gain for gain in GAINS if largest * gain <= ROOM), GAINS[-1])
 
 
-def _rows(
-    millivolts: NDArray[np.float64], gain: float, height: float
-) -> tuple[list[NDArray[np.float64]], list[Label]]:
+def _rows(millivolts: NDArray[np.float64], gain: float, height: float) -> tuple[list[NDArray[np.float64]], list[Label]]:
     traces, labels = [], []
     start = MARGIN + PULSE
     for row, leads in enumerate((*LAYOUT, (RHYTHM_LEAD,))):

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from sediff.autoencoder.beat import BeatGrid, crop_beats
-from sediff.autoencoder.model import MILLIVOLTS, Autoencoder, soft_crop
+from sediff.autoencoder.model import Autoencoder, soft_crop
 from sediff.autoencoder.params import AutoencoderParams
 from sediff.ecg import SAMPLES, SAMPLING_RATE
+from sediff.layers import MILLIVOLTS
 
 EPSILON = 0.05  # floor of a spectrum, in units of MILLIVOLTS: below it is noise
 ARTEFACT = 4.0  # in units of MILLIVOLTS: larger errors count linearly, so artefacts do not rule the loss

@@ -13,29 +13,12 @@ from torch import Tensor, nn
 from sediff.autoencoder.beat import BEAT_SAMPLES, R_SAMPLE
 from sediff.ecg import INDEPENDENT_LEADS
 from sediff.files import read_json, write_json
+from sediff.layers import MILLIVOLTS, ResidualBlock
 
 LEADS = len(INDEPENDENT_LEADS)
 LATENT_CHANNELS = 8
 LATENT_STEPS = 125
 STRIDE = 8  # samples of the ECG to one step of the latent
-MILLIVOLTS = 0.25  # typical size of a sample; the networks see x / MILLIVOLTS
-
-
-class ResidualBlock(nn.Module):
-    """Depthwise convolution over time, then a pointwise MLP: (batch, width, time) to the same."""
-
-    def __init__(self, width: int, kernel: int = 7) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width),
-            nn.GroupNorm(1, width),
-            nn.Conv1d(width, 2 * width, 1),
-            nn.GELU(),
-            nn.Conv1d(2 * width, width, 1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.layers(x)
 
 
 class Encoder(nn.Module):

@@ -2,8 +2,8 @@
 
 from torch import Tensor, cat, nn
 
-from sediff.autoencoder.model import MILLIVOLTS, ResidualBlock
 from sediff.ecg import INDEPENDENT_LEADS
+from sediff.layers import MILLIVOLTS, ResidualBlock
 
 FEATURES = 64
 

@@ -1,7 +1,6 @@
 """One prompt to files: WFDB records and ECG-paper pictures, as `sediff generate` makes them."""
 
 from pathlib import Path
-from typing import Literal
 
 import torch
 
@@ -11,23 +10,25 @@ from sediff.knowledge.index import KnowledgeIndex
 from sediff.paper import draw_ecg
 from sediff.synthesis.generator import EcgGenerator, Slot
 from sediff.synthesis.params import PromptRequest, SamplerParams
-from sediff.synthesis.request import prompt_request
+from sediff.synthesis.request import RequestRow, prompt_request
 from sediff.vocabulary import Vocabulary
 
-NEEDED = (
-    "encoder/conditioner.json",
-    "autoencoder/autoencoder.json",
-    "diffusion/denoiser.json",
-    "knowledge/profiles.parquet",
-)
+NEEDED = ("corpus", "simulator", "knowledge", "encoder", "autoencoder", "diffusion")
+
+
+def require_models(data: Path) -> None:
+    """Refuse to go on without the artifacts that generation needs.
+
+    Raises:
+        UserError: names the first that is missing.
+    """
+    missing = next((name for name in NEEDED if not (data / name / "manifest.json").exists()), None)
+    if missing:
+        raise UserError(f"{data / missing} is missing: run `make run` once, or `dvc pull`, to have the models.")
 
 
 def generate(
-    text: str,
-    age: float | None,
-    sex: Literal["male", "female"] | None,
-    heart_rate: float | None,
-    count: int,
+    prompt: PromptRequest,
     seed: int,
     sampler: SamplerParams,
     vocabulary: Vocabulary,
@@ -35,35 +36,51 @@ def generate(
     data: Path,
     out: Path,
     device: torch.device,
+    explain: bool,
 ) -> list[str]:
-    """Write `count` WFDB records and PNGs of one prompt into `out` and return lines for the user.
-
-    Raises:
-        UserError: the models are not there, or the prompt is out of range.
-    """
-    missing = [name for name in NEEDED if not (data / name).exists()]
-    if missing:
-        raise UserError(f"{data / missing[0]} is missing: run `make run` once, or `dvc pull`, to have the models.")
-    prompt = PromptRequest(text=text, age=age, sex=sex, heart_rate=heart_rate, records=count)
+    """Write `prompt.records` WFDB records and PNGs into `out` and return lines for the user."""
     rows = prompt_request([prompt], vocabulary, data / "knowledge", index)
     generator = EcgGenerator.load(data, vocabulary, device)
-    signals = generator.make(rows, [Slot(seed, position) for position in range(count)], sampler)
-    lines = []
-    for position, signal in enumerate(signals):
-        name = f"ecg{position:03d}"
-        write_wfdb(signal, out, name, _comments(rows[0], seed, position, generator.model))
-        title = f"SYNTHETIC · {text}"
-        draw_ecg(signal, title, out / f"{name}.png")
+    slots = [Slot(seed, position) for position in range(prompt.records)]
+    out.mkdir(parents=True, exist_ok=True)
+    lines = _explanation(rows[0]) if explain else []
+    for slot, signal in zip(slots, generator.make(rows, slots, sampler), strict=True):
+        name = f"ecg{slot.index:03d}"
+        write_wfdb(signal, out, name, _comments(rows[0], slot, generator.model))
+        draw_ecg(signal, f"SYNTHETIC · {_asked(rows[0])}", out / f"{name}.png")
         lines.append(f"{out / name}.hea, .dat and .png")
     return lines
 
 
-def _comments(row, seed: int, index: int, model: str) -> list[str]:
+def _asked(row: RequestRow) -> str:
     condition = row.condition
-    asked = {"text": condition.text, "age": condition.age, "sex": condition.sex, "heart rate": condition.heart_rate}
-    comments = ["SYNTHETIC ECG made by sediff; it belongs to no patient"]
-    comments += [f"{name}: {value}" for name, value in asked.items() if value is not None]
-    experience = condition.experience
-    if experience:
-        comments.append(f"experience: {experience.experience_id}")
-    return [*comments, f"seed: {seed}", f"index: {index}", f"model: {model}"]
+    parts = (
+        condition.text,
+        f"{condition.age:g} years" if condition.age is not None else "",
+        condition.sex or "",
+        f"{condition.heart_rate:g} bpm" if condition.heart_rate is not None else "",
+    )
+    return ", ".join(part for part in parts if part)
+
+
+def _comments(row: RequestRow, slot: Slot, model: str) -> list[str]:
+    experience = row.condition.experience
+    return [
+        "SYNTHETIC ECG made by sediff; it belongs to no patient",
+        f"asked: {_asked(row)}",
+        f"experience: {experience.experience_id if experience else 'none'}",
+        f"seed: {slot.seed}",
+        f"index: {slot.index}",
+        f"model: {model}",
+    ]
+
+
+def _explanation(row: RequestRow) -> list[str]:
+    experience = row.condition.experience
+    if experience is None:
+        return ["experience: no similar training patient is known"]
+    pairs = zip(experience.neighbours, experience.similarities, strict=True)
+    return [
+        f"experience: {experience.text}",
+        "from: " + ", ".join(f"{record} ({similarity:.2f})" for record, similarity in pairs),
+    ]

@@ -1,0 +1,27 @@
+"""Flow of the diffusion stage: the denoiser, informed by the simulator."""
+
+from flows.stage import DATA, Context, run
+from sediff.diffusion.train import train_diffusion
+from sediff.vocabulary import Vocabulary
+
+
+def diffusion(context: Context) -> str:
+    """Train the denoiser."""
+    return train_diffusion(
+        context.params.diffusion,
+        DATA / "corpus",
+        DATA / "simulator",
+        DATA / "knowledge",
+        DATA / "encoder",
+        DATA / "autoencoder",
+        Vocabulary.load(),
+        context.out,
+        context.report,
+        context.work,
+        context.params.reproducibility.seed,
+        context.computing_device,
+    )
+
+
+if __name__ == "__main__":
+    run(diffusion, computes=True)

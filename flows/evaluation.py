@@ -1,0 +1,21 @@
+"""Flow of the evaluation stage: synthetic records of held-out conditions against the real ones."""
+
+from flows.stage import DATA, Context, run
+from sediff.evaluation.evaluate import evaluate
+
+
+def evaluation(context: Context) -> str:
+    """Measure rhythm, distribution, agreement and distance to the training records."""
+    return evaluate(
+        context.params.evaluation,
+        DATA / "corpus",
+        DATA / "synthesis" / "evaluation",
+        DATA / "encoder",
+        context.out,
+        context.report,
+        context.params.reproducibility.seed,
+    )
+
+
+if __name__ == "__main__":
+    run(evaluation, computes=True)

@@ -1,0 +1,33 @@
+"""Flow of the knowledge stage: profiles, similar patients, and what they teach."""
+
+from flows.inputs import CHROMA, located_sources
+from flows.stage import DATA, OWN, Context, run
+from sediff.knowledge.build import build_knowledge
+from sediff.knowledge.index import refresh_index
+from sediff.knowledge.llm import LlmEndpoint
+from sediff.vocabulary import Vocabulary
+
+
+def knowledge(context: Context) -> str:
+    """Retrieve and distil."""
+    runtime = context.params.runtime
+    endpoint = None
+    if runtime.llm_base_url:
+        model = context.params.knowledge.model
+        endpoint = LlmEndpoint(runtime.llm_base_url, model, runtime.llm_allowed_hosts)
+    summary = build_knowledge(
+        context.params.knowledge,
+        DATA / "corpus",
+        located_sources(context.params),
+        Vocabulary.load(),
+        context.out,
+        context.report,
+        OWN / "answers",
+        endpoint,
+    )
+    # The index is a cache, not an out: it is brought up to date here so that the first question is quick.
+    return f"{summary}; {refresh_index(context.out, CHROMA)}"
+
+
+if __name__ == "__main__":
+    run(knowledge)

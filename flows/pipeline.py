@@ -1,0 +1,83 @@
+"""The flow that walks the graph: `sediff run`.
+
+DVC owns what need not run again, Prefect what happens when: each stage is a task here, and a flow run of its own in
+the process that DVC starts for it.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect import flow, get_client, task
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.objects import State, StateType
+from prefect.states import Completed, Crashed
+
+from flows.stage import failure_file, read_records
+from sediff.errors import UserError
+from sediff.pipeline.execute import execute
+from sediff.pipeline.graph import is_stale
+
+CACHED = "Cached"
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """How one stage went: `ran` is false where DVC skipped or restored it."""
+
+    stage: str
+    ran: bool
+    seconds: float
+
+
+def walk(root: Path, stages: Sequence[str], time_limit: float) -> list[StageResult]:
+    """Run the stages in order through a configured Prefect server; the first failure ends the walk.
+
+    Raises:
+        UserError: what the failing stage said.
+    """
+    reconcile()
+    results: list[StageResult] = []
+    failures: list[UserError] = []
+
+    @task(task_run_name="{stage}")
+    def run_stage(stage: str) -> State | StageResult:
+        started = time.monotonic()
+        if not is_stale(root, stage):
+            results.append(StageResult(stage, False, time.monotonic() - started))
+            return Completed(name=CACHED, message="up to date")
+        before = len(read_records(stage))
+        try:
+            execute(root, stage, root / failure_file(stage), time_limit)
+        except UserError as error:
+            failures.append(error)
+            raise
+        ran = len(read_records(stage)) > before
+        results.append(StageResult(stage, ran, time.monotonic() - started))
+        return results[-1] if ran else Completed(name=CACHED, message="restored from DVC's cache")
+
+    @flow(name="sediff", log_prints=True)
+    def pipeline() -> None:
+        for stage in stages:
+            run_stage(stage)
+
+    state = pipeline(return_state=True)
+    if failures:
+        raise failures[0]
+    if not state.is_completed():
+        raise UserError(f"The run ended as {state.name} ({state.message}): run again; it goes on where it stopped.")
+    return results
+
+
+def reconcile() -> int:
+    """Mark runs that a killed process left RUNNING as crashed; only our own server is touched."""
+    if not os.environ.get("PREFECT_API_URL", "").startswith(("http://127.0.0.1", "http://localhost")):
+        return 0
+    running = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])))
+    with get_client(sync_client=True) as client:
+        lost = client.read_flow_runs(flow_run_filter=running)
+        for flow_run in lost:
+            client.set_flow_run_state(flow_run.id, Crashed(message="its process is gone"), force=True)
+    return len(lost)

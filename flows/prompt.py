@@ -1,0 +1,28 @@
+"""What `sediff generate` does: one prompt to files, with the models of the last run."""
+
+from pathlib import Path
+
+import torch
+
+from flows.inputs import CHROMA
+from flows.stage import DATA
+from sediff.knowledge.index import KnowledgeIndex
+from sediff.params import Params
+from sediff.synthesis.params import PromptRequest
+from sediff.synthesis.prompt import generate, require_models
+from sediff.vocabulary import Vocabulary
+
+
+def prompt_records(prompt: PromptRequest, seed: int, out: Path, explain: bool) -> list[str]:
+    """Write the records of a prompt and return lines for the user.
+
+    Raises:
+        UserError: no model has been trained or pulled yet.
+    """
+    require_models(DATA)
+    params = Params.load()
+    torch.set_num_threads(params.reproducibility.threads)
+    wanted = params.runtime.device
+    device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+    index = KnowledgeIndex.open(DATA / "knowledge", CHROMA)
+    return generate(prompt, seed, params.synthesis.sampler, Vocabulary.load(), index, DATA, out, device, explain)

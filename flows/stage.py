@@ -1,0 +1,215 @@
+"""What all stages share: folders, fingerprint, lock, manifest, run record, and Prefect where a server is.
+
+Without PREFECT_API_URL a stage is a plain function call in this process, so `dvc repro` needs no server.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sediff.errors import UserError
+from sediff.files import write_json
+from sediff.lineage.fingerprint import Origin, origin_of
+from sediff.params import Params
+from sediff.progress import log_line
+
+if TYPE_CHECKING:
+    import torch
+
+DATA, REPORTS, RUNS, OWN = Path("data"), Path("reports"), Path("runs"), Path(".sediff")
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a stage gets: its parameters, its folders, and where numbers are computed."""
+
+    stage: str
+    item: str
+    params: Params
+    origin: Origin
+    device: "torch.device | None"
+
+    @property
+    def out(self) -> Path:
+        """Folder of the stage's data; DVC versions it."""
+        return DATA / self.stage / self.item
+
+    @property
+    def report(self) -> Path:
+        """Folder of its metrics and plots."""
+        return REPORTS / self.stage / self.item
+
+    @property
+    def work(self) -> Path:
+        """Work in progress of exactly this fingerprint: an interrupted run goes on from here."""
+        return OWN / "work" / self.stage / self.item / self.origin.fingerprint[:16]
+
+    @property
+    def computing_device(self) -> "torch.device":
+        """Where numbers are computed; only a stage that runs with `computes` has it."""
+        assert self.device is not None, f"{self.stage} runs without computes=True"
+        return self.device
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that the result depends on."""
+        return self.origin.fingerprint
+
+
+Body = Callable[[Context], str]
+
+
+def run(body: Body, *, computes: bool = False, items: tuple[str, ...] = ()) -> None:
+    """Run a stage as a program and exit: 0, or 1 after one sentence for a user's mistake.
+
+    Args:
+        body: the stage; its name is the stage's.
+        computes: whether its bytes depend on device and threads.
+        items: allowed first arguments of a stage that is one for each of several requests.
+    """
+    name = body.__name__
+    item = sys.argv[1] if len(sys.argv) > 1 else ""
+    full_name = f"{name}@{item}" if item else name
+    try:
+        if items and item not in items:
+            raise UserError(f"python -m flows.{name} takes one of {', '.join(items)}.")
+        with only_one(full_name):
+            _run(body, name, item, computes)
+    except UserError as error:
+        failure_file(full_name).write_text(str(error), encoding="utf-8")
+        print(f"sediff: error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def failure_file(stage: str) -> Path:
+    """Where a stage leaves the sentence of a user's mistake for the run that started it."""
+    return OWN / "work" / f"{stage}.failed"
+
+
+@contextmanager
+def only_one(name: str) -> Iterator[None]:
+    """Hold the stage's lock: DVC, when killed, leaves its stage running, and the next must not join it."""
+    path = OWN / "work" / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            raise UserError(f"{name} is already running as process {stream.read()}: wait for it or end it.") from None
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield
+
+
+def _run(body: Body, name: str, item: str, computes: bool) -> None:
+    params = Params.load()
+    device, described = _device(params) if computes else (None, {})
+    origin = origin_of(Path(), f"{name}@{item}" if item else name, described)
+    context = Context(name, item, params, origin, device)
+    started, clock = datetime.now(UTC), time.monotonic()
+    for folder in (context.out, context.report):
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "plots" if folder is context.report else folder).mkdir(parents=True)
+    context.work.mkdir(parents=True, exist_ok=True)
+    summary, flow_run = _call(body, context)
+    write_json(context.out / "manifest.json", manifest(origin))
+    seconds = time.monotonic() - clock
+    _record(context, started, seconds, summary, flow_run)
+    shutil.rmtree(context.work, ignore_errors=True)
+    log_line(f"{origin.stage}: {summary} ({seconds:.0f} s)")
+
+
+def manifest(origin: Origin) -> dict:
+    """What the out says of itself; it holds no time, host or run."""
+    return {"schema_version": SCHEMA_VERSION, "fingerprint": origin.fingerprint, **asdict(origin)}
+
+
+def _call(body: Body, context: Context) -> tuple[str, str]:
+    """Call the stage, as a Prefect flow run where a server is configured: its summary and the run's id."""
+    if not os.environ.get("PREFECT_API_URL"):
+        return body(context), ""
+    from prefect import flow
+    from prefect.artifacts import create_markdown_artifact
+    from prefect.context import FlowRunContext
+
+    ids: list[str] = []
+
+    @flow(name=context.stage, flow_run_name=context.origin.stage, log_prints=True)
+    def stage_flow(fingerprint: str) -> str:
+        current = FlowRunContext.get()
+        if current and current.flow_run:
+            ids.append(str(current.flow_run.id))
+        summary = body(context)
+        print(summary)
+        create_markdown_artifact(
+            f"**{context.origin.stage}**: {summary}\n\nfingerprint `{fingerprint}`",
+            key=context.origin.stage.replace("@", "-"),
+        )
+        return summary
+
+    return stage_flow(context.fingerprint), "".join(ids)
+
+
+def _device(params: Params) -> "tuple[torch.device, dict[str, str]]":
+    """The device that computes, and all about it that the bytes depend on."""
+    threads = params.reproducibility.threads
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    wanted = params.runtime.device
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UserError("runtime.device is cuda, but torch sees no GPU: set it to auto or cpu.")
+    if wanted != "cpu" and torch.cuda.is_available():
+        described = {"device": torch.cuda.get_device_name(), "cuda": str(torch.version.cuda)}
+        return torch.device("cuda"), {**described, "torch": torch.__version__}
+    capability = torch.backends.cpu.get_cpu_capability()
+    return torch.device("cpu"), {"device": f"CPU {capability}", "torch": torch.__version__, "threads": str(threads)}
+
+
+def _record(context: Context, started: datetime, seconds: float, summary: str, flow_run: str) -> None:
+    """What happened when: appended beside the outs, never in them."""
+    folder = RUNS / context.origin.stage / context.fingerprint
+    folder.mkdir(parents=True, exist_ok=True)
+    size = sum(f.stat().st_size for base in (context.out, context.report) for f in base.rglob("*") if f.is_file())
+    record = {
+        "stage": context.origin.stage,
+        "fingerprint": context.fingerprint,
+        "started": started.isoformat(),
+        "seconds": round(seconds, 2),
+        "bytes": size,
+        "summary": summary,
+        "flow_run": flow_run,
+        "commit": _commit(),
+        "device": context.origin.device,
+    }
+    write_json(folder / f"{len(list(folder.glob('*.json'))) + 1:04d}.json", record)
+
+
+def _commit() -> str:
+    """The code's commit, marked where files differ from it; empty outside git."""
+    result = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=40"], capture_output=True, text=True, check=False
+    )
+    return result.stdout.strip()
+
+
+def read_records(stage: str) -> list[dict]:
+    """All run records of a stage, the oldest first."""
+    records = [json.loads(path.read_text()) for path in (RUNS / stage).glob("*/*.json")]
+    return sorted(records, key=lambda record: record["started"])

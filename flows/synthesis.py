@@ -1,0 +1,39 @@
+"""Flow of the synthesis stage: one synthetic dataset for each request."""
+
+from flows.stage import DATA, Context, run
+from sediff.synthesis.generator import EcgGenerator
+from sediff.synthesis.request import RequestRow, cohort_request, prompt_request
+from sediff.synthesis.synthesize import synthesize
+from sediff.vocabulary import Vocabulary
+
+SPLITS = {"evaluation": "test", "augmentation": "train"}
+
+
+def synthesis(context: Context) -> str:
+    """Make the records of one request: `evaluation`, `augmentation` or `dataset`."""
+    params, vocabulary = context.params, Vocabulary.load()
+    return synthesize(
+        context.item,
+        _rows(context, vocabulary),
+        params.synthesis.sampler,
+        EcgGenerator.load(DATA, vocabulary, context.computing_device),
+        context.out,
+        context.report,
+        context.work,
+        params.reproducibility.seed,
+        context.fingerprint,
+    )
+
+
+def _rows(context: Context, vocabulary: Vocabulary) -> list[RequestRow]:
+    params, knowledge = context.params.synthesis, DATA / "knowledge"
+    if context.item == "dataset":
+        # Without the index: it is approximate, and a dataset's bytes may rest on exact similarities only.
+        return prompt_request(params.dataset, vocabulary, knowledge, None)
+    request = params.evaluation if context.item == "evaluation" else params.augmentation
+    seed = context.params.reproducibility.seed
+    return cohort_request(request, SPLITS[context.item], DATA / "corpus", knowledge, seed)
+
+
+if __name__ == "__main__":
+    run(synthesis, computes=True, items=("evaluation", "augmentation", "dataset"))

@@ -1,0 +1,131 @@
+"""The command line. Heavy modules are imported by the verbs that need them, so that --help is quick."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, Optional
+
+import typer
+
+from sediff.errors import UserError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Synthetic 12-lead ECGs from clinical text: a pipeline that can be rerun, scheduled and audited.",
+)
+SetOption = Annotated[
+    Optional[list[str]], typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a parameter first, checked.")
+]
+
+
+@app.command()
+def run(
+    targets: Annotated[Optional[list[str]], typer.Argument(help="Stages to bring up to date; all by default.")] = None,
+    assignments: SetOption = None,
+    accept_code: Annotated[
+        Optional[str], typer.Option(metavar="STAGE", help="Accept a change of a stage's code without running it.")
+    ] = None,
+) -> None:
+    """Run whatever is not up to date, in order, through Prefect and DVC."""
+    from sediff.params import PARAMS, Params, set_params
+
+    for line in set_params(PARAMS, assignments or []):
+        typer.echo(line, err=True)
+    from sediff.pipeline.run import run_pipeline
+
+    if accept_code:
+        from sediff.pipeline.accept import accept
+
+        typer.echo(accept(Path(), accept_code))
+        return
+    run_pipeline(Params.load(), targets or [])
+
+
+@app.command()
+def plan() -> None:
+    """Say which stages would run and why, with minutes and disk expected from past runs."""
+    from flows.stage import read_records
+    from sediff.params import Params
+    from sediff.pipeline.run import plan_lines
+
+    for line in plan_lines(Params.load(), read_records):
+        typer.echo(line)
+
+
+@app.command()
+def scan() -> None:
+    """Write the inventory of each source, which `dvc repro` starts from."""
+    from sediff.params import Params
+    from sediff.pipeline.run import prepare_sources
+
+    for line in prepare_sources(Params.load()):
+        typer.echo(line)
+
+
+@app.command()
+def configure(
+    corpus: Annotated[Optional[Path], typer.Option(help="Folder of a corpus; `virtual` for the built-in one.")] = None,
+    sharing: Annotated[str, typer.Option(help="open or restricted: who may see the corpus.")] = "open",
+    profile: Annotated[Optional[str], typer.Option(help="Sizes for a machine: smoke or laptop.")] = None,
+    force: Annotated[bool, typer.Option(help="Overwrite keys that were edited.")] = False,
+) -> None:
+    """Choose the corpus, or a profile of sizes; shows what changes."""
+    from sediff.configure import choose_corpus, choose_profile
+
+    if corpus is None and profile is None:
+        raise UserError("Say what to configure: --corpus PATH or --profile NAME.")
+    lines = choose_corpus(corpus, sharing) if corpus is not None else []
+    lines += choose_profile(profile, force) if profile else []
+    for line in lines or ["nothing to change"]:
+        typer.echo(line)
+
+
+@app.command()
+def generate(
+    text: Annotated[str, typer.Argument(help="What the ECG should show, for example 'atrial fibrillation'.")],
+    age: Annotated[Optional[float], typer.Option(min=0, max=120, help="Years.")] = None,
+    sex: Annotated[Optional[str], typer.Option(help="F or M.")] = None,
+    heart_rate: Annotated[Optional[float], typer.Option(min=20, max=300, help="Beats a minute.")] = None,
+    count: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many records.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed gives other records.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for WFDB records and pictures.")] = Path("out"),
+    explain: Annotated[bool, typer.Option(help="Print the experience that the records rest on.")] = False,
+) -> None:
+    """Write WFDB records and pictures on ECG paper for one prompt, with the models of the last run."""
+    from flows.prompt import prompt_records
+    from sediff.synthesis.params import PromptRequest
+
+    if not text.strip():
+        raise UserError("The text is empty: say what the ECG should show, for example 'atrial fibrillation'.")
+    prompt = PromptRequest(text=text, age=age, sex=_sex(sex), heart_rate=heart_rate, records=count)
+    for line in prompt_records(prompt, seed, out, explain):
+        typer.echo(line)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is there and what is not, and how to mend it."""
+    from sediff.doctor import findings
+
+    for line in findings():
+        typer.echo(line)
+
+
+def _sex(text: str | None) -> Literal["male", "female"] | None:
+    names: dict[str, Literal["male", "female"]] = {"f": "female", "female": "female", "m": "male", "male": "male"}
+    if text is not None and text.lower() not in names:
+        raise UserError(f"--sex {text}: write F or M.")
+    return names[text.lower()] if text is not None else None
+
+
+def main() -> None:
+    """Entry point: a user's mistake is one sentence and exit status 1."""
+    try:
+        app()
+    except UserError as error:
+        print(f"sediff: error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("sediff: interrupted; run again, and it goes on where it stopped.", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,83 @@
+"""`sediff doctor`: what is there, what is not, and how to mend it, on one screen."""
+
+import configparser
+import os
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from sediff.errors import UserError
+from sediff.params import Params
+from sediff.pipeline.run import INVENTORIES, SETTINGS
+from sediff.sources import locate
+
+LITTLE_DISK = 5e9  # bytes
+
+
+def findings() -> list[str]:
+    """A line for each thing the pipeline could use: `ok` or `--`, what was found, how to mend it."""
+    params = Params.load()
+    checks: list[Callable[[Params], tuple[bool, str]]] = [_corpus, _gpu, _prefect, _chroma, _llm, _remote, _disk]
+    return [f"{'ok' if good else '--'}  {text}" for good, text in (check(params) for check in checks)]
+
+
+def _corpus(params: Params) -> tuple[bool, str]:
+    try:
+        sources = locate(params.corpus.sources, SETTINGS, INVENTORIES)
+    except UserError as error:
+        if any(source.name == "virtual" for source in params.corpus.sources):
+            return True, "corpus: the virtual cohort, simulated at the next `sediff run`"
+        return False, f"corpus: {error}"
+    return True, "corpus: " + ", ".join(f"{source.name} in {source.root}" for source in sources)
+
+
+def _gpu(params: Params) -> tuple[bool, str]:
+    import torch
+
+    if torch.cuda.is_available():
+        return True, f"GPU: {torch.cuda.get_device_name()}"
+    return False, "GPU: none; the CPU does, more slowly (install a CUDA build of torch on a machine that has one)"
+
+
+def _prefect(params: Params) -> tuple[bool, str]:
+    address = os.environ.get("PREFECT_API_URL")
+    if not address:
+        return True, "Prefect server: a loopback one is started for each run (set PREFECT_API_URL to use your own)"
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=3):
+            return True, f"Prefect server: {address}"
+    except (urllib.error.URLError, OSError, ValueError):
+        return False, f"Prefect server: {address} does not answer; start it or unset PREFECT_API_URL"
+
+
+def _chroma(params: Params) -> tuple[bool, str]:
+    folder = Path(".sediff/chroma")
+    if folder.is_dir():
+        return True, f"Chroma: index in {folder}, rebuilt when the knowledge base changes"
+    return True, f"Chroma: index not built yet; `sediff run` makes it in {folder}"
+
+
+def _llm(params: Params) -> tuple[bool, str]:
+    if params.knowledge.distiller == "offline":
+        return True, "LLM: not used; the offline distiller needs no key (knowledge.distiller: llm to use one)"
+    if not params.runtime.llm_base_url:
+        return False, "LLM: runtime.llm_base_url is empty; set it to an OpenAI-compatible endpoint"
+    if not os.environ.get("OPENAI_API_KEY"):
+        return False, "LLM: OPENAI_API_KEY is not set in the environment"
+    return True, f"LLM: {params.knowledge.model} at {params.runtime.llm_base_url}"
+
+
+def _remote(params: Params) -> tuple[bool, str]:
+    config = configparser.ConfigParser()
+    config.read([".dvc/config", ".dvc/config.local"])
+    remotes = [section for section in config.sections() if "remote" in section]
+    if remotes:
+        return True, f"DVC remote: {', '.join(config[section].get('url', '?') for section in remotes)}"
+    return False, "DVC remote: none; `dvc remote add -d NAME URL` to share artifacts"
+
+
+def _disk(params: Params) -> tuple[bool, str]:
+    free = shutil.disk_usage(".").free
+    return free > LITTLE_DISK, f"disk: {free / 1e9:.0f} GB free here"

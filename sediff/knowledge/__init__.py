@@ -1,0 +1,1 @@
+"""The knowledge stage: what similar training patients teach about a condition."""

@@ -1,0 +1,169 @@
+"""The knowledge stage: profiles, retrieval, distillation; its out is what synthesis asks."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sediff.errors import UserError
+from sediff.files import sha256_file, write_json
+from sediff.knowledge.distill import Distilled, distil_offline, experience_table
+from sediff.knowledge.ehr import FOLDER
+from sediff.knowledge.experience import FILE
+from sediff.knowledge.llm import LlmDistiller, LlmEndpoint
+from sediff.knowledge.params import KnowledgeParams
+from sediff.knowledge.pictures import draw_knowledge
+from sediff.knowledge.profiles import PROFILES, TERMS, build_profiles, build_terms, training_profiles
+from sediff.knowledge.prompt import prompts
+from sediff.knowledge.retrieval import Neighbours, Retriever
+from sediff.knowledge.statistics import Statistics, summarise
+from sediff.records import read_columns, write_table
+from sediff.sources import Source
+from sediff.vocabulary import Vocabulary
+
+
+def build_knowledge(
+    params: KnowledgeParams,
+    corpus: Path,
+    sources: Sequence[Source],
+    vocabulary: Vocabulary,
+    out: Path,
+    report: Path,
+    answers: Path,
+    llm: LlmEndpoint | None,
+) -> str:
+    """Write `profiles.parquet`, `terms.parquet` and `experience.parquet` into `out`, metrics and a plot into `report`.
+
+    An experience rests on training records of other patients only. `answers` keeps what an LLM said; `llm` is not
+    used by the offline distiller.
+
+    Raises:
+        UserError: no training record; an EHR table is missing or changed; the LLM's endpoint is not configured, may
+            not see a restricted source, or does not answer.
+    """
+    if params.distiller == "llm":
+        _check_endpoint(llm, sources)
+    _check_unchanged(sources)
+    records = read_columns(corpus / "records")
+    profiles = build_profiles(records, sources, vocabulary)
+    training = training_profiles(profiles)
+    neighbours = Retriever(training).nearest(
+        profiles, params.weights.model_dump(), params.neighbours, "knowledge: retrieval"
+    )
+    statistics = summarise(neighbours, training, vocabulary.codes)
+    distilled = distil_offline(statistics, vocabulary)
+    if params.distiller == "llm" and llm is not None:
+        asked = prompts(profiles, neighbours, training, vocabulary)
+        distilled = LlmDistiller(llm, params, answers).distil(asked, distilled)
+    ids = records["record_id"].to_list()
+    names = [f"experience:{record_id}" for record_id in ids]
+    experiences = experience_table(names, ids, distilled, neighbours, statistics, training)
+    write_table(profiles.to_arrow(), out / PROFILES)
+    write_table(build_terms(profiles, sources, vocabulary).to_arrow(), out / TERMS)
+    write_table(experiences.to_arrow(), out / FILE)
+    metrics = _metrics(profiles, training, neighbours, statistics, distilled, vocabulary)
+    write_json(report / "metrics.json", metrics)
+    draw_knowledge(
+        neighbours.similarities[:, 0], statistics.heart_rate, _measured(profiles), report / "plots" / "knowledge.png"
+    )
+    told = ", ".join(f"{count} {name}" for name, count in metrics["distillers"].items())
+    return (
+        f"{len(profiles)} experiences ({told}) from {len(training)} training records; {metrics['linked']} with an EHR"
+    )
+
+
+def _check_endpoint(llm: LlmEndpoint | None, sources: Sequence[Source]) -> None:
+    if llm is None:
+        raise UserError("knowledge.distiller is llm, but no endpoint is configured: set one, or choose offline.")
+    restricted = [source.name for source in sources if source.sharing == "restricted"]
+    if restricted and not llm.may_see_restricted():
+        raise UserError(
+            f"Source {restricted[0]} is restricted and may not be sent to {llm.base_url}: use an endpoint on loopback, "
+            "allow-list its host, or choose knowledge.distiller offline."
+        )
+
+
+def _check_unchanged(sources: Sequence[Source]) -> None:
+    """Refuse EHR tables that are not those of the inventory, on which the pipeline depends."""
+    for source in sources:
+        files = sorted((source.root / FOLDER).glob("*.csv*")) if (source.root / FOLDER).is_dir() else []
+        inventory = pl.read_parquet(source.inventory) if files else pl.DataFrame()
+        hashes = dict(zip(inventory["path"], inventory["sha256"], strict=True)) if files else {}
+        for path in files:
+            if hashes.get(str(path.relative_to(source.root))) != sha256_file(path):
+                raise UserError(f"{path} is not the file in the inventory of source {source.name}: scan it again.")
+
+
+def _measured(profiles: pl.DataFrame) -> NDArray[np.float64]:
+    return profiles["heart_rate"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def _metrics(
+    profiles: pl.DataFrame,
+    training: pl.DataFrame,
+    neighbours: Neighbours,
+    statistics: Statistics,
+    distilled: Sequence[Distilled],
+    vocabulary: Vocabulary,
+) -> dict[str, Any]:
+    there = neighbours.rows >= 0
+    metrics = {
+        "profiles": len(profiles),
+        "training_profiles": len(training),
+        "linked": int((profiles["admission"] != "").sum()),
+        "distillers": dict(sorted(Counter(d.distiller for d in distilled).items())),
+        "fallbacks": dict(sorted(Counter(d.fallback_reason for d in distilled if d.fallback_reason).items())),
+        "without_neighbours": int((~there.any(1)).sum()),
+        "mean_similarity": _rounded(neighbours.similarities[there]),
+        **_recall(profiles, training, neighbours, vocabulary),
+        **_heart_rate_errors(profiles, training, statistics),
+    }
+    return {name: value for name, value in metrics.items() if value is not None}
+
+
+def _rounded(values: NDArray) -> float | None:
+    """Mean to 6 significant digits; None where there is no value."""
+    known = np.asarray(values, np.float64)
+    known = known[~np.isnan(known)]
+    return float(f"{known.mean():.6g}") if len(known) else None
+
+
+def _recall(
+    profiles: pl.DataFrame, training: pl.DataFrame, neighbours: Neighbours, vocabulary: Vocabulary
+) -> dict[str, float | None]:
+    """How many neighbours share a held-out record's first diagnostic statement, beside the share by chance.
+
+    The statement is part of the profile, so this says that retrieval works, not that it foretells.
+    """
+    own = [set(codes) for codes in training["statements"].to_list()]
+    prevalence = {code: float(np.mean([code in codes for codes in own])) for code in vocabulary.codes}
+    held_out = [row for row, split in enumerate(profiles["split"]) if split != "train"]
+    shared, random = [], []
+    statements = profiles["statements"].to_list()
+    for row in held_out:
+        diagnostic = vocabulary.views(statements[row])["diagnostic"]
+        found = neighbours.rows[row][neighbours.rows[row] >= 0]
+        if diagnostic and len(found):
+            shared.append(np.mean([diagnostic[0] in own[k] for k in found]))
+            random.append(prevalence[diagnostic[0]])
+    return {
+        "neighbours_sharing_diagnosis": _rounded(np.array(shared)),
+        "random_sharing_diagnosis": _rounded(np.array(random)),
+    }
+
+
+def _heart_rate_errors(
+    profiles: pl.DataFrame, training: pl.DataFrame, statistics: Statistics
+) -> dict[str, float | None]:
+    """Mean absolute error, bpm, of held-out records' heart rates: by experience, and by the median of all training."""
+    held_out = (profiles["split"] != "train").to_numpy()
+    measured, median = _measured(profiles)[held_out], training["heart_rate"].median()
+    usual = float(median) if isinstance(median, float) else float("nan")
+    return {
+        "heart_rate_error": _rounded(np.abs(statistics.heart_rate[held_out] - measured)),
+        "heart_rate_error_of_median": _rounded(np.abs(usual - measured)),
+    }

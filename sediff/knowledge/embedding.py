@@ -1,0 +1,66 @@
+"""Texts to vectors without a model: hashed words and their parts, the same vector for the same text everywhere."""
+
+import re
+from functools import lru_cache
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from chromadb import EmbeddingFunction, Embeddings
+from chromadb.api.types import Embeddable
+from chromadb.utils.embedding_functions import register_embedding_function
+from numpy.typing import NDArray
+
+DIMENSIONS = 256
+WORD = re.compile(r"\w+")
+PART = 4  # letters
+FREQUENT = frozenset(["the", "of", "in", "and", "with", "from", "bpm", "ms", "mv"])
+
+
+@lru_cache(maxsize=65536)
+def _word_vector(word: str, dimensions: int) -> NDArray[np.float32]:
+    """A word as the sum of its signed hashes and those of its parts; letters only, as numbers say little alone."""
+    vector = np.zeros(dimensions, np.float32)
+    marked = f"<{word}>"
+    parts = {marked, *(marked[start : start + PART] for start in range(len(marked) - PART + 1))}
+    for part in sorted(parts):
+        value = crc32(part.encode())
+        vector[value % dimensions] += (1.0 if value >> 31 else -1.0) * (2.0 if part == marked else 1.0)
+    return vector / np.sqrt(len(parts))
+
+
+def embed(texts: list[str], dimensions: int = DIMENSIONS) -> NDArray[np.float32]:
+    """Unit vectors of texts: (texts, dimensions); a word counts once a text, an empty text is the first axis."""
+    vectors = np.zeros((len(texts), dimensions), np.float32)
+    for row, text in enumerate(texts):
+        words = dict.fromkeys(WORD.findall(text.lower()))
+        for word in words:
+            if not word[0].isdigit() and word not in FREQUENT:
+                vectors[row] += _word_vector(word, dimensions)
+    vectors[~vectors.any(axis=1), 0] = 1
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@register_embedding_function
+class HashedSubwords(EmbeddingFunction[Embeddable]):
+    """`embed` as Chroma knows it; the module must be imported before a collection is opened again."""
+
+    def __init__(self, dimensions: int = DIMENSIONS) -> None:
+        self.dimensions = dimensions
+
+    def __call__(self, input: Embeddable) -> Embeddings:
+        return list(embed([str(text) for text in input], self.dimensions))
+
+    @staticmethod
+    def name() -> str:
+        """The name that a collection records."""
+        return "sediff_hashed_subwords"
+
+    @staticmethod
+    def build_from_config(config: dict[str, Any]) -> "HashedSubwords":
+        """What `get_config` described."""
+        return HashedSubwords(int(config["dimensions"]))
+
+    def get_config(self) -> dict[str, Any]:
+        """What a collection records."""
+        return {"dimensions": self.dimensions}

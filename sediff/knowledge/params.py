@@ -1,0 +1,38 @@
+"""Parameters of the knowledge stage."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from sediff.section import Section
+
+
+class SimilarityWeights(Section):
+    """λ of τ(u, u') = λ₁ J_diagnoses + λ₂ J_medications + λ₃ J_procedures."""
+
+    diagnoses: float = Field(default=0.5, ge=0, le=1, description="λ₁")
+    medications: float = Field(default=0.25, ge=0, le=1, description="λ₂")
+    procedures: float = Field(default=0.25, ge=0, le=1, description="λ₃")
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.diagnoses + self.medications + self.procedures == 0:
+            raise ValueError("at least one weight must be above 0")
+        return self
+
+
+class KnowledgeParams(Section):
+    """How similar patients are found and what they teach is put into words."""
+
+    neighbours: int = Field(default=10, ge=1, le=100, description="similar patients' records an experience rests on")
+    weights: SimilarityWeights = SimilarityWeights()
+    distiller: Literal["offline", "llm"] = Field(default="offline", description="llm: any OpenAI-compatible endpoint")
+    model: str = Field(default="", description="the model's name at the endpoint; llm only")
+    temperature: float = Field(default=0.0, ge=0, le=2, description="llm only")
+    max_tokens: int = Field(default=800, ge=64, le=32768, description="longest answer; llm only")
+
+    @model_validator(mode="after")
+    def _model_named(self) -> Self:
+        if self.distiller == "llm" and not self.model:
+            raise ValueError("the llm distiller needs a model")
+        return self

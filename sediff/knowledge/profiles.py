@@ -1,0 +1,137 @@
+"""Tri-view profiles, one a corpus record: diagnoses, medications and procedures of its patient at that time.
+
+A record linked to an EHR has the codes and drugs of the admission it was taken in. Every record has its coded
+ECG statements as well, so a corpus without an EHR can be compared too. `VIEW_OF_KIND` says which view they enter.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from sediff.errors import UserError
+from sediff.knowledge.ehr import FOLDER, diagnosis_titles, read_admissions
+from sediff.knowledge.terms import DrugNames, diagnosis_names
+from sediff.vocabulary import Kind, Vocabulary
+
+if TYPE_CHECKING:
+    from sediff.sources import Source
+
+VIEWS = ("diagnoses", "medications", "procedures")
+VIEW_OF_KIND: Mapping[Kind, str] = {"diagnostic": "diagnoses", "form": "medications", "rhythm": "procedures"}
+MEASURED = ("age", "sex", "heart_rate", "rmssd", "amplitudes")
+PROFILES, TERMS = "profiles.parquet", "terms.parquet"
+
+
+def statement_views(codes: Iterable[str], vocabulary: Vocabulary) -> dict[str, list[str]]:
+    """View to items ("scp:AFIB") of coded statements, as `VIEW_OF_KIND` maps them."""
+    kinds = vocabulary.views(codes)
+    return {view: [f"scp:{code}" for code in kinds[kind]] for kind, view in VIEW_OF_KIND.items()}
+
+
+def build_profiles(records: pl.DataFrame, sources: Sequence["Source"], vocabulary: Vocabulary) -> pl.DataFrame:
+    """Profiles of corpus records, in their order.
+
+    Args:
+        records: the corpus without its signals.
+        sources: those whose root has a `hosp/` folder are linked to it.
+
+    Returns:
+        profile_id, record_id, patient_id, split, admission ("" where the record is linked to none), the three
+        views (sorted items), statements, and what was measured: age, sex, heart_rate, rmssd, amplitudes.
+
+    Raises:
+        UserError: an EHR table cannot be read.
+    """
+    linked = _linked(records, sources)
+    views = [statement_views(codes, vocabulary) for codes in records["statements"]]
+    return records.select(
+        pl.concat_str(pl.lit("profile:"), pl.col("record_id")).alias("profile_id"),
+        "record_id",
+        "patient_id",
+        "split",
+        linked["admission"],
+        *(_joined(linked[view], [row[view] for row in views]) for view in VIEWS),
+        "statements",
+        *MEASURED,
+    )
+
+
+def _joined(coded: pl.Series, statements: list[list[str]]) -> pl.Series:
+    items = [sorted({*ehr, *scp}) for ehr, scp in zip(coded.to_list(), statements, strict=True)]
+    return pl.Series(coded.name, items, dtype=pl.List(pl.String))
+
+
+def _linked(records: pl.DataFrame, sources: Sequence["Source"]) -> pl.DataFrame:
+    """The admission that each record was taken in and its items; "" and empty lists where there is none.
+
+    A record belongs to an admission of its patient whose stay holds its time; of several, the latest admitted.
+    """
+    empty = {"admission": pl.String(), **{view: pl.List(pl.String) for view in VIEWS}}
+    keys = records.select(
+        "record_id",
+        "source",
+        patient=pl.col("patient_id").str.split("/").list.last().str.strip_chars_start("0"),
+        time=pl.col("recorded_at").str.replace(" ", "T").str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False),
+    )
+    found = [pl.DataFrame(schema={"record_id": pl.String, **empty})]
+    for source in sources:
+        hosp = source.root / FOLDER
+        if not hosp.is_dir():
+            continue
+        admissions = read_admissions(hosp).with_columns(pl.col("patient").str.strip_chars_start("0"))
+        pairs = keys.filter(pl.col("source") == source.name).join(admissions, on="patient")
+        pairs = pairs.filter(pl.col("time").is_between("admitted", "discharged"))
+        latest = pairs.sort("record_id", "admitted", "admission").unique("record_id", keep="last")
+        found.append(latest.select("record_id", *empty))
+    joined = keys.select("record_id").join(pl.concat(found), on="record_id", how="left", maintain_order="left")
+    no_items = pl.lit([], dtype=pl.List(pl.String))
+    return joined.with_columns(pl.col("admission").fill_null(""), *(pl.col(view).fill_null(no_items) for view in VIEWS))
+
+
+def build_terms(profiles: pl.DataFrame, sources: Sequence["Source"], vocabulary: Vocabulary) -> pl.DataFrame:
+    """The store's own vocabulary: view, item, title, names by which a text may call it, count of training profiles."""
+    titles = {item: [title] for source in sources for item, title in diagnosis_titles(source.root / FOLDER).items()}
+    known = {**titles, **diagnosis_names(), **drug_names()}
+    training = profiles.filter(pl.col("split") == "train")
+    tables = []
+    for view in VIEWS:
+        counts = training[view].explode(empty_as_null=False).drop_nulls().rename("item").value_counts(name="count")
+        names = [_names(item, known, vocabulary) for item in counts["item"]]
+        tables.append(
+            counts.select(
+                pl.lit(view).alias("view"),
+                "item",
+                pl.Series("title", [name[0] for name in names], dtype=pl.String),
+                pl.Series("names", names, dtype=pl.List(pl.String)),
+                pl.col("count").cast(pl.Int64),
+            )
+        )
+    return pl.concat(tables).sort("view", "item")
+
+
+def drug_names() -> dict[str, list[str]]:
+    """Items of the drugs that have brands or other names, and all those names."""
+    others: dict[str, list[str]] = {}
+    for other, drug in sorted(DrugNames.load().brands.items()):
+        others.setdefault(f"drug:{drug}", [drug]).append(other)
+    return others
+
+
+def _names(item: str, known: Mapping[str, list[str]], vocabulary: Vocabulary) -> list[str]:
+    kind, _, name = item.partition(":")
+    if kind == "scp":
+        return [vocabulary[name].name]
+    return known.get(item) or [name]
+
+
+def training_profiles(profiles: pl.DataFrame) -> pl.DataFrame:
+    """The profiles that may be retrieved: training patients only, sorted by profile_id.
+
+    Raises:
+        UserError: there is none.
+    """
+    training = profiles.filter(pl.col("split") == "train").sort("profile_id")
+    if not len(training):
+        raise UserError("corpus has no training record to learn from: check corpus.folds.")
+    return training

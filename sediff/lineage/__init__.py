@@ -1,0 +1,1 @@
+"""Where everything comes from: the graph as dvc.yaml states it, and the fingerprint of a stage."""

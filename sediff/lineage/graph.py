@@ -1,0 +1,79 @@
+"""dvc.yaml as this project reads it: stages with their dependencies, parameters and outs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sediff.errors import UserError
+
+DVC_YAML, DVC_LOCK = Path("dvc.yaml"), Path("dvc.lock")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as written: paths relative to the project's folder, parameters as dotted keys."""
+
+    name: str
+    deps: tuple[str, ...]
+    params: tuple[str, ...]
+    outs: tuple[str, ...]
+
+
+def read_graph(root: Path) -> dict[str, Stage]:
+    """All stages by name, `foreach` written out as `name@item`."""
+    stages: dict[str, Stage] = {}
+    for name, entry in yaml.safe_load((root / DVC_YAML).read_text())["stages"].items():
+        if "foreach" in entry:
+            for item in entry["foreach"]:
+                stages[f"{name}@{item}"] = _stage(f"{name}@{item}", _fill(entry["do"], item))
+        else:
+            stages[name] = _stage(name, entry)
+    return stages
+
+
+def find_stage(root: Path, name: str) -> Stage:
+    """One stage by name.
+
+    Raises:
+        UserError: there is none.
+    """
+    stages = read_graph(root)
+    if name not in stages:
+        raise UserError(f"There is no stage {name}: the stages are {', '.join(stages)}.")
+    return stages[name]
+
+
+def recorded_hashes(root: Path) -> dict[str, str]:
+    """DVC's hash of each out that dvc.lock records."""
+    lock = root / DVC_LOCK
+    if not lock.exists():
+        return {}
+    stages = (yaml.safe_load(lock.read_text()) or {}).get("stages", {})
+    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
+
+
+def parameter(values: Any, key: str) -> Any:
+    """The value at a dotted key; None where there is none."""
+    for part in key.split("."):
+        values = values.get(part) if isinstance(values, dict) else None
+    return values
+
+
+def _stage(name: str, entry: dict) -> Stage:
+    outs = (*entry.get("outs", ()), *entry.get("metrics", ()), *entry.get("plots", ()))
+    return Stage(name, tuple(entry.get("deps", ())), tuple(entry.get("params", ())), tuple(map(_path, outs)))
+
+
+def _path(out: Any) -> str:
+    return next(iter(out)) if isinstance(out, dict) else out
+
+
+def _fill(node: Any, item: str) -> Any:
+    """Put the item of a `foreach` into every text."""
+    if isinstance(node, dict):
+        return {_fill(key, item): _fill(value, item) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_fill(value, item) for value in node]
+    return node.replace("${item}", item) if isinstance(node, str) else node

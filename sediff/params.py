@@ -1,0 +1,172 @@
+"""params.yaml: every section, typed and checked, and the errors a user sees."""
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from sediff.augmentation.params import AugmentationParams
+from sediff.autoencoder.params import AutoencoderParams
+from sediff.cohort.params import CohortParams
+from sediff.corpus.params import CorpusParams
+from sediff.diffusion.params import DiffusionParams
+from sediff.encoder.params import EncoderParams
+from sediff.errors import UserError
+from sediff.evaluation.params import EvaluationParams
+from sediff.files import replacing
+from sediff.knowledge.params import KnowledgeParams
+from sediff.report.params import GatesParams
+from sediff.section import Section
+from sediff.simulator.params import SimulatorParams
+from sediff.synthesis.params import SynthesisParams
+
+PARAMS = Path("params.yaml")
+
+
+class ReproducibilityParams(Section):
+    """What all computing stages depend on."""
+
+    seed: int = Field(0, ge=0)
+    threads: int = Field(2, ge=1, le=256, description="threads of a computing stage; other counts give other last bits")
+
+
+class RuntimeParams(Section):
+    """Where and how the pipeline runs. Nothing in here changes a result, and no stage depends on it."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: int = Field(2, ge=1, le=1024, description="processes that read recordings")
+    stage_time_limit: float = Field(4 * 3600, gt=0, description="s, after which a stage's processes are ended")
+    server_start_limit: float = Field(120, gt=0, description="s that the loopback Prefect server has to come up")
+    llm_base_url: str = Field("", description="OpenAI-compatible endpoint; empty: the offline distiller")
+    llm_allowed_hosts: tuple[str, ...] = Field((), description="hosts that may see records of restricted sources")
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    reproducibility: ReproducibilityParams = ReproducibilityParams()
+    cohort: CohortParams = CohortParams()
+    corpus: CorpusParams
+    simulator: SimulatorParams = SimulatorParams()
+    knowledge: KnowledgeParams = KnowledgeParams()
+    encoder: EncoderParams = EncoderParams()
+    autoencoder: AutoencoderParams = AutoencoderParams()
+    diffusion: DiffusionParams = DiffusionParams()
+    synthesis: SynthesisParams = SynthesisParams()
+    evaluation: EvaluationParams = EvaluationParams()
+    augmentation: AugmentationParams = AugmentationParams()
+    gates: GatesParams = GatesParams()
+    runtime: RuntimeParams = RuntimeParams()
+
+    @classmethod
+    def load(cls, path: Path = PARAMS) -> Self:
+        """Read and check a params.yaml.
+
+        Raises:
+            UserError: names the parameter, its value and what is allowed.
+        """
+        return cls.check(_read(path), path)
+
+    @classmethod
+    def check(cls, values: Any, path: Path) -> Self:
+        """Check plain values as they stand in `path`."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise UserError(f"{path}: {_sentence(error)}") from None
+
+
+def set_params(path: Path, assignments: list[str]) -> list[str]:
+    """Change parameters by `section.key=value`, keeping comments; nothing is written unless all are valid.
+
+    Returns:
+        A line for each change.
+
+    Raises:
+        UserError: an assignment is malformed, names no parameter, or has a value that is not allowed.
+    """
+    document, changes = _read(path), []
+    for assignment in assignments:
+        key, separator, text = assignment.partition("=")
+        if not separator or "." not in key:
+            raise UserError(f"--set {assignment}: write section.key=value, for example diffusion.steps=500.")
+        changes.append(_assign(document, key.strip().split("."), _value(text, assignment), path))
+    Params.check(_plain(document), path)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        _yaml().dump(document, stream)
+    return changes
+
+
+def _assign(document: Any, keys: list[str], value: Any, path: Path) -> str:
+    node = document
+    for depth, key in enumerate(keys[:-1]):
+        if not isinstance(node, dict) or key not in node:
+            raise UserError(f"{path}: there is no parameter {'.'.join(keys[: depth + 1])}{_nearest(key, node)}.")
+        node = node[key]
+    if not isinstance(node, dict):
+        raise UserError(f"{path}: {'.'.join(keys[:-1])} is no section: set it as a whole.")
+    before = node.get(keys[-1])
+    node[keys[-1]] = value
+    return f"{'.'.join(keys)}: {before} → {value}"
+
+
+def _read(path: Path) -> Any:
+    try:
+        document = _yaml().load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run from the project's folder.") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is no YAML ({' '.join(str(error).split())}): mend it.") from None
+    if not isinstance(document, dict):
+        raise UserError(f"{path} holds no sections: restore it from git.")
+    return document
+
+
+def _value(text: str, assignment: str) -> Any:
+    try:
+        return YAML(typ="safe").load(text)
+    except YAMLError:
+        raise UserError(f"--set {assignment}: the value is no YAML; quote it.") from None
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.width = 120
+    yaml.preserve_quotes = True
+    return yaml
+
+
+def _plain(node: Any) -> Any:
+    """ruamel's containers as plain ones, whose errors read better."""
+    if isinstance(node, dict):
+        return {str(key): _plain(value) for key, value in node.items()}
+    return [_plain(value) for value in node] if isinstance(node, list) else node
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first fault as one sentence that names the parameter."""
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"there is no parameter {name}{_nearest(name.rsplit('.', 1)[-1], _names(Params, first['loc'][:-1]))}."
+    if first["type"] == "missing":
+        return f"the parameter {name} is missing."
+    value = first["input"]
+    shown = "" if isinstance(value, dict) else f" is {value!r}, but"
+    return f"{name}{shown} {first['msg'][:1].lower()}{first['msg'][1:]}."
+
+
+def _names(section: Any, location: tuple) -> list[str]:
+    """Names of the parameters at a place of params.yaml; empty below lists."""
+    for part in location:
+        field = getattr(section, "model_fields", {}).get(part)
+        section = field.annotation if field else None
+    return list(getattr(section, "model_fields", {}))
+
+
+def _nearest(name: str, names: Any) -> str:
+    close = difflib.get_close_matches(name, [str(n) for n in names or []], 1)
+    return f"; did you mean {close[0]}?" if close else ""

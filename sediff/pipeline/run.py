@@ -1,0 +1,130 @@
+"""`sediff run` and `sediff plan`: sources first, then whatever is stale."""
+
+import fcntl
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sediff.cohort.write import write_cohort
+from sediff.errors import UserError
+from sediff.files import read_json, sha256_json, write_json
+from sediff.lineage.fingerprint import content_hash
+from sediff.lineage.graph import read_graph
+from sediff.params import Params
+from sediff.pipeline.graph import Staleness, order, staleness
+from sediff.pipeline.server import prefect_server
+from sediff.progress import log_line
+from sediff.sources import locate, read_local_paths, scan, write_local_path
+from sediff.vocabulary import Vocabulary
+
+OWN = Path(".sediff")
+SETTINGS = OWN / "local.yaml"
+INVENTORIES = Path("data/sources")
+VIRTUAL = "virtual"
+COHORT_CODE = (Path("sediff/cohort"), Path("sediff/simulator/rhythm.py"), Path("knowledge/statements.yaml"))
+
+
+def prepare_sources(params: Params) -> list[str]:
+    """Simulate the virtual cohort where it is asked for and not there, and scan every source."""
+    lines = []
+    if any(source.name == VIRTUAL for source in params.corpus.sources):
+        lines += _prepare_cohort(params)
+    wanted = locate(params.corpus.sources, SETTINGS, INVENTORIES)
+    INVENTORIES.mkdir(parents=True, exist_ok=True)
+    for stray in set(INVENTORIES.glob("*.parquet")) - {source.inventory for source in wanted}:
+        stray.unlink()
+    return lines + [scan(source, OWN / "scan" / f"{source.name}.json") for source in wanted]
+
+
+def _prepare_cohort(params: Params) -> list[str]:
+    root = OWN / "sources" / VIRTUAL
+    if read_local_paths(SETTINGS).get(VIRTUAL) != str(root):
+        write_local_path(SETTINGS, VIRTUAL, root)
+    stamp = root.with_suffix(".json")
+    wanted = sha256_json([params.cohort.model_dump(), [content_hash(path) for path in COHORT_CODE]])
+    if root.is_dir() and stamp.exists() and read_json(stamp) == wanted:
+        return []
+    line = write_cohort(params.cohort, root, Vocabulary.load())
+    write_json(stamp, wanted)
+    return [line]
+
+
+def run_pipeline(params: Params, targets: Sequence[str] = ()) -> None:
+    """Bring everything up to date, or what leads to `targets`, and say what each stage took.
+
+    Raises:
+        UserError: a mistake in parameters, sources or a stage's input.
+    """
+    started = time.monotonic()
+    with _only_run():
+        for line in prepare_sources(params):
+            log_line(line)
+        stages = _wanted(targets)
+        if not any(entry.reasons for entry in staleness(Path()) if entry.stage in stages):
+            log_line(f"Everything is up to date; nothing ran ({time.monotonic() - started:.1f} s).")
+            log_line("report: reports/index.html")
+            return
+        with prefect_server(OWN / "prefect", params.runtime.server_start_limit):
+            from flows.pipeline import walk
+
+            results = walk(Path(), stages, params.runtime.stage_time_limit)
+    total = time.monotonic() - started
+    log_line(f"\n{'stage':<24}{'seconds':>9}{'share':>8}")
+    for result in results:
+        seconds = f"{result.seconds:9.1f}{result.seconds / total:8.0%}" if result.ran else f"{'cached':>9}"
+        log_line(f"{result.stage:<24}{seconds}")
+    log_line(f"{'all, with server':<24}{total:9.1f}{1:8.0%}\n\nreport: reports/index.html")
+
+
+def plan_lines(params: Params, records: Callable[[str], list[dict[str, Any]]]) -> list[str]:
+    """What would run and why, with the seconds and megabytes of each stage's last run."""
+    prepare_sources(params)
+    lines, seconds, size = [], 0.0, 0
+    for entry in staleness(Path()):
+        past = records(entry.stage)
+        lines.append(_plan_line(entry, past))
+        if entry.reasons and past:
+            seconds, size = seconds + past[-1]["seconds"], size + past[-1]["bytes"]
+    lines.append(f"expected from past runs: {seconds / 60:.1f} min, {size / 1e6:.0f} MB")
+    return lines
+
+
+def _plan_line(entry: Staleness, past: list[dict[str, Any]]) -> str:
+    if not entry.reasons:
+        return f"{entry.stage:<24} up to date"
+    cost = f"{past[-1]['seconds'] / 60:.1f} min, {past[-1]['bytes'] / 1e6:.0f} MB" if past else "never ran here"
+    shown = ", ".join(entry.reasons[:4]) + (f" and {len(entry.reasons) - 4} more" if len(entry.reasons) > 4 else "")
+    return f"{entry.stage:<24} would run ({cost}): {shown}"
+
+
+def _wanted(targets: Sequence[str]) -> list[str]:
+    """The targets and all before them, in order."""
+    stages = order(Path())
+    unknown = [target for target in targets if target not in stages]
+    if unknown:
+        raise UserError(f"There is no stage {unknown[0]}: the stages are {', '.join(stages)}.")
+    if not targets:
+        return stages
+    graph = read_graph(Path())
+    made = {out: stage.name for stage in graph.values() for out in stage.outs}
+    wanted, queue = set(), list(targets)
+    while queue:
+        stage = queue.pop()
+        if stage not in wanted:
+            wanted.add(stage)
+            queue += [made[dep] for dep in graph[stage].deps if dep in made]
+    return [stage for stage in stages if stage in wanted]
+
+
+@contextmanager
+def _only_run() -> Iterator[None]:
+    """Two runs of one clone never go at once."""
+    OWN.mkdir(exist_ok=True)
+    with (OWN / "run.lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError("Another `sediff run` is going on in this folder: wait for it or end it.") from None
+        yield

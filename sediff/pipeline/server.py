@@ -1,0 +1,82 @@
+"""A loopback Prefect server for the length of a run, where none is configured."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sediff.errors import UserError
+from sediff.pipeline.execute import end_group
+
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+    "PREFECT_CLI_PROMPT": "false",
+}
+
+
+@contextmanager
+def prefect_server(home: Path, start_limit: float) -> Iterator[str]:
+    """Give the address of a Prefect API: the configured one, or a server that ends with the block.
+
+    Raises:
+        UserError: the server does not come up.
+    """
+    configured = os.environ.get("PREFECT_API_URL")
+    if configured:
+        yield configured
+        return
+    home.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    own = {**QUIET, "PREFECT_HOME": str(home.resolve())}
+    with (home / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            env={**os.environ, **own},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    saved = {name: os.environ.get(name) for name in (*own, "PREFECT_API_URL")}
+    try:
+        _wait(process, api, start_limit, home / "server.log")
+        os.environ.update(own | {"PREFECT_API_URL": api})
+        yield api
+    finally:
+        end_group(process)
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def _wait(process: subprocess.Popen[str], api: str, limit: float, log: Path) -> None:
+    """Wait until the server answers."""
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise UserError(f"The Prefect server ended at once: see {log}.")
+        try:
+            with urllib.request.urlopen(f"{api}/health", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.25)
+    raise UserError(f"The Prefect server was not up after {limit:.0f} s: raise runtime.server_start_limit or see {log}.")
