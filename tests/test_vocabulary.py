@@ -1,4 +1,5 @@
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,10 @@ def test_sets_of_statements_survive_the_text():
         ("cannot rule out inferior infarct", {"IMI": "uncertain"}),
         ("V.a. Vorderwandinfarkt, Vorhofflimmern", {"AMI": "uncertain", "AFIB": "present"}),
         ("incomplete right bundle branch block", {"IRBBB": "present"}),
-        ("sinus rhythm without AV block I or LVH but with RBBB", {"SR": "present", "1AVB": "absent", "LVH": "absent", "CRBBB": "present"}),
+        (
+            "sinus rhythm without AV block I or LVH but with RBBB",
+            {"SR": "present", "1AVB": "absent", "LVH": "absent", "CRBBB": "present"},
+        ),
         ("paroxysmal SVT", {"PSVT": "present"}),
         ("left-bundle-branch-block", {"CLBBB": "present"}),
         ("AFTER the staff left", {}),
@@ -55,5 +59,76 @@ def test_an_unknown_code_is_named():
 
 
 def test_views_and_superclasses():
-    assert VOCABULARY.views(["AFIB", "NDT", "IMI"]) == {"rhythm": ["AFIB"], "diagnostic": ["IMI", "NDT"], "form": ["NDT"]}
+    assert VOCABULARY.views(["AFIB", "NDT", "IMI"]) == {
+        "rhythm": ["AFIB"],
+        "diagnostic": ["IMI", "NDT"],
+        "form": ["NDT"],
+    }
     assert VOCABULARY.superclasses(["AFIB", "IMI", "LVH"]) == {"MI", "HYP"}
+
+
+@pytest.mark.parametrize("code", VOCABULARY.codes)
+def test_every_phrase_and_the_code_itself_find_their_statement(code):
+    for phrase in (*VOCABULARY[code].phrases, code):
+        assert found(phrase) == {code: "present"}, phrase
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "No AF, LVH or ischaemia, sinus rhythm",
+            {"AFIB": "absent", "LVH": "absent", "ISC_": "absent", "SR": "present"},
+        ),
+        ("Kein Hinweis auf Vorhofflimmern oder AV-Block 1. Grades", {"AFIB": "absent", "1AVB": "absent"}),
+        ("Vorhofflimmern ausgeschlossen", {"AFIB": "absent"}),
+        ("sinusrhythmus anteroseptaler myokardschaden mÖglich", {"SR": "present", "ASMI": "uncertain"}),
+        ("inferiorer infarkt wahrscheinlich alt", {"IMI": "present"}),
+        ("mögliche Ischämie, Vorhofflimmern", {"ISC_": "uncertain", "AFIB": "present"}),
+        ("anterior infarct cannot be excluded", {"AMI": "uncertain"}),
+        ("LBBB? sinus rhythm", {"CLBBB": "uncertain", "SR": "present"}),
+        ("? LVH", {"LVH": "uncertain"}),
+        ("no evidence of atrial fibrillation. Atrial fibrillation", {"AFIB": "present"}),
+        ("unvollstÄndiger rechtsschenkelblock", {"IRBBB": "present"}),
+        ("ventrikuläre Extrasystole(n)", {"PVC": "present"}),
+        ("abnormal ECG", {}),
+    ],
+)
+def test_negation_doubt_and_lists(text, expected):
+    assert found(text) == expected
+
+
+def test_every_snomed_code_is_of_one_statement():
+    codes = [snomed for code in VOCABULARY.codes for snomed in VOCABULARY[code].snomed]
+    assert len(codes) == len(set(codes)) > 40
+    assert VOCABULARY.from_snomed("164889003") == "AFIB"
+    assert VOCABULARY.from_snomed("1") is None
+
+
+def test_only_diagnostic_statements_have_a_superclass():
+    for code in VOCABULARY.codes:
+        assert ("diagnostic" in VOCABULARY[code].kinds) == (VOCABULARY[code].superclass is not None), code
+
+
+def test_rhythm_comes_first_in_a_sentence():
+    assert VOCABULARY.describe(["LVH", "1AVB", "SR", "LVH"]) == (
+        "Sinus rhythm, first degree AV block, left ventricular hypertrophy."
+    )
+    assert VOCABULARY.describe([]) == ""
+
+
+def test_20000_texts_take_seconds():
+    texts = [VOCABULARY.describe(random.Random(seed).sample(VOCABULARY.codes, 5)) for seed in range(500)]
+    started = time.process_time()
+    for text in texts * 4:
+        VOCABULARY.find(text)
+    assert time.process_time() - started < 2  # 2,000 texts
+
+
+def test_curated_files_that_are_broken_are_named(tmp_path):
+    with pytest.raises(UserError, match=r"statements\.yaml is missing"):
+        Vocabulary.load(tmp_path / "statements.yaml")
+    (tmp_path / "statements.yaml").write_text("AFIB: {name: atrial fibrillation, colour: red}")
+    (tmp_path / "certainty.yaml").write_text("{}")
+    with pytest.raises(UserError, match="malformed"):
+        Vocabulary.load(tmp_path / "statements.yaml")

@@ -158,7 +158,7 @@ def load_training_data(
     rates = torch.tensor(records["heart_rate"].to_numpy().astype(np.float32))
     morphology = Morphology.load(simulator)
     theta, a, b = morphology.for_statements(records["statements"].to_list())[:3]
-    theta, b = scale_with_rate(theta, b, rates[:, None, None])
+    theta, b = scale_with_rate(theta, b, rates[:, None])
     return TrainingData(
         latents=latents,
         phases=torch.from_numpy(np.stack([record_phase(row) for row in peaks])),

@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 DIMENSIONS = 256
 WORD = re.compile(r"\w+")
 PART = 4  # letters
-FREQUENT = frozenset(["the", "of", "in", "and", "with", "from", "bpm", "ms", "mv"])
+# Words of every experience text say nothing about one of them.
+FREQUENT = frozenset(
+    {"the", "of", "in", "and", "with", "from", "bpm", "ms", "mv", "heart", "rate", "interquartile", "range", "rmssd"}
+    | {"beat", "amplitude", "similar", "records", "ii", "v2", "v5"}
+)
 
 
 @lru_cache(maxsize=65536)
