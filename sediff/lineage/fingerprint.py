@@ -13,7 +13,7 @@ from sediff.errors import UserError
 from sediff.files import sha256_file, sha256_json
 from sediff.lineage.graph import find_stage, parameter, read_graph, recorded_hashes
 
-CODE = ("sediff", "flows", "knowledge/", "constraints.txt")
+CODE = ("sediff", "flows", "knowledge", "constraints.txt")
 
 
 @dataclass(frozen=True)

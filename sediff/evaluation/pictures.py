@@ -1,0 +1,80 @@
+"""Pictures of the evaluation: rates, rhythm, spectra, and real and synthetic ECGs side by side on paper."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from numpy.typing import NDArray
+
+from sediff.ecg import INDEPENDENT_LEADS, SAMPLING_RATE
+from sediff.paper import draw_pair
+from sediff.simulator.rhythm import rhythm_of
+
+matplotlib.use("Agg")
+from matplotlib import pyplot  # noqa: E402
+
+REAL, SYNTHETIC = "#444444", "#c0392b"
+DRAWN_DISPERSION = (1e-3, 1.0)
+
+
+def draw_rhythm(
+    measured: NDArray[np.float64],
+    dispersion: NDArray[np.float64],
+    real_dispersion: NDArray[np.float64],
+    asked: NDArray[np.float64],
+    statements: Sequence[Sequence[str]],
+    path: Path,
+) -> None:
+    """Measured against asked heart rate, and the distribution of RMSSD / mean RR by rhythm."""
+    rhythms = np.array([rhythm_of(codes) for codes in statements])
+    names = sorted(set(rhythms))
+    figure, (rate, spread) = pyplot.subplots(1, 2, figsize=(11, 4), width_ratios=(1, 1.5))
+    for name in names:
+        rate.scatter(asked[rhythms == name], measured[rhythms == name], s=8, label=name, alpha=0.7)
+    rate.axline((60, 60), slope=1, color="#888888", linewidth=0.8)
+    rate.set_xlabel("heart rate asked (bpm)")
+    rate.set_ylabel("measured (bpm)")
+    rate.legend(fontsize=7)
+    positions = np.arange(len(names))
+    for values, offset, colour in ((real_dispersion, -0.18, REAL), (dispersion, 0.18, SYNTHETIC)):
+        rows = [values[(rhythms == name) & np.isfinite(values)].clip(*DRAWN_DISPERSION) for name in names]
+        boxes = spread.boxplot(rows, positions=positions + offset, widths=0.3, showfliers=False, patch_artist=True)
+        for box in boxes["boxes"]:
+            box.set(facecolor=colour, alpha=0.5)
+        spread.plot([], [], color=colour, linewidth=6, alpha=0.5, label="real" if colour == REAL else "synthetic")
+    spread.set_yscale("log")
+    spread.set_xticks(positions, names, fontsize=8)
+    spread.set_ylabel("RMSSD / mean RR")
+    spread.legend(fontsize=8)
+    _save(figure, path)
+
+
+def draw_spectra(synthetic: NDArray[np.float32], real: NDArray[np.float32], path: Path) -> None:
+    """Median amplitude spectrum of each lead; signals (n, 8, 1000) in mV."""
+    figure, axes = pyplot.subplots(2, 4, figsize=(11, 4.6), sharex=True, sharey=True)
+    frequency = np.fft.rfftfreq(synthetic.shape[-1], 1 / SAMPLING_RATE)[1:]
+    for index, (axis, lead) in enumerate(zip(axes.flat, INDEPENDENT_LEADS, strict=True)):
+        for signals, colour, label in ((real, REAL, "real"), (synthetic, SYNTHETIC, "synthetic")):
+            spectrum = np.median(np.abs(np.fft.rfft(signals[:, index], norm="forward"))[:, 1:], axis=0)
+            axis.loglog(frequency, spectrum, color=colour, linewidth=0.9, label=label)
+        axis.set_title(lead, fontsize=9)
+        axis.tick_params(labelsize=7)
+    axes[0, 0].legend(fontsize=7)
+    axes[1, 0].set_xlabel("frequency (Hz)", fontsize=8)
+    axes[0, 0].set_ylabel("amplitude (mV)", fontsize=8)
+    _save(figure, path)
+
+
+def draw_pairs(pairs: list[tuple[Sequence[str], NDArray[np.int16], NDArray[np.int16], str]], folder: Path) -> None:
+    """`pair-NN.svg`: a real record of a condition at the left, the synthetic one at the right; (12, 1000) in µV."""
+    for number, (statements, real, synthetic, why) in enumerate(pairs):
+        titles = (f"Real: {', '.join(statements)}", f"Synthetic: {', '.join(statements)}")
+        draw_pair(real, synthetic, titles, folder / f"pair-{number:02d}.svg", ("", why))
+
+
+def _save(figure: pyplot.Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    pyplot.close(figure)
