@@ -11,9 +11,9 @@ class SamplerParams(Section):
     """How a latent is sampled. Batches have one fixed size, since a row's last bits depend on it."""
 
     steps: int = Field(12, ge=1, le=1000, description="evaluations of the denoiser")
-    guidance: float = Field(1.5, ge=0, le=20, description="classifier-free guidance; 1 is none")
+    guidance: float = Field(1.2, ge=0, le=20, description="classifier-free guidance; 1 is none")
     batch_size: int = Field(64, ge=1, le=4096)
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
 
 
 class CohortRequest(Section):

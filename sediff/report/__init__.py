@@ -1,0 +1,1 @@
+"""One page that says what was made, how good it is, and where it came from."""

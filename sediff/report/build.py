@@ -1,0 +1,108 @@
+"""The report stage: gates' verdict and `reports/index.html`, a pure function of metrics, plots and manifests."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from sediff.files import read_json, replacing, write_json
+from sediff.report.charts import line_chart
+from sediff.report.gates import check_gates
+from sediff.report.params import GatesParams
+
+STAGES = (
+    "corpus",
+    "simulator",
+    "knowledge",
+    "encoder",
+    "autoencoder",
+    "diffusion",
+    "synthesis/evaluation",
+    "synthesis/augmentation",
+    "synthesis/dataset",
+    "evaluation",
+    "augmentation",
+)
+TITLES = {
+    "corpus": "Corpus",
+    "simulator": "Simulator",
+    "knowledge": "Knowledge",
+    "encoder": "Encoders",
+    "autoencoder": "Autoencoder",
+    "diffusion": "Denoiser",
+    "evaluation": "Evaluation",
+    "augmentation": "Usefulness",
+}
+TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
+
+
+def build_report(
+    reports: Path, data: Path, gates: GatesParams, page: Path, report: Path, restricted: bool = False
+) -> str:
+    """Write `page` and the verdict in `report/metrics.json`.
+
+    Args:
+        reports: folder with a folder for each stage: `metrics.json`, `curves.json`, `plots/`.
+        data: folder with each stage's `manifest.json`.
+        restricted: leave out pictures of real records, as a page that others may see must.
+    """
+    metrics = {stage: read_json(path) for stage in STAGES if (path := reports / stage / "metrics.json").exists()}
+    results = check_gates(metrics, gates)
+    passed = all(result.passed for result in results)
+    failed = [result.metric for result in results if not result.passed]
+    write_json(report / "metrics.json", {"passed": int(passed), "gates": len(results), "failed": failed})
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    html = environment.get_template("template.html").render(
+        passed=passed,
+        gates=results,
+        metrics=metrics,
+        sections=[_section(stage, metrics, reports, restricted) for stage in TITLES],
+        pairs=[] if restricted else _pictures(reports / "evaluation" / "plots", "pair-*.svg"),
+        manifests=[read_json(path) for stage in STAGES if (path := data / stage / "manifest.json").exists()],
+        restricted=restricted,
+    )
+    with replacing(page) as temporary:
+        temporary.write_text(html, encoding="utf-8")
+    verdict = "all gates passed" if passed else f"failed: {', '.join(failed)}"
+    return f"{page}, {verdict}"
+
+
+def _section(stage: str, metrics: dict[str, Any], reports: Path, restricted: bool) -> dict[str, Any]:
+    """What the page shows of a stage: its numbers, pictures and learning curves."""
+    folder = reports / stage
+    curves = read_json(folder / "curves.json") if (folder / "curves.json").exists() else {}
+    shown = [] if restricted and stage == "autoencoder" else _pictures(folder / "plots", "*.png")
+    return {
+        "name": stage,
+        "title": TITLES[stage],
+        "rows": _flat(metrics.get(stage, {})),
+        "pictures": shown,
+        "charts": [
+            (f"{network}: {name}", Markup(line_chart(curve["x"], curve["y"])))
+            for network, terms in sorted(curves.items())
+            for name, curve in sorted(terms.items())
+        ],
+    }
+
+
+def _pictures(folder: Path, pattern: str) -> list[tuple[str, str]]:
+    """Name and data URI of each picture."""
+    return [
+        (path.stem, f"data:{TYPES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}")
+        for path in sorted(folder.glob(pattern))
+    ]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested metrics as dotted names with their values."""
+    rows: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            rows += _flat(value, f"{prefix}{key}.")
+        else:
+            rows.append((f"{prefix}{key}", ", ".join(map(str, value)) if isinstance(value, list) else value))
+    return rows
