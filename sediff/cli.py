@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,16 +15,16 @@ app = typer.Typer(
     help="Synthetic 12-lead ECGs from clinical text: a pipeline that can be rerun, scheduled and audited.",
 )
 SetOption = Annotated[
-    Optional[list[str]], typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a parameter first, checked.")
+    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a parameter first, checked.")
 ]
 
 
 @app.command()
 def run(
-    targets: Annotated[Optional[list[str]], typer.Argument(help="Stages to bring up to date; all by default.")] = None,
+    targets: Annotated[list[str] | None, typer.Argument(help="Stages to bring up to date; all by default.")] = None,
     assignments: SetOption = None,
     accept_code: Annotated[
-        Optional[str], typer.Option(metavar="STAGE", help="Accept a change of a stage's code without running it.")
+        str | None, typer.Option(metavar="STAGE", help="Accept a change of a stage's code without running it.")
     ] = None,
 ) -> None:
     """Run whatever is not up to date, in order, through Prefect and DVC."""
@@ -65,9 +65,9 @@ def scan() -> None:
 
 @app.command()
 def configure(
-    corpus: Annotated[Optional[Path], typer.Option(help="Folder of a corpus; `virtual` for the built-in one.")] = None,
+    corpus: Annotated[Path | None, typer.Option(help="Folder of a corpus; `virtual` for the built-in one.")] = None,
     sharing: Annotated[str, typer.Option(help="open or restricted: who may see the corpus.")] = "open",
-    profile: Annotated[Optional[str], typer.Option(help="Sizes for a machine: smoke or laptop.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Sizes for a machine: smoke or laptop.")] = None,
     force: Annotated[bool, typer.Option(help="Overwrite keys that were edited.")] = False,
 ) -> None:
     """Choose the corpus, or a profile of sizes; shows what changes."""
@@ -84,9 +84,9 @@ def configure(
 @app.command()
 def generate(
     text: Annotated[str, typer.Argument(help="What the ECG should show, for example 'atrial fibrillation'.")],
-    age: Annotated[Optional[float], typer.Option(min=0, max=120, help="Years.")] = None,
-    sex: Annotated[Optional[str], typer.Option(help="F or M.")] = None,
-    heart_rate: Annotated[Optional[float], typer.Option(min=20, max=300, help="Beats a minute.")] = None,
+    age: Annotated[float | None, typer.Option(min=0, max=120, help="Years.")] = None,
+    sex: Annotated[str | None, typer.Option(help="F or M.")] = None,
+    heart_rate: Annotated[float | None, typer.Option(min=20, max=300, help="Beats a minute.")] = None,
     count: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many records.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives other records.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder for WFDB records and pictures.")] = Path("out"),

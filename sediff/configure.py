@@ -49,9 +49,7 @@ def choose_profile(name: str, force: bool) -> list[str]:
     if name not in profiles:
         raise UserError(f"There is no profile {name}: there are {', '.join(profiles)}.")
     current = _flat(yaml.safe_load(PARAMS.read_text(encoding="utf-8")))
-    edited = [
-        key for key in profiles[name] if all(values.get(key) != current.get(key) for values in profiles.values())
-    ]
+    edited = [key for key in profiles[name] if all(values.get(key) != current.get(key) for values in profiles.values())]
     if edited and not force:
         raise UserError(f"{PARAMS}: {', '.join(edited)} was edited: use --force to overwrite it.")
     return [line for line in set_params(PARAMS, [f"{k}={v}" for k, v in profiles[name].items()]) if _changes(line)]

@@ -30,7 +30,7 @@ def to_microvolts(millivolts: NDArray[np.floating]) -> NDArray[np.int16]:
 
 def to_millivolts(microvolts: NDArray[np.int16]) -> NDArray[np.float32]:
     """Convert int16 microvolts to float32 millivolts, any shape."""
-    return microvolts.astype(np.float32) / MICROVOLTS_PER_MILLIVOLT
+    return microvolts.astype(np.float32) / np.float32(MICROVOLTS_PER_MILLIVOLT)
 
 
 def independent_leads(twelve: NDArray) -> NDArray:

@@ -61,7 +61,7 @@ class Sheet:
     def beside(self, other: "Sheet") -> "Sheet":
         """Put another sheet at the right of this one."""
         offset = self.width
-        traces = tuple(trace + (offset, 0.0) for trace in other.traces)
+        traces = tuple(trace + np.array([offset, 0.0]) for trace in other.traces)
         labels = tuple(
             Label(label.x + offset, label.y, label.text, label.size, label.bold, label.anchor) for label in other.labels
         )

@@ -88,6 +88,8 @@ def set_params(path: Path, assignments: list[str]) -> list[str]:
     Raises:
         UserError: an assignment is malformed, names no parameter, or has a value that is not allowed.
     """
+    if not assignments:
+        return []
     document, changes = _read(path), []
     for assignment in assignments:
         key, separator, text = assignment.partition("=")
@@ -136,6 +138,7 @@ def _yaml() -> YAML:
     yaml = YAML()
     yaml.width = 120
     yaml.preserve_quotes = True
+    yaml.indent(mapping=2, sequence=4, offset=2)
     return yaml
 
 

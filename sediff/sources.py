@@ -8,18 +8,31 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 import yaml
+from pydantic import Field
 
-from sediff.corpus.params import SourceParams
 from sediff.errors import UserError
 from sediff.files import read_json, replacing, sha256_file, write_json
 from sediff.progress import track
+from sediff.section import Section
 
 SUFFIXES = frozenset({".hea", ".dat", ".mat", ".csv", ".gz"})
 NOT_READ = frozenset({"records500"})  # PTB-XL's second sampling rate
 SCHEMA = {"path": pl.String, "size": pl.Int64, "sha256": pl.String}
+
+
+Sharing = Literal["open", "restricted"]
+
+
+class SourceParams(Section):
+    """A raw corpus: who reads it, what it is called and who may see it. Its path is a local setting."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="logical name, first part of each record's id")
+    reader: Literal["ptb-xl"] = Field(description="layout of the folder")
+    sharing: Sharing = "open"
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,8 @@ class _Average:
     def update(self, network: nn.Module) -> None:
         if not self.rate:
             return
-        averages, weights = list(self.network.parameters()), list(network.parameters())
+        averages: list[Tensor] = list(self.network.parameters())
+        weights: list[Tensor] = list(network.parameters())
         torch._foreach_lerp_(averages, weights, 1 - self.rate)
         for target, source in zip(self.network.buffers(), network.buffers(), strict=True):
             target.copy_(source)

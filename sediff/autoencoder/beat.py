@@ -4,6 +4,7 @@ between R − min(0.35 s, 0.45 RR) and R + min(0.6 s, 0.65 RR).
 It keeps the P wave of a long PR and the T wave of a long QT, and never holds two QRS.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +51,7 @@ class BeatGrid:
         return ((share >= -BEFORE_SHARE) & (share <= AFTER_SHARE)).float()
 
 
-def beat_grid(r_peaks: list[NDArray[np.floating]]) -> BeatGrid:
+def beat_grid(r_peaks: Sequence[NDArray[np.float64]]) -> BeatGrid:
     """Find the complete beats of each record from its R peaks (seconds); a record needs two peaks or more."""
     chosen, mean_rr = [], []
     for peaks in r_peaks:

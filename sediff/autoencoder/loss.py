@@ -57,7 +57,7 @@ def robust(error: Tensor) -> Tensor:
 
 
 def spectral(predicted: Tensor, beats: Tensor) -> Tensor:
-    """L_spec: log-magnitude spectra of the predicted beat (batch, leads, n) against each real beat (batch, J, leads, n).
+    """L_spec: log spectra of the predicted beat (batch, leads, n) against each real one (batch, J, leads, n).
 
     w(f) falls as 1/(1+k), k the bin, so that the bins where an ECG has its energy count most.
     """

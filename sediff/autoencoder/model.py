@@ -61,6 +61,8 @@ class Decoder(nn.Module):
 class BeatFinder(nn.Module):
     """Where the first complete beat lies: z (batch, 8, 125) to logits over the samples of its R (batch, 1000)."""
 
+    position: Tensor
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
-from sediff.autoencoder.beat import beat_grid, crop_beats
+from sediff.autoencoder.beat import BeatGrid, beat_grid, crop_beats
 from sediff.autoencoder.loss import vae_loss
 from sediff.autoencoder.model import LATENT_CHANNELS, Autoencoder
 from sediff.autoencoder.params import AutoencoderParams
@@ -43,7 +43,9 @@ def train_autoencoder(
 
     def loss(index: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         chosen = rows[index]
-        return vae_loss(autoencoder, signals[chosen].to(device).float() / 1000, grid.rows(chosen).to(device), params, rng)
+        return vae_loss(
+            autoencoder, signals[chosen].to(device).float() / 1000, grid.rows(chosen).to(device), params, rng
+        )
 
     schedule = Schedule(
         params.steps, min(params.batch_size, len(rows)), params.learning_rate, precision=params.precision
@@ -81,7 +83,7 @@ def standardise(autoencoder: Autoencoder, latents: Tensor) -> None:
 
 
 def _reconstruction(
-    autoencoder: Autoencoder, signals: Tensor, grid, rows: Tensor, names: list[str], report: Path
+    autoencoder: Autoencoder, signals: Tensor, grid: BeatGrid, rows: Tensor, names: list[str], report: Path
 ) -> dict:
     """Absolute error of reconstructions and of D_beat on held-out records, µV, and their picture."""
     if not len(rows):

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 
 from sediff.simulator.rhythm import ECTOPIC, FIBRILLATION, SINUS, TACHYCARDIA
 
-Leads = tuple[float, float, float, float, float, float, float, float]
-
 
 @dataclass(frozen=True)
 class Wave:
@@ -18,7 +16,7 @@ class Wave:
 
     time: float
     width: float
-    amplitude: Leads
+    amplitude: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ ECTOPIC_WAVES: dict[str, Wave] = {
 def _t(*amplitude: float) -> dict[str, Wave]:
     """Both kernels of a T wave of one shape."""
     return {
-        name: Wave(NORMAL_WAVES[name].time, NORMAL_WAVES[name].width, tuple(share * a for a in amplitude))  # type: ignore[arg-type]
+        name: Wave(NORMAL_WAVES[name].time, NORMAL_WAVES[name].width, tuple(share * a for a in amplitude))
         for name, share in (("T1", 0.5), ("T", 0.8))
     }
 
@@ -101,7 +99,7 @@ CONDITIONS: dict[str, Condition] = {
     ),
     "tachycardia": Condition(
         {"STACH": 0}, 0.07, "sinus tachycardia.", "sinustachykardie.",
-        History(("R000", "A419", "D649"), ("7850", "99591"), ("Acetaminophen", "Vancomycin", "Piperacillin-Tazobactam")),
+        History(("R000", "A419", "D649"), ("7850", "99591"), ("Acetaminophen", "Vancomycin", "Cefepime")),
         rate=(116, 9), ages=(54, 18),
     ),
     "fibrillation": Condition(
@@ -117,7 +115,8 @@ CONDITIONS: dict[str, Condition] = {
     "left bundle branch block": Condition(
         {"CLBBB": 100, "SR": 0}, 0.07, "sinus rhythm. complete left bundle branch block.",
         "sinusrhythmus. kompletter linksschenkelblock.",
-        History(("I447", "I5022", "I420"), ("4263", "42822"), ("Carvedilol", "Furosemide", "Spironolactone"), ("4B02XTZ",)),
+        History(("I447", "I5022", "I420"), ("4263", "42822"), ("Carvedilol", "Furosemide", "Spironolactone"),
+                ("4B02XTZ",)),
         qrs=0.055, ages=(71, 10),
         waves={
             "Q": None, "r": None,
@@ -141,7 +140,7 @@ CONDITIONS: dict[str, Condition] = {
     "hypertrophy": Condition(
         {"LVH": 100, "VCLVH": 0, "SR": 0}, 0.08, "sinus rhythm. left ventricular hypertrophy with strain.",
         "sinusrhythmus. linksventrikuläre hypertrophie.",
-        History(("I119", "I10", "N183"), ("40290", "5853"), HYPERTENSION.drugs + ("Labetalol",)), ages=(66, 12),
+        History(("I119", "I10", "N183"), ("40290", "5853"), (*HYPERTENSION.drugs, "Labetalol")), ages=(66, 12),
         waves={
             "R": Wave(0.0, 0.0125, (1.25, 0.9, 0.0, 0.1, 0.8, 2.0, 2.6, 2.1)),
             "S": Wave(0.025, 0.013, (-0.1, -0.15, -1.7, -2.3, -1.3, -0.6, -0.2, -0.05)),
@@ -172,7 +171,7 @@ CONDITIONS: dict[str, Condition] = {
     "ventricular ectopy": Condition(
         {"PVC": 0, "SR": 0}, 0.06, "sinus rhythm. ventricular extrasystoles.",
         "sinusrhythmus. ventrikuläre extrasystolen.",
-        History(("I493", "E876"), ("42769", "2768"), ("Metoprolol Tartrate", "Potassium Chloride", "Magnesium Sulfate")),
+        History(("I493", "E876"), ("42769", "2768"), ("Metoprolol Tartrate", "Potassium Chloride")),
         rhythm=ECTOPIC, ages=(65, 13),
     ),
     "supraventricular tachycardia": Condition(
@@ -183,7 +182,8 @@ CONDITIONS: dict[str, Condition] = {
     ),
     "left anterior fascicular block": Condition(
         {"LAFB": 100, "SR": 0}, 0.05, "sinus rhythm. left anterior fascicular block.",
-        "sinusrhythmus. linksanteriorer hemiblock.", History(("I444", "E119"), ("4262", "25000"), ("Metformin", "Insulin")),
+        "sinusrhythmus. linksanteriorer hemiblock.",
+        History(("I444", "E119"), ("4262", "25000"), ("Metformin", "Insulin")),
         ages=(68, 12),
         waves={
             "R": Wave(0.0, 0.0115, (0.85, 0.3, 0.0, 0.05, 0.5, 0.9, 0.95, 0.8)),

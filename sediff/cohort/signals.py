@@ -60,9 +60,7 @@ def draw_patient(condition: Condition, sex: str, age: float, rng: np.random.Gene
     )
 
 
-def draw_recording(
-    condition: Condition, patient: Patient, rng: np.random.Generator
-) -> tuple[NDArray[np.int16], Truth]:
+def draw_recording(condition: Condition, patient: Patient, rng: np.random.Generator) -> tuple[NDArray[np.int16], Truth]:
     """Draw one recording: int16 microvolts (12, 1000), and what is true of it."""
     low, high = (130, 215) if condition.rhythm == TACHYCARDIA else (38, 150)
     rate = float(np.clip(rng.normal(*condition.rate), low, high))

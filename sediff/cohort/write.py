@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sediff.cohort.conditions import CONDITIONS, HYPERTENSION, Condition, History
 from sediff.cohort.params import CohortParams
-from sediff.cohort.signals import Truth, draw_patient, draw_recording
+from sediff.cohort.signals import draw_patient, draw_recording
 from sediff.ecg import LEADS, SAMPLES, SAMPLING_RATE
 from sediff.progress import track
 from sediff.vocabulary import Vocabulary
@@ -135,9 +135,7 @@ def _add_admission(
         ehr["prescriptions"].append({**key, "starttime": times["admittime"], "drug": drug, "route": "PO/NG"})
     for number, code in enumerate(_some(condition.history.procedures, 0.5, rng), start=1):
         day = times["admittime"][:10]
-        ehr["procedures_icd"].append(
-            {**key, "seq_num": number, "chartdate": day, "icd_code": code, "icd_version": 10}
-        )
+        ehr["procedures_icd"].append({**key, "seq_num": number, "chartdate": day, "icd_code": code, "icd_version": 10})
 
 
 def _some(items: Sequence[str], share: float, rng: np.random.Generator) -> list[str]:

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,7 +18,7 @@ from sediff.beats import find_r_peaks, heart_rate, median_beat, rmssd
 from sediff.corpus.params import CorpusParams, FoldParams
 from sediff.corpus.readers import READERS, RawRecord, Rejection
 from sediff.corpus.summary import summarise
-from sediff.corpus.waveform import Unusable, read_waveform
+from sediff.corpus.waveform import UnusableError, read_waveform
 from sediff.ecg import INDEPENDENT_LEADS, independent_leads, to_millivolts
 from sediff.errors import UserError
 from sediff.files import read_json, replacing, write_json
@@ -179,19 +179,13 @@ def _build_shards(
 ) -> None:
     missing = [shard for shard in shards if not (work / _rejections_name(shard.number)).exists()]
     if workers == 1 or len(missing) < 2:
-        done: Iterable[object] = (_build_shard(shard, params, vocabulary, work) for shard in missing)
-        for _ in track(done, len(missing), "corpus: shards"):
-            pass
+        for shard in track(missing, len(missing), "corpus: shards"):
+            _build_shard(shard, params, vocabulary, work)
         return
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         futures = [pool.submit(_build_shard, shard, params, vocabulary, work) for shard in missing]
-        for _ in track(_results(futures), len(missing), "corpus: shards"):
-            pass
-
-
-def _results(futures: Iterable[Future[None]]) -> Iterator[None]:
-    for future in futures:
-        yield future.result()
+        for future in track(futures, len(missing), "corpus: shards"):
+            future.result()
 
 
 def _build_shard(shard: Shard, params: CorpusParams, vocabulary: Vocabulary, work: Path) -> None:
@@ -201,13 +195,13 @@ def _build_shard(shard: Shard, params: CorpusParams, vocabulary: Vocabulary, wor
         try:
             signals.append(_read(record, shard, params))
             kept.append(record)
-        except Unusable as unusable:
+        except UnusableError as unusable:
             rejected.append(_reject(record, unusable))
     rows = _rows(kept, signals, shard.splits, params, vocabulary)
     usable = np.array([len(row["r_peaks"]) >= params.screening.min_beats for row in rows], bool)
     for record, enough in zip(kept, usable, strict=True):
         if not enough:
-            rejected.append(_reject(record, Unusable("few_beats", "fewer R peaks than screening.min_beats")))
+            rejected.append(_reject(record, UnusableError("few_beats", "fewer R peaks than screening.min_beats")))
     rows = [row for row, enough in zip(rows, usable, strict=True) if enough]
     table = pa.Table.from_pylist(rows, schema=SCHEMA.remove(len(SCHEMA) - 1))
     table = table.append_column(
@@ -219,12 +213,12 @@ def _build_shard(shard: Shard, params: CorpusParams, vocabulary: Vocabulary, wor
 
 def _read(record: RawRecord, shard: Shard, params: CorpusParams) -> NDArray[np.int16]:
     if not shard.splits[record.record_id]:
-        raise Unusable("fold_not_used", f"fold {record.fold} stands in no split of corpus.folds")
+        raise UnusableError("fold_not_used", f"fold {record.fold} stands in no split of corpus.folds")
     hashes = shard.hashes[record.source]
     return read_waveform(shard.sources[record.source].root, record.path, hashes, params.screening)
 
 
-def _reject(record: RawRecord, unusable: Unusable) -> Rejection:
+def _reject(record: RawRecord, unusable: UnusableError) -> Rejection:
     return Rejection(record.source, record.record_id, record.path.as_posix(), unusable.reason, unusable.detail)
 
 

@@ -1,20 +1,11 @@
 """Parameters of the corpus stage."""
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from sediff.section import Section
-
-Sharing = Literal["open", "restricted"]
-
-
-class SourceParams(Section):
-    """A raw corpus: who reads it, what it is called and who may see it. Its path is a local setting."""
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="logical name, first part of each record's id")
-    reader: Literal["ptb-xl"] = Field(description="layout of the folder")
-    sharing: Sharing = "open"
+from sediff.sources import SourceParams
 
 
 class FoldParams(Section):

@@ -22,7 +22,7 @@ MAX_SAMPLES = 100_000_000  # leads times samples; a header that declares more is
 CHECKSUM_MODULUS = 65536
 
 
-class Unusable(ValueError):
+class UnusableError(ValueError):
     """A recording that cannot be used: `reason` is the rule's name, `detail` what was found."""
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -43,7 +43,7 @@ def read_waveform(root: Path, path: Path, hashes: Mapping[str, str], limits: Scr
         int16 microvolts, (12, 1000), leads in the standard order.
 
     Raises:
-        Unusable: with the name of the rule.
+        UnusableError: with the name of the rule.
     """
     _check_files(root, path, hashes)
     record = _read(root / path)
@@ -56,9 +56,9 @@ def _check_files(root: Path, path: Path, hashes: Mapping[str, str]) -> None:
     for suffix in (".hea", ".dat"):
         name = f"{path.as_posix()}{suffix}"
         if name not in hashes or not (root / name).is_file():
-            raise Unusable("missing_file", f"{name} is not there")
+            raise UnusableError("missing_file", f"{name} is not there")
         if sha256_file(root / name) != hashes[name]:
-            raise Unusable("changed_file", f"{name} changed since it was scanned")
+            raise UnusableError("changed_file", f"{name} changed since it was scanned")
 
 
 def _read(path: Path) -> wfdb.Record:
@@ -66,9 +66,9 @@ def _read(path: Path) -> wfdb.Record:
     try:
         return wfdb.rdrecord(str(path), physical=False)
     except HEADER_ERRORS as error:
-        raise Unusable("bad_header", _first_line(error, path)) from None
+        raise UnusableError("bad_header", _first_line(error, path)) from None
     except SIGNAL_ERRORS as error:
-        raise Unusable("bad_signal", _first_line(error, path)) from None
+        raise UnusableError("bad_signal", _first_line(error, path)) from None
 
 
 def _check_header(path: Path) -> None:
@@ -77,12 +77,12 @@ def _check_header(path: Path) -> None:
     lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     sizes = lines[0][1:4:2] if lines else []
     if len(sizes) != 2 or not all(size.isdecimal() for size in sizes):
-        raise Unusable("bad_header", f"{path.name}.hea does not state its leads and samples")
+        raise UnusableError("bad_header", f"{path.name}.hea does not state its leads and samples")
     leads, samples = int(sizes[0]), int(sizes[1])
     if not 0 < leads * samples <= MAX_SAMPLES:
-        raise Unusable("bad_header", f"{path.name}.hea declares {samples} samples of {leads} leads")
+        raise UnusableError("bad_header", f"{path.name}.hea declares {samples} samples of {leads} leads")
     if any(Path(line[0]).name != line[0] for line in lines[1:]):
-        raise Unusable("bad_header", f"{path.name}.hea names a signal file in another folder")
+        raise UnusableError("bad_header", f"{path.name}.hea names a signal file in another folder")
 
 
 def _first_line(error: BaseException, path: Path) -> str:
@@ -95,44 +95,46 @@ def _millivolts(record: wfdb.Record) -> NDArray[np.float64]:
     names = {name.strip().upper(): column for column, name in enumerate(record.sig_name or [])}
     missing = [lead for lead in LEADS if lead.upper() not in names]
     if missing:
-        raise Unusable("missing_lead", f"no lead {', '.join(missing)}")
+        raise UnusableError("missing_lead", f"no lead {', '.join(missing)}")
     columns = [names[lead.upper()] for lead in LEADS]
     digital = np.asarray(record.d_signal)[:, columns]
     if (digital == MISSING_SAMPLE).any() or not np.isfinite(digital).all():
-        raise Unusable("nan", "invalid samples in the signal")
+        raise UnusableError("nan", "invalid samples in the signal")
     stated = [record.checksum[column] for column in columns]
     sums = digital.astype(np.int64).sum(0) % CHECKSUM_MODULUS
     for lead, expected, found in zip(LEADS, stated, sums, strict=True):
         if expected is not None and expected % CHECKSUM_MODULUS != found:
-            raise Unusable("checksum", f"lead {lead} sums to {found}, its header says {expected % CHECKSUM_MODULUS}")
+            raise UnusableError(
+                "checksum", f"lead {lead} sums to {found}, its header says {expected % CHECKSUM_MODULUS}"
+            )
     unknown = [record.units[column] for column in columns if record.units[column] not in MILLIVOLTS]
     if unknown:
-        raise Unusable("unknown_unit", f"unit {unknown[0]}")
+        raise UnusableError("unknown_unit", f"unit {unknown[0]}")
     gain = np.array([record.adc_gain[column] / MILLIVOLTS[record.units[column]] for column in columns])
     baseline = np.array([record.baseline[column] for column in columns])
     if not (np.isfinite(gain).all() and (gain != 0).all()):
-        raise Unusable("bad_header", "a gain of zero")
+        raise UnusableError("bad_header", "a gain of zero")
     return ((digital - baseline) / gain).T
 
 
 def _screen(millivolts: NDArray[np.float64], limits: ScreeningParams) -> None:
     largest = np.abs(millivolts).max()
     if largest > limits.max_amplitude_mv:
-        raise Unusable("amplitude", f"{largest:.2f} mV")
+        raise UnusableError("amplitude", f"{largest:.2f} mV")
     flat = np.ptp(millivolts, axis=1) < limits.flat_range_mv
     if flat.any():
-        raise Unusable("flat_lead", f"lead {', '.join(np.array(LEADS)[flat])}")
+        raise UnusableError("flat_lead", f"lead {', '.join(np.array(LEADS)[flat])}")
     residual = np.abs(limb_lead_residual(millivolts)).max()
     if residual > limits.max_limb_lead_residual_mv:
-        raise Unusable("limb_leads", f"the limb leads contradict each other by {residual:.3f} mV")
+        raise UnusableError("limb_leads", f"the limb leads contradict each other by {residual:.3f} mV")
 
 
 def _on_grid(millivolts: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
     """Resample to 100 Hz by a polyphase filter (zero phase, reflected edges) and take the first 10 s."""
     if not rate or rate != round(rate) or rate < SAMPLING_RATE:
-        raise Unusable("sampling_rate", f"{rate} Hz")
+        raise UnusableError("sampling_rate", f"{rate} Hz")
     if millivolts.shape[1] < round(rate) * SAMPLES / SAMPLING_RATE:
-        raise Unusable("too_short", f"{millivolts.shape[1] / rate:.2f} s")
+        raise UnusableError("too_short", f"{millivolts.shape[1] / rate:.2f} s")
     if rate != SAMPLING_RATE:
         common = gcd(int(rate), SAMPLING_RATE)
         millivolts = resample_poly(millivolts, SAMPLING_RATE // common, int(rate) // common, axis=1, padtype="mean")

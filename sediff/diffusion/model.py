@@ -70,6 +70,8 @@ class Block(nn.Module):
 class Denoiser(nn.Module):
     """v(z_t, λ, rhythm, condition). Dropped conditions are replaced by one learned token."""
 
+    frequencies: Tensor
+
     def __init__(self, params: DenoiserParams, context: int) -> None:
         super().__init__()
         self.params, self.context = params, context

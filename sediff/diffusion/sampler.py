@@ -1,6 +1,7 @@
 """DPM-Solver++ (2M) with steps uniform in log-SNR (Lu et al. 2022, algorithm 2)."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -29,7 +30,7 @@ def dpm_solver_2m(predict: Predict, noise: Tensor, steps: int, last: float = LOG
     """
     levels = torch.linspace(LOG_SNR_MIN, last, steps + 1, device=noise.device)
     z_t, previous, previous_step = noise, None, 0.0
-    for start, end in zip(levels[:-1], levels[1:], strict=True):
+    for start, end in pairwise(levels):
         lam = start.expand(len(noise))
         z = estimate(z_t, predict(z_t, lam), lam)
         alpha, sigma = alpha_sigma(end)

@@ -18,6 +18,8 @@ AGE_SCALE, RATE_SCALE = 100.0, 200.0
 class NumberToken(nn.Module):
     """A number (batch,) to a token (batch, width) through sines; NaN has a learned token of its own."""
 
+    frequencies: Tensor
+
     def __init__(self, width: int, scale: float, frequencies: int = 16) -> None:
         super().__init__()
         self.scale = scale

@@ -88,15 +88,14 @@ def encode_conditions(conditions: Sequence[Condition], vocabulary: Vocabulary, b
     """Turn conditions into tensors; equal conditions give equal rows."""
     codes = {code: position + 1 for position, code in enumerate(vocabulary.codes)}
     found = [_statements(condition.text, vocabulary, codes) for condition in conditions]
-    number = lambda values: torch.tensor([np.nan if v is None else v for v in values], dtype=torch.float32)  # noqa: E731
     experiences = [condition.experience for condition in conditions]
     return Conditions(
         statements=torch.tensor([[code for code, _ in row] for row in found]),
         certainties=torch.tensor([[certainty for _, certainty in row] for row in found]),
         subwords=torch.tensor([subwords(condition.text, buckets) for condition in conditions]),
-        age=number([condition.age for condition in conditions]),
+        age=_numbers([condition.age for condition in conditions]),
         sex=torch.tensor([SEXES.get(condition.sex or "", 0) for condition in conditions]),
-        heart_rate=number([condition.heart_rate for condition in conditions]),
+        heart_rate=_numbers([condition.heart_rate for condition in conditions]),
         experience_subwords=torch.tensor([subwords(e.text if e else "", buckets) for e in experiences]),
         experience=torch.from_numpy(
             np.stack([experience_values(e, len(vocabulary.codes)) for e in experiences]).astype(np.float32)
@@ -104,8 +103,13 @@ def encode_conditions(conditions: Sequence[Condition], vocabulary: Vocabulary, b
     )
 
 
+def _numbers(values: Sequence[float | None]) -> Tensor:
+    """(batch,), NaN where there is none."""
+    return torch.tensor([np.nan if value is None else value for value in values], dtype=torch.float32)
+
+
 def _statements(text: str, vocabulary: Vocabulary, codes: dict[str, int]) -> list[tuple[int, int]]:
-    found = {}
+    found: dict[int, int] = {}
     for finding in vocabulary.find(text):
         if finding.certainty in CERTAINTIES:
             found.setdefault(codes[finding.code], CERTAINTIES[finding.certainty])

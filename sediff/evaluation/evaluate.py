@@ -206,7 +206,9 @@ def _summary(metrics: dict[str, Any]) -> str:
         parts.append(f"heart rate off by {metrics['heart_rate']['mae_bpm']:.2f} bpm")
     if "distribution" in metrics:
         distribution = metrics["distribution"]
-        parts.append(f"FD {distribution['synthetic']['fd']['median']:.2f} (real {distribution['real']['fd']['median']:.2f})")
+        parts.append(
+            f"FD {distribution['synthetic']['fd']['median']:.2f} (real {distribution['real']['fd']['median']:.2f})"
+        )
         parts.append(f"coverage {distribution['coverage']:.2f}")
     if "auroc_synthetic" in metrics["agreement"]:
         agreement_values = metrics["agreement"]

@@ -12,7 +12,7 @@ from sediff.paper import draw_pair
 from sediff.simulator.rhythm import rhythm_of
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
 REAL, SYNTHETIC = "#444444", "#c0392b"
 DRAWN_DISPERSION = (1e-3, 1.0)

@@ -23,7 +23,7 @@ def compare_rates(asked: NDArray[np.float64], measured: NDArray[np.float64], sin
     """Mean absolute error in bpm, over all records and over sinus rhythms, and beats the detector failed on."""
     error = np.abs(measured - asked)
     known = np.isfinite(error)
-    values = {"detector_failures": int(np.isnan(measured).sum())}
+    values: dict[str, float] = {"detector_failures": int(np.isnan(measured).sum())}
     for name, rows in (("mae_bpm", known), ("mae_sinus_bpm", known & sinus)):
         if rows.any():
             values[name] = float(error[rows].mean())

@@ -16,7 +16,7 @@ LOCK_WAIT, LOCK_TRIES = 5.0, 60
 GRACE = 10.0  # s between asking a group of processes to end and killing it
 
 
-class StageCrash(RuntimeError):  # noqa: N818
+class StageCrashError(RuntimeError):
     """A stage ended for a reason that is nobody's mistake; it may go well the second time."""
 
 
@@ -32,11 +32,11 @@ def execute(root: Path, stage: str, failure: Path, time_limit: float) -> None:
     """
     try:
         _execute(root, stage, failure, time_limit)
-    except StageCrash as crash:
+    except StageCrashError as crash:
         log_line(f"{stage}: {crash}; trying once more")
         try:
             _execute(root, stage, failure, time_limit)
-        except StageCrash as second:
+        except StageCrashError as second:
             raise UserError(f"Stage {stage} failed twice ({second}): see its messages above, then run again.") from None
 
 
@@ -55,7 +55,7 @@ def _execute(root: Path, stage: str, failure: Path, time_limit: float) -> None:
         failure.unlink()
         raise UserError(sentence)
     last = next((line for line in reversed(errors.splitlines()) if line.strip()), f"exit status {status}")
-    raise StageCrash(last.removeprefix("ERROR: "))
+    raise StageCrashError(last.removeprefix("ERROR: "))
 
 
 def _repro(root: Path, stage: str, time_limit: float) -> tuple[int, str]:

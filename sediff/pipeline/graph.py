@@ -70,7 +70,7 @@ def _names(stages: Iterable[Any]) -> set[str]:
 
 
 def _reasons(changes: list[Any]) -> list[str]:
-    """DVC's status of one stage in words: `modified sediff/beats.py`, `parameter diffusion.steps`, `missing data/corpus`."""
+    """DVC's status of one stage in words: `modified sediff/beats.py`, `parameter diffusion.steps modified`."""
     reasons = []
     for change in changes:
         if isinstance(change, str):

@@ -79,4 +79,6 @@ def _wait(process: subprocess.Popen[str], api: str, limit: float, log: Path) -> 
                     return
         except (urllib.error.URLError, OSError):
             time.sleep(0.25)
-    raise UserError(f"The Prefect server was not up after {limit:.0f} s: raise runtime.server_start_limit or see {log}.")
+    raise UserError(
+        f"The Prefect server was not up after {limit:.0f} s: raise runtime.server_start_limit or see {log}."
+    )

@@ -15,8 +15,7 @@ def line_chart(x: Sequence[float], y: Sequence[float]) -> str:
     low, high = min(values), max(values)
     span = high - low or 1.0
     points = " ".join(
-        f"{MARGIN + (a - x[0]) / (x[-1] - x[0]) * (WIDTH - MARGIN - 6):.1f},"
-        f"{8 + (high - b) / span * (HEIGHT - 30):.1f}"
+        f"{MARGIN + (a - x[0]) / (x[-1] - x[0]) * (WIDTH - MARGIN - 6):.1f},{8 + (high - b) / span * (HEIGHT - 30):.1f}"
         for a, b in zip(x, values, strict=True)
     )
     return (

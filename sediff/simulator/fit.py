@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -64,7 +65,7 @@ def fit_simulator(params: SimulatorParams, corpus: Path, vocabulary: Vocabulary,
     RhythmModel.fit(statements, peaks, params.min_records).save(out)
     draw_fits([(c.statement, c.beat, f.numpy()) for c, f in zip(classes, fitted, strict=True)], report / "plots")
     own = [row for row, c in enumerate(classes) if c.source == "statement"]
-    metrics = {
+    metrics: dict[str, Any] = {
         "statements": len(own),
         "fallbacks": {c.statement: c.source for c in classes if c.source not in ("statement", "all")},
         "relative_error": {"median": round(float(np.median(errors)), 4), "worst": round(float(errors.max()), 4)},
@@ -124,7 +125,7 @@ def _start_widths() -> Tensor:
 
 
 def _start_amplitudes(beats: Tensor, places: Tensor) -> Tensor:
-    """What the beat has at the waves' usual places; in every second start Q and S point down: (starts, classes, 8, 5)."""
+    """The beat at the waves' usual places; in every second start Q and S point down: (starts, classes, 8, 5)."""
     points = ((places / (2 * math.pi) + 0.5) * POINTS).round().long()
     upright = beats[..., points]
     downward = upright.clone()
@@ -203,5 +204,3 @@ def _table(classes: list[ClassBeat], theta: Tensor, a: Tensor, b: Tensor, errors
     ]
     floats = dict.fromkeys(("theta", "a", "b", "error", "fitted_at"), pl.Float32)
     return pl.DataFrame(rows, schema_overrides=floats)
-
-

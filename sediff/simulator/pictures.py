@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sediff.ecg import INDEPENDENT_LEADS
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
 SHOWN = ("I", "II", "V1", "V6")
 MOST = 24

@@ -1,5 +1,6 @@
 """When the heart beats: RR processes by rhythm, their dispersion fitted to records, and the phase they imply."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -36,7 +37,7 @@ COUPLING = (0.55, 0.75)  # of RR
 DISPERSIONS = (0.002, 0.6)  # RMSSD / mean RR
 
 
-def rhythm_of(statements: list[str] | tuple[str, ...]) -> str:
+def rhythm_of(statements: Sequence[str]) -> str:
     """Rhythm that a set of SCP codes names; sinus where none does."""
     present = set(statements)
     return next((rhythm for rhythm, codes in STATEMENTS_OF.items() if codes & present), SINUS)
@@ -59,7 +60,7 @@ class RhythmModel:
         self.dispersions = dispersions
 
     @classmethod
-    def fit(cls, statements: list[list[str]], r_peaks: list[NDArray[np.floating]], min_records: int) -> Self:
+    def fit(cls, statements: list[list[str]], r_peaks: Sequence[NDArray[np.float64]], min_records: int) -> Self:
         """Fit each rhythm that has `min_records`; the others take the dispersion of all records."""
         rhythms = np.array([rhythm_of(codes) for codes in statements])
         ratios, early = zip(*(_dispersion(np.diff(peaks)) for peaks in r_peaks), strict=True)
@@ -73,7 +74,7 @@ class RhythmModel:
             dispersions[rhythm] = Dispersion(float(middle), float(high - low) / 2, share, int(own.sum()))
         return cls(dispersions)
 
-    def draw(self, statements: list[str] | tuple[str, ...], rng: np.random.Generator) -> "Beats":
+    def draw(self, statements: Sequence[str], rng: np.random.Generator) -> "Beats":
         """The rhythm of a set of statements, with a dispersion drawn from its distribution."""
         rhythm = rhythm_of(statements)
         dispersion = self.dispersions[rhythm]

@@ -1,0 +1,37 @@
+"""What many tests share: a small virtual cohort on disk, and the project's own folder."""
+
+from pathlib import Path
+
+import pytest
+
+from sediff.cohort.params import CohortParams
+from sediff.cohort.write import write_cohort
+from sediff.sources import Source, scan
+from sediff.vocabulary import Vocabulary
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def vocabulary() -> Vocabulary:
+    return Vocabulary.load(ROOT / "knowledge/statements.yaml")
+
+
+@pytest.fixture(scope="session")
+def cohort(tmp_path_factory, vocabulary) -> Path:
+    """A virtual cohort of 60 patients; tests that change it copy it first."""
+    root = tmp_path_factory.mktemp("cohort") / "virtual"
+    write_cohort(CohortParams(patients=60), root, vocabulary)
+    return root
+
+
+@pytest.fixture
+def scanned(tmp_path):
+    """Scan a folder as the source `virtual`."""
+
+    def scanned(root: Path) -> Source:
+        source = Source("virtual", "ptb-xl", "open", root, tmp_path / "sources/virtual.parquet")
+        scan(source, tmp_path / "scan.json")
+        return source
+
+    return scanned

@@ -1,0 +1,238 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from sediff.cohort.write import write_record
+from sediff.corpus.build import build_corpus, patient_hash
+from sediff.corpus.params import CorpusParams, FoldParams
+from sediff.errors import UserError
+from sediff.records import read_columns, read_signals
+
+SOURCES = ({"name": "virtual", "reader": "ptb-xl"},)
+
+
+def params(**changes) -> CorpusParams:
+    return CorpusParams(sources=SOURCES, shards=3, **changes)
+
+
+def build(source, vocabulary, folder: Path, workers: int = 1, **changes) -> Path:
+    for name in ("out", "report"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).mkdir(parents=True)
+    arguments = (params(**changes), [source], vocabulary, folder / "out", folder / "report", folder / "work", workers)
+    build_corpus(*arguments)
+    return folder / "out"
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.parquet"))}
+
+
+@pytest.fixture
+def damaged(cohort, tmp_path) -> Path:
+    """A copy of the cohort that a test may damage."""
+    return Path(shutil.copytree(cohort, tmp_path / "raw"))
+
+
+def reasons(out: Path) -> dict[str, str]:
+    table = pl.read_parquet(out / "quarantine.parquet")
+    return dict(zip(table["record_id"], table["reason"], strict=True))
+
+
+def test_every_record_is_read_as_it_was_written(cohort, scanned, vocabulary, tmp_path):
+    out = build(scanned(cohort), vocabulary, tmp_path)
+    rows, signals = read_columns(out / "records"), read_signals(out / "records")
+    table = pl.read_csv(cohort / "ptbxl_database.csv")
+    assert len(rows) == len(signals) == len(table)
+    truth = dict(zip(*pl.read_parquet(cohort / "truth.parquet")["ecg_id", "heart_rate"], strict=True))
+    wanted = np.array([truth[int(record_id.split("/")[1])] for record_id in rows["record_id"]])
+    assert np.abs(rows["heart_rate"].to_numpy() - wanted).mean() < 2.0
+    first = rows["record_id"][0].split("/")[1]
+    name = table.filter(pl.col("ecg_id") == int(first))["filename_lr"][0]
+    raw = np.fromfile(cohort / f"{name}.dat", "<i2").reshape(1000, 12).T
+    assert (signals[0] == raw).all()
+
+
+def test_splits_share_no_patient(cohort, scanned, vocabulary, tmp_path):
+    rows = read_columns(build(scanned(cohort), vocabulary, tmp_path) / "records")
+    by_split = rows.group_by("split").agg(pl.col("patient_id").unique())["patient_id"].to_list()
+    assert len(by_split) == 3
+    assert sum(map(len, by_split)) == rows["patient_id"].n_unique()
+
+
+def test_workers_and_interruptions_change_no_byte(cohort, scanned, vocabulary, tmp_path):
+    source = scanned(cohort)
+    whole = files(build(source, vocabulary, tmp_path / "one"))
+    out = build(source, vocabulary, tmp_path / "two", workers=2)
+    assert files(out) == whole
+    # As after a kill: one shard is there without its mark, one is missing.
+    (tmp_path / "two/work/shard-000.rejected.json").unlink()
+    (tmp_path / "two/work/shard-000.parquet").write_bytes(b"half")
+    (tmp_path / "two/work/shard-001.rejected.json").unlink()
+    assert files(build(source, vocabulary, tmp_path / "two")) == whole
+
+
+def test_absent_folds_are_split_by_patient(cohort, scanned, vocabulary, tmp_path):
+    folds = FoldParams(train=tuple(range(1, 11)), validation=(11,), test=(12,))
+    rows = read_columns(build(scanned(cohort), vocabulary, tmp_path, folds=folds) / "records")
+    for split, remainder in (("validation", 0), ("test", 1)):
+        chosen = rows.filter(pl.col("split") == split)["patient_id"].to_list()
+        assert all(patient_hash(patient) % 10 == remainder for patient in chosen)
+        assert chosen
+
+
+def test_a_patient_in_two_splits_is_refused(damaged, scanned, vocabulary, tmp_path):
+    path = damaged / "ptbxl_database.csv"
+    table = pl.read_csv(path)
+    twice = table["patient_id"].value_counts().filter(pl.col("count") > 1)["patient_id"][0]
+    rows = table.with_row_index().filter(pl.col("patient_id") == twice)["index"]
+    folds = table["strat_fold"].to_list()
+    folds[rows[0]], folds[rows[1]] = 1, 9
+    table.with_columns(strat_fold=pl.Series(folds)).write_csv(path)
+    with pytest.raises(UserError, match="may be in one split only"):
+        build(scanned(damaged), vocabulary, tmp_path)
+
+
+def _signal(root: Path, number: int = 1) -> Path:
+    return root / f"records100/00000/{number:05d}_lr.dat"
+
+
+def _rewrite(root: Path, number: int, change) -> None:
+    path = _signal(root, number)
+    signal = np.fromfile(path, "<i2").reshape(1000, 12).T.copy()
+    write_record(path.with_suffix(""), change(signal))
+
+
+def _flat(signal):
+    signal[7] = 5
+    return signal
+
+
+def _nan(signal):
+    signal[8, 100] = -(2**15)
+    return signal
+
+
+def _loud(signal):
+    signal[6, 50] = 12_000
+    return signal
+
+
+def _contradicting(signal):
+    signal[2] += 300
+    return signal
+
+
+def _truncate(root):
+    path = _signal(root)
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def _header(text: str):
+    def change(root):
+        _signal(root).with_suffix(".hea").write_text(text)
+
+    return change
+
+
+def _edit_header(old: str, new: str, count: int = -1):
+    def change(root):
+        path = _signal(root).with_suffix(".hea")
+        path.write_text(path.read_text().replace(old, new, count))
+
+    return change
+
+
+DAMAGES = {
+    "flat_lead": lambda root: _rewrite(root, 1, _flat),
+    "nan": lambda root: _rewrite(root, 1, _nan),
+    "amplitude": lambda root: _rewrite(root, 1, _loud),
+    "limb_leads": lambda root: _rewrite(root, 1, _contradicting),
+    "bad_signal": _truncate,
+    "missing_file": lambda root: _signal(root).unlink(),
+    "checksum": _edit_header(" 0 V3", "1 0 V3"),
+    "missing_lead": _edit_header("V6", "V7"),
+    "unknown_unit": _edit_header("/mV", "/bananas"),
+    "sampling_rate": _edit_header(" 12 100 1000", " 12 50 1000"),
+    "too_short": _edit_header(" 12 100 1000", " 12 200 1000"),
+}
+HEADERS = {
+    "empty": _header(""),
+    "only comments": _header("# nothing\n"),
+    "words": _header("this is no header\nat all\n"),
+    "binary": lambda root: _signal(root).with_suffix(".hea").write_bytes(bytes(range(256))),
+    "absurd size": _edit_header(" 12 100 1000", " 12 100 99999999999999"),
+    "no leads": _edit_header(" 12 100 1000", " 0 100 1000"),
+    "negative size": _edit_header(" 12 100 1000", " 12 100 -5"),
+    "another folder": _edit_header("00001_lr.dat", "../../../../etc/passwd"),
+    "fewer lines than leads": _header("00001_lr 12 100 1000\n00001_lr.dat 16 1000.0(0)/mV 16 0 0 0 0 I\n"),
+    "format unknown": _edit_header(".dat 16 ", ".dat 999 "),
+}
+
+
+@pytest.mark.parametrize("reason", DAMAGES)
+def test_a_damaged_record_is_set_aside_with_its_reason(reason, damaged, scanned, vocabulary, tmp_path):
+    DAMAGES[reason](damaged)
+    out = build(scanned(damaged), vocabulary, tmp_path)
+    assert reasons(out) == {"virtual/00001": reason}
+    assert "virtual/00001" not in read_columns(out / "records")["record_id"].to_list()
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_a_broken_header_is_set_aside(name, damaged, scanned, vocabulary, tmp_path):
+    HEADERS[name](damaged)
+    found = reasons(build(scanned(damaged), vocabulary, tmp_path))
+    assert list(found) == ["virtual/00001"]
+    assert found["virtual/00001"] in ("bad_header", "bad_signal")
+
+
+def test_a_file_that_changed_after_the_scan_is_refused(damaged, scanned, vocabulary, tmp_path):
+    source = scanned(damaged)
+    _rewrite(damaged, 1, lambda signal: signal + np.int16(1))
+    assert reasons(build(source, vocabulary, tmp_path)) == {"virtual/00001": "changed_file"}
+
+
+def test_a_copy_of_a_recording_is_set_aside(damaged, scanned, vocabulary, tmp_path):
+    for suffix in (".dat", ".hea"):
+        text = _signal(damaged, 1).with_suffix(suffix).read_bytes().replace(b"00001_lr", b"00003_lr")
+        _signal(damaged, 3).with_suffix(suffix).write_bytes(text)
+    assert reasons(build(scanned(damaged), vocabulary, tmp_path)) == {"virtual/00003": "duplicate"}
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("scp_codes", "{'SR': "), ("scp_codes", "[1]"), ("ecg_id", "x"), ("filename_lr", "../../x"), ("filename_lr", "")],
+)
+def test_a_bad_table_row_is_set_aside(column, value, damaged, scanned, vocabulary, tmp_path):
+    path = damaged / "ptbxl_database.csv"
+    table = pl.read_csv(path, infer_schema_length=0)
+    changed = [value, *table[column].to_list()[1:]]
+    table.with_columns(pl.Series(column, changed)).write_csv(path)
+    assert list(reasons(build(scanned(damaged), vocabulary, tmp_path)).values()) == ["bad_table_row"]
+
+
+def test_an_unmapped_code_is_kept_and_counted(damaged, scanned, vocabulary, tmp_path):
+    path = damaged / "ptbxl_database.csv"
+    path.write_text(path.read_text().replace("'SBRAD'", "'NEWCODE'"))
+    rows = read_columns(build(scanned(damaged), vocabulary, tmp_path) / "records")
+    assert rows.filter(pl.col("unmapped").list.contains("NEWCODE")).height > 0
+
+
+def test_nothing_usable_is_a_sentence(damaged, scanned, vocabulary, tmp_path):
+    for path in damaged.rglob("*.dat"):
+        path.unlink()
+    with pytest.raises(UserError, match=r"No record of virtual can be used \(missing_file"):
+        build(scanned(damaged), vocabulary, tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00", b"a,b\n1,2\n"])
+def test_an_unreadable_table_is_a_sentence(content, damaged, scanned, vocabulary, tmp_path):
+    path = damaged / "ptbxl_database.csv"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r"ptbxl_database\.csv"):
+        build(scanned(damaged), vocabulary, tmp_path)

@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+
+from sediff.evaluation import agreement, privacy, rhythm
+from sediff.evaluation.distribution import coverage_density, deviation_ratios, frechet_distance, kernel_distance
+
+RNG = np.random.default_rng(0)
+
+
+def gaussian(n: int, mean: float = 0, deviation: float = 1, dimensions: int = 6) -> np.ndarray:
+    return np.random.default_rng([n, int(mean * 10), int(deviation * 10)]).normal(mean, deviation, (n, dimensions))
+
+
+def test_fd_of_two_gaussians_is_known():
+    a, b = gaussian(40_000), gaussian(40_000, mean=1, deviation=2)
+    assert frechet_distance(a, b) == pytest.approx(6 * (1**2 + (2 - 1) ** 2), rel=0.03)
+
+
+def test_fd_of_a_set_with_itself_is_nothing():
+    a = gaussian(300)
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
+
+
+def test_fd_counts_correlation_and_not_only_deviations():
+    a = gaussian(20_000, dimensions=2)
+    b = a.copy()
+    b[:, 1] = 0.9 * b[:, 0] + np.sqrt(1 - 0.81) * b[:, 1]
+    assert frechet_distance(a, b) > 0.1
+
+
+def test_kid_is_unbiased_at_small_numbers_and_grows_with_distance():
+    draws = [
+        kernel_distance(
+            np.random.default_rng(i).normal(size=(50, 4)), np.random.default_rng(1000 + i).normal(size=(50, 4))
+        )
+        for i in range(200)
+    ]
+    assert abs(np.mean(draws)) < 3 * np.std(draws) / np.sqrt(200)
+    assert kernel_distance(gaussian(200), gaussian(200, mean=1)) > 10 * np.std(draws)
+
+
+def test_kid_in_blocks_is_the_plain_sum():
+    a, b = gaussian(3000, dimensions=3), gaussian(2500, mean=0.5, dimensions=3)
+
+    def kernel(x, y):
+        return (x @ y.T / 3 + 1) ** 3
+
+    kaa, kbb, kab = kernel(a, a), kernel(b, b), kernel(a, b)
+    within = (kaa.sum() - np.trace(kaa)) / (3000 * 2999) + (kbb.sum() - np.trace(kbb)) / (2500 * 2499)
+    assert kernel_distance(a, b) == pytest.approx(within - 2 * kab.mean(), rel=1e-9)
+
+
+def test_coverage_of_a_set_with_itself_and_with_one_mode():
+    real = gaussian(400)
+    assert coverage_density(real, real, 5)[0] == 1
+    collapsed = real[:1] + 1e-3 * gaussian(400, mean=3)
+    assert coverage_density(real, collapsed, 5)[0] < 0.1
+    assert coverage_density(real, real + 100, 5) == (0, 0)
+
+
+def test_deviation_ratio():
+    x = RNG.normal(0, 1, (50, 8, 1000)).astype(np.float32)
+    ratios = deviation_ratios(x * np.linspace(0.5, 1.2, 8, dtype=np.float32)[:, None], x)
+    assert list(ratios.values()) == pytest.approx(np.linspace(0.5, 1.2, 8), rel=1e-4)
+
+
+def test_rate_errors_and_failures_are_counted():
+    asked, measured = np.array([60.0, 70, 80]), np.array([62.0, np.nan, 76])
+    result = rhythm.compare_rates(asked, measured, np.array([True, True, False]))
+    assert result == {"detector_failures": 1, "mae_bpm": 3.0, "mae_sinus_bpm": 2.0}
+
+
+def test_dispersion_is_compared_within_a_rhythm_and_left_out_when_few():
+    statements = [["AFIB"]] * 40 + [["SR"]] * 5
+    real = np.concatenate([np.full(40, 0.2), np.full(5, 0.02)])
+    result = rhythm.compare_dispersion(real + 0.05, real, statements, 0.1, 10)
+    assert list(result) == ["fibrillation"]
+    assert result["fibrillation"]["wasserstein"] == pytest.approx(0.05)
+    assert result["fibrillation"]["irregular_real"] == 1
+
+
+def test_agreement_knows_a_perfect_and_a_random_judge():
+    codes = ["A", "B", "RARE"]
+    statements = [["A"] if i % 2 else ["B"] for i in range(200)]
+    truth = agreement.labels(statements, codes)
+    perfect = agreement.scores(truth, truth.astype(float), codes, 10)
+    assert perfect["auroc"] == 1
+    assert sorted(perfect["statements"]) == ["A", "B"], "a statement without cases is left out"
+    blind = agreement.scores(truth, np.random.default_rng(0).random(truth.shape), codes, 10)
+    assert abs(blind["auroc"] - 0.5) < 0.15
+    assert agreement.scores(truth[:5], truth[:5].astype(float), codes, 10) == {}
+
+
+def test_a_planted_copy_is_found_though_shifted_and_scaled():
+    rng = np.random.default_rng(0)
+    training = rng.normal(0, 300, (30, 8, 1000)).astype(np.int16)
+    copy = np.roll(training[17], 123, axis=-1).astype(np.float32) / 1000 * 0.7
+    features = rng.normal(size=(30, 64))
+    best, correlation = privacy.nearest(features[17:18] + 0.01, copy[None], features, training)
+    assert best.tolist() == [17]
+    assert correlation[0] > 0.99
+    other = rng.normal(0, 0.3, (1, 8, 1000)).astype(np.float32)
+    assert privacy.nearest(features[17:18], other, features, training)[1][0] < 0.5

@@ -1,0 +1,137 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sediff.files import write_json
+from sediff.report.build import build_report
+from sediff.report.gates import check_gates
+from sediff.report.params import GatesParams
+
+METRICS = {
+    "heart_rate": {"mae_bpm": 2.5},
+    "agreement": {"auroc_synthetic": 0.9, "auroc_real": 0.95},
+    "distribution": {
+        "coverage": 0.9,
+        "synthetic": {"fd": {"median": 5.0}},
+        "real": {"fd": {"median": 2.0}},
+    },
+    "note": "<script>alert(1)</script>",
+}
+GATES = GatesParams.model_validate(
+    {"evaluation.heart_rate.mae_bpm": {"max": 3}, "evaluation.distribution.coverage": {"min": 0.5}}
+)
+
+
+@pytest.fixture
+def reports(tmp_path) -> Path:
+    folder = tmp_path / "reports"
+    write_json(folder / "corpus/metrics.json", {"records": 10, "sources": {"<b>mine</b>": 10}})
+    write_json(folder / "evaluation/metrics.json", METRICS)
+    curve = {"x": [1.0, 2.0, 3.0], "y": [3.0, 1.0, 0.1]}
+    write_json(folder / "diffusion/curves.json", {"denoiser": {"loss": curve}})
+    (folder / "evaluation/plots").mkdir()
+    picture = (
+        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 10 10'><rect width='10' height='10' fill='red'/></svg>"
+    )
+    (folder / "evaluation/plots/pair-00.svg").write_text(picture)
+    manifest = {
+        "stage": "corpus",
+        "fingerprint": "f" * 64,
+        "inputs": {"data/sources": "a" * 64},
+        "parameters": {"x": 1},
+    }
+    write_json(tmp_path / "data/corpus/manifest.json", manifest)
+    return folder
+
+
+def build(reports: Path, gates: GatesParams = GATES, **options) -> Path:
+    page = reports / "index.html"
+    build_report(reports, reports.parent / "data", gates, page, reports / "report", **options)
+    return page
+
+
+@pytest.mark.parametrize(
+    ("gate", "passed"),
+    [
+        ({"max": 2.5}, True),
+        ({"max": 2.4}, False),
+        ({"min": 2.5}, True),
+        ({"min": 2.6}, False),
+        ({"min": 1, "max": 2}, False),
+    ],
+)
+def test_a_gate_holds_at_its_bound(gate, passed):
+    gates = GatesParams.model_validate({"evaluation.heart_rate.mae_bpm": gate})
+    assert [result.passed for result in check_gates({"evaluation": METRICS}, gates)] == [passed]
+
+
+def test_a_metric_that_is_not_there_does_not_pass():
+    (result,) = check_gates({}, GatesParams.model_validate({"evaluation.nothing": {"max": 1}}))
+    assert result.value is None
+    assert not result.passed
+
+
+def test_the_page_is_a_pure_function_of_its_inputs(reports):
+    first = build(reports).read_bytes()
+    assert build(reports).read_bytes() == first
+
+
+def test_untrusted_text_is_escaped(reports):
+    text = build(reports).read_text()
+    assert "<script>alert" not in text
+    assert "<b>mine" not in text
+
+
+def test_a_restricted_corpus_shows_no_real_record(reports):
+    assert "pair-00" in build(reports).read_text()
+    assert "pair-00" not in build(reports, restricted=True).read_text()
+
+
+def test_nothing_run_is_said(tmp_path):
+    text = build(tmp_path / "reports").read_text()
+    assert text.count("Not run.") >= 8
+    assert "Gates failed" in text
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    paths = [shutil.which(name) for name in ("chromium", "chromedriver")]
+    assert all(paths), "install Debian's chromium and chromium-driver"
+    options = webdriver.ChromeOptions()
+    options.binary_location = paths[0]
+    for flag in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--window-size=1200,900",
+    ):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(service=Service(paths[1]), options=options)
+    yield driver
+    driver.quit()
+
+
+def test_the_page_works_in_a_browser_without_a_network(reports, browser):
+    from selenium.webdriver.common.by import By
+
+    browser.get(build(reports).as_uri())
+    assert browser.get_log("browser") == []
+    requests = browser.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
+    assert [name for name in requests if not name.startswith(("data:", "file:"))] == []
+    head = browser.find_element(By.CSS_SELECTOR, "table.sortable th button")
+    column = "return [...document.querySelector('table.sortable').tBodies[0].rows].map(r => r.cells[0].textContent)"
+    head.click()
+    ascending = browser.execute_script(column)
+    head.click()
+    assert browser.execute_script(column) == ascending[::-1]
+    assert ascending == sorted(ascending)
+    browser.find_element(By.CSS_SELECTOR, "button.zoom").click()
+    assert browser.execute_script("return document.querySelector('dialog').open")
+    unlabelled = "return [...document.querySelectorAll('img:not([alt])')].filter(i => !i.closest('dialog')).length"
+    assert browser.execute_script(unlabelled) == 0

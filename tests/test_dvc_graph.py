@@ -1,0 +1,91 @@
+"""dvc.yaml against the code: each stage depends on the modules that make its bytes, and on no others."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sediff.lineage.graph import read_graph
+
+ROOT = Path(__file__).parents[1]
+GRAPH = read_graph(ROOT)
+# Modules that speak to the user or check parameters; a change of theirs changes no byte of an out.
+SILENT = {"sediff.errors", "sediff.progress", "sediff.section", "sediff.params"}
+SILENT_PREFIXES = ("sediff.lineage", "flows.")
+
+
+def module_path(module: str) -> Path | None:
+    base = ROOT.joinpath(*module.split("."))
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+
+
+def imported(path: Path) -> set[str]:
+    """Project modules that a file imports, those named by `from package import module` too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("sediff"):
+            found.add(node.module)
+            found |= {name for alias in node.names if module_path(name := f"{node.module}.{alias.name}")}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.startswith("sediff")}
+    return found
+
+
+def closure(path: Path) -> set[str]:
+    seen: set[str] = set()
+    queue = imported(path)
+    while queue:
+        module = queue.pop()
+        if module in seen or module in SILENT or module.startswith(SILENT_PREFIXES):
+            continue
+        seen.add(module)
+        source = module_path(module)
+        queue |= imported(source) if source else set()
+    return seen
+
+
+def code_of(stage: str) -> set[str]:
+    return {dep for dep in GRAPH[stage].deps if dep.startswith(("sediff", "flows"))}
+
+
+def covered(module: str, deps: set[str]) -> bool:
+    path = module_path(module)
+    assert path, module
+    relative = path.relative_to(ROOT)
+    return any(relative == Path(dep) or relative.is_relative_to(dep) for dep in deps) or relative == Path(
+        "sediff/__init__.py"
+    )
+
+
+@pytest.mark.parametrize("stage", GRAPH)
+def test_deps_are_the_import_graph(stage):
+    flow = ROOT / "flows" / f"{stage.split('@')[0]}.py"
+    modules, deps = closure(flow), code_of(stage)
+    missing = sorted(module for module in modules if not covered(module, deps))
+    assert not missing, f"{stage} imports {missing}, which its deps do not list"
+    paths = {module_path(module).relative_to(ROOT) for module in modules} | {flow.relative_to(ROOT)}
+    unused = [dep for dep in deps if not any(path == Path(dep) or path.is_relative_to(dep) for path in paths)]
+    assert not unused, f"{stage} lists {unused}, which it does not import"
+    assert str(flow.relative_to(ROOT)) in deps
+    assert "constraints.txt" in GRAPH[stage].deps
+
+
+def test_one_name_for_one_thing():
+    sections = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for stage in {name.split("@")[0] for name in GRAPH}:
+        assert (ROOT / "flows" / f"{stage}.py").is_file()
+        assert (ROOT / "sediff" / stage).is_dir()
+        assert stage in sections or stage == "report"
+
+
+def test_no_stage_depends_on_how_it_runs():
+    for name, stage in GRAPH.items():
+        assert not any(key.split(".")[0] == "runtime" for key in stage.params)
+        assert ("gates" in stage.params) == (name == "report")
+
+
+def test_the_vocabulary_is_a_dependency_where_it_is_loaded():
+    for name, stage in GRAPH.items():
+        loads = "sediff.vocabulary" in closure(ROOT / "flows" / f"{name.split('@')[0]}.py")
+        assert ("knowledge" in stage.deps) == loads, name

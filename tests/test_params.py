@@ -1,0 +1,62 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sediff.errors import UserError
+from sediff.params import Params, set_params
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    return Path(shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml"))
+
+
+def test_a_value_is_changed_and_comments_stay(path):
+    before = path.read_text()
+    assert set_params(path, ["diffusion.steps=7"]) == ["diffusion.steps: 1000 → 7"]
+    assert Params.load(path).diffusion.steps == 7
+    assert before.count("#") == path.read_text().count("#")
+    assert len(before.splitlines()) == len(path.read_text().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("diffusion.steps=many", r"diffusion\.steps is 'many'"),
+        ("diffusion.steps=-1", r"diffusion\.steps is -1, but input should be greater than or equal to 1"),
+        ("diffusion.stepz=5", r"no parameter diffusion\.stepz; did you mean steps"),
+        ("difusion.steps=5", r"no parameter difusion; did you mean diffusion"),
+        ("diffusion", "write section.key=value"),
+        ("diffusion.steps=[1", "is no YAML"),
+        ("synthesis.sampler.steps.x=1", "is no section"),
+        ("corpus.sources=[]", r"corpus\.sources"),
+        ("corpus.folds.test=[1]", "a fold may stand in one split only"),
+    ],
+)
+def test_mistakes_are_sentences_and_nothing_is_written(path, assignment, message):
+    before = path.read_bytes()
+    with pytest.raises(UserError, match=message) as error:
+        set_params(path, ["autoencoder.steps=9", assignment])
+    assert "\n" not in str(error.value)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "a: [", "corpus: 5\n", "reproducibility:\n  seed: 0\n"])
+def test_a_broken_file_is_a_sentence(path, text):
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"params\.yaml") as error:
+        Params.load(path)
+    assert "\n" not in str(error.value)
+
+
+def test_the_file_states_every_parameter():
+    """What stands in params.yaml is what runs: no value hides in a default."""
+    import yaml
+
+    written = yaml.safe_load((ROOT / "params.yaml").read_text())
+    full = Params.load(ROOT / "params.yaml").model_dump(mode="json")
+    for section in full:
+        assert set(written[section]) == set(full[section]), section

@@ -1,0 +1,82 @@
+import os
+
+import polars as pl
+import pytest
+
+from sediff.errors import UserError
+from sediff.sources import Source, SourceParams, locate, scan, write_local_path
+
+PARAMS = [SourceParams(name="mine", reader="ptb-xl")]
+
+
+@pytest.fixture
+def source(tmp_path) -> Source:
+    root = tmp_path / "raw"
+    (root / "a").mkdir(parents=True)
+    for name in ("table.csv", "a/1.hea", "a/1.dat", "a/notes.txt"):
+        (root / name).write_text(name)
+    return Source("mine", "ptb-xl", "open", root, tmp_path / "out/mine.parquet")
+
+
+def inventory(source: Source) -> dict[str, str]:
+    table = pl.read_parquet(source.inventory)
+    return dict(zip(table["path"], table["sha256"], strict=True))
+
+
+def test_inventory_holds_what_readers_use(source, tmp_path):
+    assert "3 files, 3 of them new" in scan(source, tmp_path / "cache.json")
+    assert sorted(inventory(source)) == ["a/1.dat", "a/1.hea", "table.csv"]
+
+
+def test_an_unchanged_file_is_not_read_again(source, tmp_path):
+    scan(source, tmp_path / "cache.json")
+    path = source.root / "a/1.dat"
+    before, stat = inventory(source), path.stat()
+    # Same size and time, other content: only a reader would notice.
+    path.write_text("A/1.DAT")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert "0 of them new" in scan(source, tmp_path / "cache.json")
+    assert inventory(source) == before
+
+
+def test_a_changed_and_a_new_file_are_read(source, tmp_path):
+    scan(source, tmp_path / "cache.json")
+    before = inventory(source)
+    (source.root / "a/1.dat").write_text("changed")
+    (source.root / "a/2.dat").write_text("new")
+    assert "2 of them new" in scan(source, tmp_path / "cache.json")
+    assert inventory(source)["a/1.dat"] != before["a/1.dat"]
+
+
+def test_an_inventory_from_nothing_equals_an_incremental_one(source, tmp_path):
+    scan(source, tmp_path / "cache.json")
+    (source.root / "a/2.dat").write_text("new")
+    scan(source, tmp_path / "cache.json")
+    incremental = source.inventory.read_bytes()
+    source.inventory.unlink()
+    scan(source, tmp_path / "another.json")
+    assert source.inventory.read_bytes() == incremental
+
+
+def test_links_that_leave_the_folder_are_not_followed(source, tmp_path):
+    (tmp_path / "secret.csv").write_text("secret")
+    (source.root / "out.csv").symlink_to(tmp_path / "secret.csv")
+    (source.root / "loop").symlink_to(source.root)
+    scan(source, tmp_path / "cache.json")
+    assert sorted(inventory(source)) == ["a/1.dat", "a/1.hea", "table.csv"]
+
+
+def test_missing_path_folder_and_content_are_sentences(tmp_path):
+    settings = tmp_path / "local.yaml"
+    with pytest.raises(UserError, match="no path for source mine"):
+        locate(PARAMS, settings, tmp_path)
+    write_local_path(settings, "mine", tmp_path / "absent")
+    with pytest.raises(UserError, match=r"absent.*is missing"):
+        locate(PARAMS, settings, tmp_path)
+    (tmp_path / "absent").mkdir()
+    (source,) = locate(PARAMS, settings, tmp_path)
+    with pytest.raises(UserError, match="holds no recordings"):
+        scan(source, tmp_path / "cache.json")
+    settings.write_text("- not\n- paths\n")
+    with pytest.raises(UserError, match=r"local\.yaml cannot be read"):
+        locate(PARAMS, settings, tmp_path)
