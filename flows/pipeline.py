@@ -13,7 +13,7 @@ from pathlib import Path
 from prefect import flow, get_client, task
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import State, StateType
-from prefect.states import Completed, Crashed
+from prefect.states import Completed, Crashed, Failed
 
 from flows.stage import failure_file, read_records
 from sediff.errors import UserError
@@ -21,6 +21,7 @@ from sediff.pipeline.execute import execute
 from sediff.pipeline.graph import is_stale
 
 CACHED = "Cached"
+PIPELINE = "sediff"
 
 
 @dataclass(frozen=True)
@@ -43,25 +44,27 @@ def walk(root: Path, stages: Sequence[str], time_limit: float) -> list[StageResu
     failures: list[UserError] = []
 
     @task(task_run_name="{stage}")
-    def run_stage(stage: str) -> State | StageResult:
+    def run_stage(stage: str) -> State:
         started = time.monotonic()
-        if not is_stale(root, stage):
-            results.append(StageResult(stage, False, time.monotonic() - started))
-            return Completed(name=CACHED, message="up to date")
         before = len(read_records(stage))
         try:
-            execute(root, stage, root / failure_file(stage), time_limit)
+            if is_stale(root, stage):
+                execute(root, stage, root / failure_file(stage), time_limit)
         except UserError as error:
+            # A state, not an exception: Prefect would log a traceback for what is the user's to mend.
             failures.append(error)
-            raise
+            return Failed(message=str(error))
         ran = len(read_records(stage)) > before
         results.append(StageResult(stage, ran, time.monotonic() - started))
-        return results[-1] if ran else Completed(name=CACHED, message="restored from DVC's cache")
+        return Completed() if ran else Completed(name=CACHED, message="up to date, or restored from DVC's cache")
 
-    @flow(name="sediff", log_prints=True)
-    def pipeline() -> None:
+    @flow(name=PIPELINE, log_prints=True)
+    def pipeline() -> State:
         for stage in stages:
-            run_stage(stage)
+            state = run_stage(stage, return_state=True)
+            if not state.is_completed():
+                return Failed(message=f"{stage}: {state.message}")
+        return Completed()
 
     state = pipeline(return_state=True)
     if failures:

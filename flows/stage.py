@@ -143,24 +143,31 @@ def _call(body: Body, context: Context) -> tuple[str, str]:
         return body(context), ""
     from prefect import flow
     from prefect.artifacts import create_markdown_artifact
+    from prefect.client.schemas.objects import State
     from prefect.context import FlowRunContext
+    from prefect.states import Completed, Failed
 
-    ids: list[str] = []
+    stage, told, failures = context.origin.stage, {"summary": "", "flow_run": ""}, []
 
-    @flow(name=context.stage, flow_run_name=context.origin.stage, log_prints=True)
-    def stage_flow(fingerprint: str) -> str:
+    @flow(name=context.stage, flow_run_name=stage, log_prints=True)
+    def stage_flow(fingerprint: str) -> State:
         current = FlowRunContext.get()
         if current and current.flow_run:
-            ids.append(str(current.flow_run.id))
-        summary = body(context)
-        print(summary)
-        create_markdown_artifact(
-            f"**{context.origin.stage}**: {summary}\n\nfingerprint `{fingerprint}`",
-            key=context.origin.stage.replace("@", "-"),
-        )
-        return summary
+            told["flow_run"] = str(current.flow_run.id)
+        try:
+            told["summary"] = body(context)
+        except UserError as error:
+            # A state, not an exception: Prefect would log a traceback for what is the user's to mend.
+            failures.append(error)
+            return Failed(message=str(error))
+        text = f"**{stage}**: {told['summary']}\n\nfingerprint `{fingerprint}`"
+        create_markdown_artifact(text, key=stage.replace("@", "-"))
+        return Completed(message=told["summary"])
 
-    return stage_flow(context.fingerprint), "".join(ids)
+    stage_flow(context.fingerprint, return_state=True).result(raise_on_failure=not failures)
+    if failures:
+        raise failures[0]
+    return told["summary"], told["flow_run"]
 
 
 def _device(params: Params) -> "tuple[torch.device, dict[str, str]]":

@@ -54,6 +54,21 @@ def recorded_hashes(root: Path) -> dict[str, str]:
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
 
 
+def changed_parameters(root: Path, stage: str) -> list[str]:
+    """Dotted keys of a stage's parameters whose values differ from those that dvc.lock records."""
+    lock = yaml.safe_load((root / DVC_LOCK).read_text()) if (root / DVC_LOCK).exists() else {}
+    recorded = (lock or {}).get("stages", {}).get(stage, {}).get("params", {}).get("params.yaml", {})
+    values = yaml.safe_load((root / "params.yaml").read_text())
+    return [key for section, old in recorded.items() for key in _differences(section, old, parameter(values, section))]
+
+
+def _differences(key: str, old: Any, new: Any) -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        names = sorted(old.keys() | new.keys())
+        return [found for name in names for found in _differences(f"{key}.{name}", old.get(name), new.get(name))]
+    return [] if old == new else [key]
+
+
 def parameter(values: Any, key: str) -> Any:
     """The value at a dotted key; None where there is none."""
     for part in key.split("."):

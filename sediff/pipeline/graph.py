@@ -11,6 +11,7 @@ from dvc.repo import Repo
 from dvc.stage.exceptions import StageFileDoesNotExistError
 
 from sediff.errors import UserError
+from sediff.lineage.graph import changed_parameters
 
 logging.getLogger("dvc").setLevel(logging.ERROR)
 
@@ -46,7 +47,7 @@ def staleness(root: Path) -> list[Staleness]:
     result: dict[str, Staleness] = {}
     for stage in stages:
         upstream = [name for name in stages if name in before[stage] and result[name].reasons]
-        reasons = _reasons(status.get(stage, []))
+        reasons = _reasons(status.get(stage, []), changed_parameters(root, stage))
         reasons += [f"follows {name}" for name in upstream]
         result[stage] = Staleness(stage, tuple(reasons))
     return list(result.values())
@@ -69,8 +70,8 @@ def _names(stages: Iterable[Any]) -> set[str]:
     return {stage.addressing for stage in stages}
 
 
-def _reasons(changes: list[Any]) -> list[str]:
-    """DVC's status of one stage in words: `modified sediff/beats.py`, `parameter diffusion.steps modified`."""
+def _reasons(changes: list[Any], parameters: list[str]) -> list[str]:
+    """DVC's status of one stage in words: `modified sediff/beats.py`, `parameter diffusion.steps`."""
     reasons = []
     for change in changes:
         if isinstance(change, str):
@@ -78,12 +79,15 @@ def _reasons(changes: list[Any]) -> list[str]:
             continue
         for kind, paths in change.items():
             for path, state in paths.items():
-                reasons += _reason(kind, path, state)
+                # DVC names the section of a changed parameter; dvc.lock knows which key it was.
+                reasons += (
+                    [f"parameter {key}" for key in parameters]
+                    if isinstance(state, dict)
+                    else [_reason(kind, path, str(state))]
+                )
     return reasons
 
 
-def _reason(kind: str, path: str, state: Any) -> list[str]:
-    if isinstance(state, dict):  # params.yaml: {key: "modified"}
-        return [f"parameter {key} {what}" for key, what in sorted(state.items())]
+def _reason(kind: str, path: str, state: str) -> str:
     words = {"deleted": "missing", "not in cache": "missing"}
-    return [f"{words.get(str(state), str(state))} {'out ' if kind == 'changed outs' else ''}{path}"]
+    return f"{words.get(state, state)} {'out ' if kind == 'changed outs' else ''}{path}"

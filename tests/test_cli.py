@@ -1,0 +1,104 @@
+"""The command line as a user meets it: sentences, exit status, no tracebacks."""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MAIN = "from sediff.cli import main; main()"
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    for name in ("params.yaml", "dvc.yaml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("knowledge", "sediff", "flows"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / ".dvc", tmp_path / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp"))
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def sediff(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", MAIN, *arguments], cwd=project, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("run", "--set", "diffusion.stepz=5"), "params.yaml: there is no parameter diffusion.stepz; did you mean steps?"),
+        (("run", "--set", "diffusion.steps=many"), "diffusion.steps is 'many', but"),
+        (("run", "nonsense"), "There is no stage nonsense: the stages are"),
+        (("configure", "--corpus", "/does/not/exist"), "/does/not/exist is no folder"),
+        (("configure", "--corpus", "."), "holds none of ptbxl_database.csv"),
+        (("configure", "--profile", "huge"), "There is no profile huge: there are laptop, smoke."),
+        (("configure",), "Say what to configure"),
+        (("generate", "atrial fibrillation"), "is missing: run `make run` once"),
+        (("generate", "atrial fibrillation", "--sex", "x"), "--sex x: write F or M."),
+        (("generate", "  "), "The text is empty"),
+    ],
+)
+def test_mistakes_are_one_sentence(project, arguments, sentence):
+    before = (project / "params.yaml").read_bytes()
+    result = sediff(project, *arguments)
+    assert result.returncode == 1
+    error = result.stderr.strip().splitlines()[-1]
+    assert error.startswith("sediff: error: ")
+    assert sentence in error
+    assert "Traceback" not in result.stderr
+    assert (project / "params.yaml").read_bytes() == before
+
+
+def test_help_names_the_verbs_and_is_quick(project):
+    started = time.monotonic()
+    result = sediff(project, "--help")
+    assert time.monotonic() - started < 10, "heavy modules are imported before they are needed"
+    for verb in ("run", "plan", "configure", "generate", "doctor", "scan"):
+        assert verb in result.stdout
+
+
+def test_doctor_says_how_to_mend(project):
+    result = sediff(project, "doctor")
+    assert result.returncode == 0
+    for subject in ("corpus", "GPU", "Prefect server", "Chroma", "LLM", "DVC remote", "disk"):
+        assert subject in result.stdout
+    assert "dvc remote add" in result.stdout
+    assert len(result.stdout.splitlines()) < 24
+
+
+def test_a_profile_shows_its_changes_and_respects_edits(project):
+    result = sediff(project, "configure", "--profile", "smoke")
+    assert "cohort.patients: 1800 → 120" in result.stdout
+    (project / "params.yaml").write_text((project / "params.yaml").read_text().replace("patients: 120", "patients: 99"))
+    refused = sediff(project, "configure", "--profile", "laptop")
+    assert refused.returncode == 1
+    assert "cohort.patients was edited: use --force" in refused.stderr
+    assert sediff(project, "configure", "--profile", "laptop", "--force").returncode == 0
+    assert "patients: 1800" in (project / "params.yaml").read_text()
+
+
+def test_plan_says_what_would_run_and_why(project):
+    sediff(project, "configure", "--profile", "smoke")
+    result = sediff(project, "plan")
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert "corpus" in lines[0]
+    assert "would run (never ran here)" in lines[0]
+    assert "expected from past runs" in lines[-1]
+
+
+def test_a_missing_source_folder_is_a_sentence(project, cohort):
+    copy = Path(shutil.copytree(cohort, project / "mine"))
+    assert sediff(project, "configure", "--corpus", str(copy)).returncode == 0
+    assert "/mine" not in (project / "params.yaml").read_text(), "no path of a machine in params.yaml"
+    shutil.rmtree(copy)
+    result = sediff(project, "run")
+    assert result.returncode == 1
+    assert "the folder of source ptb-xl, is missing" in result.stderr
+    assert "Traceback" not in result.stderr
