@@ -103,15 +103,24 @@ def set_params(path: Path, assignments: list[str]) -> list[str]:
 
 
 def _assign(document: Any, keys: list[str], value: Any, path: Path) -> str:
-    node = document
-    for depth, key in enumerate(keys[:-1]):
-        if not isinstance(node, dict) or key not in node:
-            raise UserError(f"{path}: there is no parameter {'.'.join(keys[: depth + 1])}{_nearest(key, node)}.")
-        node = node[key]
+    node, rest = document, list(keys)
+    while len(rest) > 1:
+        if not isinstance(node, dict):
+            raise UserError(f"{path}: {'.'.join(keys[: -len(rest)])} is no section: set it as a whole.")
+        # A gate's name has dots of its own: the longest name that is there counts.
+        length = next((n for n in range(len(rest), 0, -1) if ".".join(rest[:n]) in node), 0)
+        if length == 0:
+            known = ".".join(keys[: len(keys) - len(rest) + 1])
+            raise UserError(f"{path}: there is no parameter {known}{_nearest(rest[0], node)}.")
+        name, rest = ".".join(rest[:length]), rest[length:]
+        if not rest:
+            rest = [name]
+            break
+        node = node[name]
     if not isinstance(node, dict):
-        raise UserError(f"{path}: {'.'.join(keys[:-1])} is no section: set it as a whole.")
-    before = node.get(keys[-1])
-    node[keys[-1]] = value
+        raise UserError(f"{path}: {'.'.join(keys[: -len(rest)])} is no section: set it as a whole.")
+    before = node.get(rest[0])
+    node[rest[0]] = value
     return f"{'.'.join(keys)}: {before} → {value}"
 
 

@@ -32,7 +32,7 @@ def sediff(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("run", "--set", "diffusion.stepz=5"), "params.yaml: there is no parameter diffusion.stepz; did you mean steps?"),
+        (("run", "--set", "diffusion.stepz=5"), "there is no parameter diffusion.stepz; did you mean steps?"),
         (("run", "--set", "diffusion.steps=many"), "diffusion.steps is 'many', but"),
         (("run", "nonsense"), "There is no stage nonsense: the stages are"),
         (("configure", "--corpus", "/does/not/exist"), "/does/not/exist is no folder"),

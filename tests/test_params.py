@@ -22,6 +22,13 @@ def test_a_value_is_changed_and_comments_stay(path):
     assert len(before.splitlines()) == len(path.read_text().splitlines())
 
 
+def test_a_gate_is_changed_by_its_dotted_name(path):
+    set_params(path, ["gates.evaluation.heart_rate.mae_bpm={max: 3}", "gates.evaluation.privacy.near_copies.max=2"])
+    gates = Params.load(path).gates.root
+    assert gates["evaluation.heart_rate.mae_bpm"].max == 3
+    assert gates["evaluation.privacy.near_copies"].max == 2
+
+
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [

@@ -23,12 +23,20 @@ def wrap(angle: Tensor) -> Tensor:
 
 def forcing(theta: Tensor, theta_i: Tensor, a_i: Tensor, b_i: Tensor) -> Tensor:
     """−Σ a_i Δθ_i exp(−Δθ_i² / 2b_i²): θ (..., n) and parameters (..., 5) give (..., n), in mV/s."""
-    offset = wrap(theta[..., None] - theta_i[..., None, :])
-    return -(a_i[..., None, :] * offset * torch.exp(-0.5 * (offset / b_i[..., None, :]) ** 2)).sum(-1)
+    force = torch.zeros_like(theta)
+    for wave in range(len(WAVES)):  # one after another: five times the points would not fit for many records
+        offset = wrap(theta - theta_i[..., wave, None])
+        force = force - a_i[..., wave, None] * offset * torch.exp(-0.5 * (offset / b_i[..., wave, None]) ** 2)
+    return force
 
 
-def vector_field(z: Tensor, theta: Tensor, theta_i: Tensor, a_i: Tensor, b_i: Tensor, baseline: float = 0.0) -> Tensor:
-    """f_z = −Σ a_i Δθ_i exp(−Δθ_i² / 2b_i²) − (z − z₀), in mV/s; z (..., n) in mV, θ (..., n), parameters (..., 5)."""
+def vector_field(
+    z: Tensor, theta: Tensor, theta_i: Tensor, a_i: Tensor, b_i: Tensor, baseline: Tensor | float = 0.0
+) -> Tensor:
+    """f_z = −Σ a_i Δθ_i exp(−Δθ_i² / 2b_i²) − (z − z₀), in mV/s; z (..., n) in mV, θ (..., n), parameters (..., 5).
+
+    `baseline` is z₀ in mV, a number or what broadcasts with z.
+    """
     return forcing(theta, theta_i, a_i, b_i) - (z - baseline)
 
 
@@ -60,12 +68,12 @@ def integrate(theta: Tensor, step: float, theta_i: Tensor, a_i: Tensor, b_i: Ten
 
     Args:
         theta: phase on a regular grid with one point between each two wanted samples, (..., 2n − 1).
-        step: seconds between wanted samples.
+        step: seconds between wanted samples; 2 ms keep the error of the narrowest fitted wave near 0.1 %.
 
     Returns:
         z in mV at the wanted samples, (..., n).
     """
-    force = forcing(theta.double(), theta_i.double(), a_i.double(), b_i.double())
+    force = forcing(theta.to(theta_i.dtype), theta_i, a_i, b_i).double()
     decay = math.exp(-step)
     left, middle, right = force[..., :-2:2], force[..., 1::2], force[..., 2::2]
     gain = step / 6 * (decay * left + 4 * math.sqrt(decay) * middle + right)

@@ -125,8 +125,7 @@ def sample_r_peaks(
     ectopic = np.zeros(count + 1, bool)
     if beats.rhythm == ECTOPIC:
         intervals, ectopic = _with_ectopics(intervals, beats.early_share, rng)
-    inside = intervals[: max(1, int(duration / rr))]
-    intervals = np.maximum(intervals * (rr / inside.mean()), SHORTEST)
+    intervals = _with_mean(intervals, rr, max(1, int(duration / rr)))
     first = rng.uniform(0, min(rr, intervals[0]))
     times = first + np.concatenate([[0.0], np.cumsum(intervals)])
     lead_in = first - rr * np.array([2.0, 1.0])
@@ -143,6 +142,13 @@ def _dispersion(intervals: NDArray[np.floating]) -> tuple[float, float]:
     """RMSSD / mean RR, and the share of early intervals."""
     ratio = np.sqrt(np.mean(np.diff(intervals) ** 2)) / intervals.mean() if len(intervals) > 1 else DISPERSIONS[0]
     return float(ratio), float((intervals < EARLY * np.median(intervals)).mean())
+
+
+def _with_mean(intervals: NDArray[np.float64], mean: float, inside: int) -> NDArray[np.float64]:
+    """Bring the mean of the first intervals to what is asked; none becomes shorter than a heart can beat."""
+    shortest = min(SHORTEST, 0.8 * mean)
+    above = np.maximum(intervals - shortest, 1e-3 * mean)
+    return shortest + above * (mean - shortest) / above[:inside].mean()
 
 
 def _independent(count: int, rr: float, dispersion: float, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from sediff.pipeline.graph import order, staleness
 from sediff.pipeline.server import prefect_server
 
 ROOT = Path(__file__).parents[2]
-STAGE = '''
+STAGE = """
 import os, signal
 from pathlib import Path
 from flows.stage import Context, run
@@ -32,7 +32,7 @@ def {name}(context: Context) -> str:
     return "made {name}"
 
 run({name})
-'''
+"""
 BEFORE = {"first": None, "second": "first", "third": "second"}
 SECTIONS = {"first": "simulator", "second": "evaluation", "third": "augmentation"}
 
@@ -81,7 +81,7 @@ def test_only_what_is_stale_runs(project):
         "third": ("follows second",),
     }
     assert walk(project) == {"first": False, "second": True, "third": True}
-    set_params(project / "params.yaml", ["runtime.workers=1", "gates={}"])
+    set_params(project / "params.yaml", ["runtime.workers=1", "gates.evaluation.privacy.near_copies.max=3"])
     assert walk(project) == all_ran(False)
     set_params(project / "params.yaml", ["evaluation.neighbours=5"])
     assert walk(project) == all_ran(False), "what DVC restores from its cache did not run"
