@@ -1,0 +1,164 @@
+"""The whole pipeline as a user runs it, small: on the virtual cohort, and on real PTB-XL where it is there."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+import wfdb
+
+ROOT = Path(__file__).parents[2]
+UNPACK = ROOT.parent / "shared/data/ptb-xl/unpack.py"
+MAIN = "from sediff.cli import main; main()"
+STAGES = ("corpus", "simulator", "knowledge", "encoder", "autoencoder", "diffusion", "evaluation", "augmentation")
+REQUESTS = ("evaluation", "augmentation", "dataset")
+
+
+def command(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
+    return subprocess.run(arguments, cwd=project, capture_output=True, text=True, check=False, env=environment)
+
+
+def sediff(project: Path, *arguments: str) -> str:
+    result = command(project, sys.executable, "-c", MAIN, *arguments)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    return result.stdout + result.stderr
+
+
+def checkout(folder: Path) -> Path:
+    """What a clone of this working tree would hold, as a git repository of its own."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in filter(lambda name: (ROOT / name).is_file(), listed.stdout.splitlines()):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    sediff(folder, "configure", "--profile", "smoke", "--force")
+    for arguments in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"],
+    ):
+        subprocess.run(["git", *arguments], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> tuple[Path, str]:
+    folder = checkout(tmp_path_factory.mktemp("clone"))
+    return folder, sediff(folder, "run")
+
+
+def test_every_stage_says_what_it_made(project):
+    folder, output = project
+    for stage in (*STAGES, "report", *(f"synthesis@{request}" for request in REQUESTS)):
+        assert f"\n{stage}: " in f"\n{output}", stage
+        assert any(line.startswith(stage) and line.endswith("%") for line in output.splitlines()), stage
+    assert output.rstrip().endswith("report: reports/index.html")
+    assert (folder / "reports/index.html").stat().st_size > 50_000
+
+
+def test_git_stays_clean(project):
+    status = command(project[0], "git", "status", "--porcelain").stdout.split()
+    assert status in ([], ["??", "dvc.lock"])
+
+
+def test_every_out_says_where_it_came_from(project):
+    folder, _ = project
+    paths = [folder / "data" / stage for stage in STAGES] + [folder / "data/synthesis" / name for name in REQUESTS]
+    prints = {
+        path.relative_to(folder / "data").as_posix(): json.loads((path / "manifest.json").read_text())["fingerprint"]
+        for path in paths
+    }
+    assert len(set(prints.values())) == len(paths)
+    rows = pl.read_parquet(folder / "data/synthesis/dataset/records/*.parquet")
+    assert rows["fingerprint"].unique().to_list() == [prints["synthesis/dataset"]]
+
+
+def test_no_out_holds_time_host_or_run(project):
+    folder, _ = project
+    records = [json.loads(path.read_text()) for path in (folder / "runs").rglob("*.json")]
+    secrets = {record["flow_run"] for record in records} | {record["started"] for record in records}
+    secrets |= {str(folder), os.uname().nodename}
+    for path in [*(folder / "data").rglob("*"), *(folder / "reports").rglob("*")]:
+        if path.is_file() and "sources" not in path.parts:
+            content = path.read_bytes()
+            assert not any(secret.encode() in content for secret in secrets if secret), path
+
+
+def test_training_patients_alone_are_learned_from(project):
+    folder, _ = project
+    rows = pl.read_parquet(folder / "data/corpus/records/*.parquet", columns=["record_id", "patient_id", "split"])
+    split = dict(zip(rows["record_id"], rows["split"], strict=True))
+    patient = dict(zip(rows["record_id"], rows["patient_id"], strict=True))
+    experience = pl.read_parquet(folder / "data/knowledge/experience.parquet")
+    for record, neighbours in zip(experience["record_id"], experience["neighbours"], strict=True):
+        assert all(split[neighbour] == "train" for neighbour in neighbours)
+        assert patient[record] not in {patient[neighbour] for neighbour in neighbours}
+    for request, wanted in (("augmentation", "train"), ("evaluation", "test")):
+        made = pl.read_parquet(folder / f"data/synthesis/{request}/records/*.parquet")
+        assert {split[record] for record in made["matched_record_id"]} == {wanted}
+
+
+def test_the_second_run_runs_nothing_and_plan_agrees(project):
+    folder, _ = project
+    assert "Everything is up to date; nothing ran" in sediff(folder, "run")
+    assert sediff(folder, "plan").count("up to date") == len(STAGES) + 1 + len(REQUESTS)
+    assert "nothing ran" in sediff(folder, "run", "--set", "runtime.workers=1")
+    subprocess.run(["git", "checkout", "-q", "params.yaml"], cwd=folder, check=True)
+
+
+def test_a_gate_reruns_the_report_alone_and_can_fail(project):
+    folder, _ = project
+    output = sediff(folder, "run", "--set", "gates.evaluation.heart_rate.mae_bpm={max: 0}")
+    ran = [line.split()[0] for line in output.splitlines() if line.endswith("%") and not line.startswith("all")]
+    assert ran == ["report"]
+    assert "failed: evaluation.heart_rate.mae_bpm" in output
+    subprocess.run(["git", "checkout", "-q", "params.yaml"], cwd=folder, check=True)
+
+
+def test_dvc_works_as_a_dvc_user_expects(project):
+    folder, _ = project
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for arguments in (["dag"], ["metrics", "show"], ["params", "diff"], ["status"]):
+        result = subprocess.run(
+            ["dvc", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        assert result.returncode == 0, result.stderr
+    assert "diffusion" in command(folder, sys.executable, "-m", "dvc", "dag").stdout
+
+
+def test_generate_writes_records_that_others_read(project):
+    folder, _ = project
+    arguments = ("generate", "atrial fibrillation", "--age", "71", "--sex", "F", "--heart-rate", "110", "-n", "2")
+    output = sediff(folder, *arguments, "--seed", "0", "--out", "made", "--explain")
+    assert "experience: " in output
+    record = wfdb.rdrecord(str(folder / "made/ecg001"))
+    assert record.p_signal.shape == (1000, 12)
+    assert "SYNTHETIC" in record.comments[0]
+    assert (folder / "made/ecg000.png").read_bytes().startswith(b"\x89PNG")
+    first = (folder / "made/ecg000.dat").read_bytes()
+    sediff(folder, *arguments, "--out", "again")
+    assert (folder / "again/ecg000.dat").read_bytes() == first, "the same prompt and seed give the same record"
+
+
+@pytest.mark.skipif(not UNPACK.exists(), reason=f"no real PTB-XL at {UNPACK}")
+def test_a_slice_of_real_ptb_xl(tmp_path_factory):
+    raw, folder = tmp_path_factory.mktemp("ptb-xl"), checkout(tmp_path_factory.mktemp("clone"))
+    subprocess.run([sys.executable, UNPACK, raw, "--folds", "9"], check=True, capture_output=True)
+    table = (raw / "ptbxl_database.csv").read_text().splitlines(keepends=True)
+    (raw / "ptbxl_database.csv").write_text("".join(table[:301]))
+    sediff(folder, "configure", "--corpus", str(raw))
+    # One fold is here: it is for training, and validation and test are split from it by patient.
+    output = sediff(folder, "run", "--set", "corpus.folds={train: [9], validation: [8], test: [10]}")
+    assert "corpus: " in output
+    metrics = json.loads((folder / "reports/corpus/metrics.json").read_text())
+    assert metrics["records"] > 250
+    assert min(metrics["splits"].values()) > 10
+    assert (folder / "reports/index.html").exists()
