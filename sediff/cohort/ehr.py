@@ -62,7 +62,13 @@ class Ehr:
         key = {"subject_id": patient_id, "hadm_id": 20_000_000 + 10 * patient_id + visit}
         admitted, discharged = (time.isoformat(sep=" ") for time in stay)
         self.tables["admissions"].append(
-            {**key, "admittime": admitted, "dischtime": discharged, "admission_type": "EW EMER.", "hospital_expire_flag": 0}
+            {
+                **key,
+                "admittime": admitted,
+                "dischtime": discharged,
+                "admission_type": "EW EMER.",
+                "hospital_expire_flag": 0,
+            }
         )
         histories = list(histories)
         if rng.random() < COMPLAINT:

@@ -1,4 +1,4 @@
-"""What the EHR of the virtual cohort holds: illnesses with their codes, drugs and procedures, and how common they are."""
+"""Illnesses in the virtual cohort's EHR: their codes, drugs and procedures, and how common they are."""
 
 from dataclasses import dataclass
 

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -29,6 +29,7 @@ WIDTHS = (0.03, 1.0)
 # The descent starts from each pairing of these, with Q and S as the beat has them and with both pointing down.
 START_PLACES = ((-1.2, -0.2, 0.0, 0.2, 1.5), (-1.2, -0.1, 0.15, 0.45, 1.9))  # at 60 bpm: usual; rSR′ of a right block
 START_WIDTHS = ((0.25, 0.1, 0.1, 0.1, 0.4), (0.2, 0.05, 0.06, 0.05, 0.3))
+MOVING = ("theta", "log_b", "amplitude", "baseline")  # what the descent changes
 TRIAL = 0.25  # share of the steps after which the best start of each beat goes on alone
 STAY = 1e-3  # weight of a wave's distance from where it started, or waves would trade roles between leads
 
@@ -78,7 +79,7 @@ def fit_simulator(params: SimulatorParams, corpus: Path, vocabulary: Vocabulary,
     own = [s for s in standings if beats[s.beat].source == OWN]
     shown = [next(s for s in standings if s.statement == ALL), *sorted(own, key=lambda s: (-s.count, s.statement))]
     draw_fits([(s.statement, wanted[s.beat], fitted[s.beat].numpy()) for s in shown], report / "plots")
-    metrics = {
+    metrics: dict[str, Any] = {
         "statements": len(own),
         "fallbacks": {
             s.statement: beats[s.beat].source for s in standings if s.statement != ALL and beats[s.beat].source != OWN
@@ -161,9 +162,9 @@ def _descend(
     guess: _Guess, beats: Tensor, heart_rates: Tensor, steps: int, learning_rate: float, label: str
 ) -> tuple[_Guess, Tensor, Tensor]:
     """Adam from a guess: what was reached, its misfit (starts, classes, 8) and beats (starts, classes, 8, 128)."""
-    moving = [getattr(guess, name).clone().requires_grad_() for name in ("theta", "log_b", "amplitude", "baseline")]
-    guess = _Guess(*moving, guess.places)
-    optimiser = torch.optim.Adam(moving, lr=learning_rate)
+    moving = {name: getattr(guess, name).clone().requires_grad_() for name in MOVING}
+    guess = replace(guess, **moving)
+    optimiser = torch.optim.Adam(list(moving.values()), lr=learning_rate)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     scale = beats.std(-1, keepdim=True).clamp(min=0.01)
     omega = _omega(heart_rates).expand(guess.theta.shape[:-1])
@@ -178,7 +179,7 @@ def _descend(
     with torch.no_grad():
         fitted = steady_beat(omega, *guess.waves(heart_rates), POINTS) + guess.baseline
         misfit = (((fitted - beats) / scale) ** 2).mean(-1)
-    return _Guess(*(values.detach() for values in vars(guess).values())), misfit, fitted
+    return replace(guess, **{name: values.detach() for name, values in moving.items()}), misfit, fitted
 
 
 def _choose(values: Tensor, start: Tensor) -> Tensor:

@@ -122,10 +122,11 @@ def sample_r_peaks(
         intervals = _independent(count, rr, beats.dispersion, rng)
     else:
         intervals = _modulated(count, rr, beats.dispersion, rng)
+    inside = max(1, int(duration / rr))  # intervals that lie within the window
     ectopic = np.zeros(count + 1, bool)
     if beats.rhythm == ECTOPIC:
-        intervals, ectopic = _with_ectopics(intervals, beats.early_share, rng)
-    intervals = _with_mean(intervals, rr, max(1, int(duration / rr)))
+        intervals, ectopic = _with_ectopics(intervals, beats.early_share, inside, rng)
+    intervals = _with_mean(intervals, rr, inside)
     first = rng.uniform(0, min(rr, intervals[0]))
     times = first + np.concatenate([[0.0], np.cumsum(intervals)])
     lead_in = first - rr * np.array([2.0, 1.0])
@@ -171,12 +172,12 @@ def _modulated(count: int, rr: float, dispersion: float, rng: np.random.Generato
 
 
 def _with_ectopics(
-    intervals: NDArray[np.float64], share: float, rng: np.random.Generator
+    intervals: NDArray[np.float64], share: float, inside: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Move beats forward to their coupling interval; the pause behind makes up for it."""
+    """Move beats forward to their coupling interval, one of them inside the window; a pause behind makes up for it."""
     result, ectopic = intervals.copy(), np.zeros(len(intervals) + 1, bool)
     early = rng.random(len(intervals) - 2) < share
-    early[rng.integers(len(early) - 1)] = True
+    early[rng.integers(max(1, inside - 2))] = True
     for position in np.flatnonzero(early):
         if ectopic[position]:
             continue

@@ -38,6 +38,14 @@ def test_500_hz_and_100_hz_agree():
     assert (fine[::5] - coarse).abs().max() < 2e-3 * fine.abs().max()
 
 
+def test_a_field_s_baseline_may_differ_by_lead():
+    z = torch.zeros(2, 8, 3, dtype=torch.float64)
+    baseline = torch.arange(8, dtype=torch.float64)[:, None]
+    theta = torch.full((2, 1, 3), 3.0, dtype=torch.float64)
+    raised = vector_field(z, theta, THETA, A, B, baseline) - vector_field(z, theta, THETA, A, B)
+    assert torch.allclose(raised, baseline.expand(2, 8, 3))
+
+
 def test_the_steady_beat_is_what_integration_settles_to():
     beat = steady_beat(torch.tensor(2 * math.pi, dtype=torch.float64), THETA, A, B, 1000)
     settled = integrate(phases(1000, 60, 12), 1e-3, THETA, A, B)
