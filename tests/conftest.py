@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from sediff.cohort.params import CohortParams
 from sediff.cohort.write import write_cohort
@@ -10,6 +11,7 @@ from sediff.sources import Source, scan
 from sediff.vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[1]
+torch.set_num_threads(1)  # the networks of the tests are small, and threads that wait for each other spin
 
 
 @pytest.fixture(scope="session")

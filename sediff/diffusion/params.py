@@ -10,9 +10,9 @@ from sediff.section import Section
 class DenoiserParams(Section):
     """Size of the denoiser."""
 
-    width: int = Field(192, ge=16, le=2048)
-    depth: int = Field(6, ge=1, le=64)
-    heads: int = Field(3, ge=1, le=64, description="few heads are faster on a CPU")
+    width: int = Field(128, ge=16, le=2048)
+    depth: int = Field(3, ge=1, le=64)
+    heads: int = Field(2, ge=1, le=64, description="few heads are faster on a CPU")
     patch: int = Field(2, ge=1, le=25, description="latent steps in a token")
 
 
@@ -30,9 +30,9 @@ class DiffusionParams(Section):
 
     denoiser: DenoiserParams = DenoiserParams()
     physics: PhysicsParams = PhysicsParams()
-    steps: int = Field(1000, ge=1, description="training steps")
+    steps: int = Field(2000, ge=1, description="training steps")
     batch_size: int = Field(64, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(4e-3, gt=0)
     average: float = Field(0.995, ge=0, lt=1, description="rate of the weights' moving average")
     condition_dropout: float = Field(0.1, ge=0, le=1)
     precision: Literal["float32", "bfloat16"] = "bfloat16"

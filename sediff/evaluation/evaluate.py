@@ -26,6 +26,7 @@ from sediff.files import write_json
 from sediff.records import read_columns, read_signals
 
 MIN_CASES = 10
+PLANTED = 50  # disguised copies that the search for near-copies must find
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,12 @@ def evaluate(
     real = Records.of(*_matched(made.rows, columns, stored), judge)
     train = np.flatnonzero((columns["split"] == "train").to_numpy())
     training_leads = independent_leads(stored[train])
-    training_features = judge.features(to_millivolts(training_leads))
     rates, dispersion = rhythm.measure(made.leads)
     _, real_dispersion = rhythm.measure(real.leads)
     statements = made.rows["statements"].to_list()
     copies = {
-        "synthetic": privacy.nearest(made.features, made.leads, training_features, training_leads),
-        "held_out": privacy.nearest(real.features, real.leads, training_features, training_leads),
+        "synthetic": privacy.nearest(made.leads, training_leads, params.near_copy),
+        "held_out": privacy.nearest(real.leads, training_leads, params.near_copy),
     }
     asked = made.rows["heart_rate"].cast(pl.Float64).to_numpy()
     enough = len(made.rows) >= params.min_records
@@ -74,19 +74,19 @@ def evaluate(
         "limb_leads": {"residual_uv": float(np.abs(limb_lead_residual(made.signals)).max())},
         "deviation_ratio": deviation_ratios(made.leads, real.leads),
         "agreement": _agreement(judge, made, real, seed),
-        "privacy": _privacy(copies, params.near_copy),
+        "privacy": _privacy(copies, params.near_copy) | _planted(training_leads, params, seed),
     }
     if enough:
         metrics["distribution"] = _distribution(params, made, real, judge, seed)
     else:
         metrics["left_out"] = [f"distribution: fewer than evaluation.min_records = {params.min_records} records"]
     write_json(report / "metrics.json", _rounded(metrics))
-    nearest_ids = columns["record_id"].to_numpy()[train][copies["synthetic"][0]]
+    nearest_ids = columns["record_id"].to_numpy()[train][copies["synthetic"].rows]
     made.rows.select("record_id", "matched_record_id").with_columns(
         measured_heart_rate=pl.Series(rates, dtype=pl.Float32).fill_nan(None),
         measured_dispersion=pl.Series(dispersion, dtype=pl.Float32).fill_nan(None),
         nearest_training_record=pl.Series(nearest_ids),
-        nearest_correlation=pl.Series(copies["synthetic"][1], dtype=pl.Float32),
+        nearest_correlation=pl.Series(copies["synthetic"].correlation, dtype=pl.Float32),
     ).write_parquet(out / "records.parquet")
     draw_rhythm(rates, dispersion, real_dispersion, asked, statements, report / "plots" / "rhythm.png")
     draw_spectra(made.leads, real.leads, report / "plots" / "spectra.png")
@@ -128,14 +128,22 @@ def _agreement(judge: Judge, made: Records, real: Records, seed: int) -> dict:
     return result
 
 
-def _privacy(copies: dict[str, tuple[NDArray, NDArray]], threshold: float) -> dict:
+def _privacy(copies: dict[str, privacy.Nearest], threshold: float) -> dict:
     values = {}
-    for name, (_, correlation) in copies.items():
-        values[f"correlation_{name}"] = float(np.median(correlation))
-        values[f"highest_correlation_{name}"] = float(correlation.max())
-    values["near_copies"] = int((copies["synthetic"][1] > threshold).sum())
-    values["near_copies_held_out"] = int((copies["held_out"][1] > threshold).sum())
+    for name, found in copies.items():
+        values[f"correlation_{name}"] = float(np.median(found.correlation))
+        values[f"highest_correlation_{name}"] = float(found.correlation.max())
+    values["near_copies"] = int((copies["synthetic"].correlation > threshold).sum())
+    values["near_copies_held_out"] = int((copies["held_out"].correlation > threshold).sum())
     return values
+
+
+def _planted(training: NDArray[np.int16], params: EvaluationParams, seed: int) -> dict:
+    """The search's own control: disguised training records, and the share of them that it finds."""
+    rows, signals = privacy.planted_copies(training, PLANTED, np.random.default_rng([seed, 5]))
+    found = privacy.nearest(signals, training, params.near_copy)
+    hits = (found.rows == rows) & (found.correlation > params.near_copy)
+    return {"planted_copies": len(rows), "planted_copies_found": float(hits.mean())}
 
 
 def _distribution(params: EvaluationParams, made: Records, real: Records, judge: Judge, seed: int) -> dict:

@@ -1,41 +1,92 @@
-"""How near a record comes to the training records: correlation over shifts, scale left out."""
+"""How near a record comes to the training records: correlation over all shifts, scale left out.
+
+The search is exact where it matters: no shift can lift the correlation of two records above the inner product
+of their magnitude spectra, so training records are compared in the order of that bound, until no bound left
+reaches the threshold of a near-copy (or the best found, where that is higher).
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
 from sediff.ecg import SAMPLES
 
-CANDIDATES = 8  # training records, nearest in the judge's features, that are compared sample by sample
-BLOCK = 1024
+BLOCK = 512  # records whose bounds are held at a time
+CHUNK = 64  # training records compared at a time, most promising first
+NOISE = 0.2  # of a planted copy, as a share of its own deviation
 
 
-def nearest(
-    features: NDArray[np.float64],
-    signals: NDArray[np.float32],
-    training_features: NDArray[np.float64],
-    training_signals: NDArray[np.int16],
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Most alike training record of each record, and its correlation over all eight leads at the best shift.
+@dataclass(frozen=True)
+class Nearest:
+    """Most alike training record of each record (n,), and the correlation over all eight leads at the best shift."""
+
+    rows: NDArray[np.int64]
+    correlation: NDArray[np.float64]
+
+
+def nearest(signals: NDArray[np.float32], training: NDArray[np.int16], threshold: float) -> Nearest:
+    """Find the most alike training record; correlations above `threshold` are found without fail.
 
     Args:
-        features: (n, 64); signals: (n, 8, 1000) in mV.
-        training_features: (m, 64); training_signals: (m, 8, 1000), int16 µV.
+        signals: (n, 8, 1000) in mV; training: (m, 8, 1000), int16 µV.
+        threshold: correlation of a near-copy.
     """
-    best, correlation = np.empty(len(features), np.int64), np.empty(len(features))
-    count = min(CANDIDATES, len(training_features))
-    for start in range(0, len(features), BLOCK):
-        distances = cdist(features[start : start + BLOCK], training_features)
-        candidates = np.argpartition(distances, count - 1, axis=1)[:, :count]
-        for row, rows in enumerate(np.sort(candidates, axis=1), start=start):
-            values = shifted_correlation(signals[row], training_signals[rows].astype(np.float32))
-            best[row], correlation[row] = rows[values.argmax()], values.max()
-    return best, correlation
+    parts = [_nearest_of_block(signals[i : i + BLOCK], training, threshold) for i in range(0, len(signals), BLOCK)]
+    return Nearest(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
-def shifted_correlation(signal: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Largest correlation over circular shifts: signal (8, 1000) with others (k, 8, 1000) gives (k,)."""
-    a, b = (x - x.mean(-1, keepdims=True) for x in (signal, others))
-    products = (np.fft.rfft(b) * np.conj(np.fft.rfft(a))).sum(-2)
-    norms = np.sqrt((a**2).sum()) * np.sqrt((b**2).sum((-1, -2)))
-    return np.fft.irfft(products, SAMPLES).max(-1) / np.maximum(norms, 1e-9)
+def planted_copies(training: NDArray[np.int16], count: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
+    """Disguised copies that a search must find: training rows (count,), and their signals in mV.
+
+    Each is shifted, scaled by 0.5 to 1.5 and given noise of a fifth of its own deviation.
+    """
+    rows = rng.choice(len(training), min(count, len(training)), replace=False)
+    shifts, scales = rng.integers(0, SAMPLES, len(rows)), rng.uniform(0.5, 1.5, len(rows)) / 1000
+    signals = np.stack([np.roll(training[row], shift, -1) for row, shift in zip(rows, shifts, strict=True)])
+    signals = signals * scales[:, None, None]
+    noise = rng.normal(size=signals.shape) * signals.std(axis=(1, 2), keepdims=True) * NOISE
+    return rows, (signals + noise).astype(np.float32)
+
+
+def _nearest_of_block(
+    signals: NDArray[np.float32], training: NDArray[np.int16], threshold: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    spectra = _unit_spectra(signals)
+    bounds = _bounds(spectra, training)
+    rows, correlation = np.empty(len(signals), np.int64), np.full(len(signals), -np.inf)
+    for i, order in enumerate(np.argsort(-bounds, axis=1, kind="stable")):
+        for start in range(0, len(order), CHUNK):
+            candidates = order[start : start + CHUNK]
+            if start and bounds[i, candidates[0]] <= max(correlation[i], threshold):
+                break
+            values = _best_shift(spectra[i], _unit_spectra(training[candidates]))
+            if values.max() > correlation[i]:
+                rows[i], correlation[i] = candidates[values.argmax()], values.max()
+    return rows, correlation
+
+
+def _bounds(spectra: NDArray[np.complex64], training: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Upper bound of the correlation over shifts, (n, m): the inner product of the magnitude spectra."""
+    magnitudes = np.abs(spectra).reshape(len(spectra), -1)
+    parts = []
+    for start in range(0, len(training), BLOCK):
+        others = np.abs(_unit_spectra(training[start : start + BLOCK]))
+        parts.append(magnitudes @ others.reshape(len(others), -1).T)
+    return np.concatenate(parts, axis=1)
+
+
+def _unit_spectra(signals: NDArray) -> NDArray[np.complex64]:
+    """Spectra of signals (n, 8, 1000) without mean, of length 1: (n, 8, 501)."""
+    spectra = np.fft.rfft(signals)
+    spectra[..., 0] = 0
+    spectra[..., 1:-1] *= np.sqrt(2)  # both sides of the spectrum
+    norms = np.sqrt((np.abs(spectra) ** 2).sum((1, 2), keepdims=True))
+    return (spectra / np.maximum(norms, 1e-9)).astype(np.complex64)
+
+
+def _best_shift(spectrum: NDArray[np.complex64], others: NDArray[np.complex64]) -> NDArray[np.float64]:
+    """Largest correlation of one record (8, 501) with others (k, 8, 501) over circular shifts: (k,)."""
+    products = (others * np.conj(spectrum)).sum(1)
+    products[..., 1:-1] /= 2
+    return np.fft.irfft(products, SAMPLES).max(-1) * SAMPLES

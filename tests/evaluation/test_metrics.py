@@ -91,13 +91,27 @@ def test_agreement_knows_a_perfect_and_a_random_judge():
     assert agreement.scores(truth[:5], truth[:5].astype(float), codes, 10) == {}
 
 
-def test_a_planted_copy_is_found_though_shifted_and_scaled():
+def test_planted_copies_are_found_though_disguised():
     rng = np.random.default_rng(0)
-    training = rng.normal(0, 300, (30, 8, 1000)).astype(np.int16)
-    copy = np.roll(training[17], 123, axis=-1).astype(np.float32) / 1000 * 0.7
-    features = rng.normal(size=(30, 64))
-    best, correlation = privacy.nearest(features[17:18] + 0.01, copy[None], features, training)
-    assert best.tolist() == [17]
-    assert correlation[0] > 0.99
-    other = rng.normal(0, 0.3, (1, 8, 1000)).astype(np.float32)
-    assert privacy.nearest(features[17:18], other, features, training)[1][0] < 0.5
+    training = rng.normal(0, 300, (300, 8, 1000)).astype(np.int16)
+    rows, copies = privacy.planted_copies(training, 40, rng)
+    found = privacy.nearest(copies, training, 0.95)
+    assert (found.rows == rows).all()
+    assert (found.correlation > 0.95).all()
+    strangers = privacy.nearest(rng.normal(0, 0.3, (5, 8, 1000)).astype(np.float32), training, 0.95)
+    assert (strangers.correlation < 0.5).all()
+
+
+def test_the_search_agrees_with_comparing_every_pair_at_every_shift():
+    rng = np.random.default_rng(1)
+    beats = np.cumsum(rng.normal(0, 30, (200, 8, 1000)), -1).astype(np.int16)
+    signals = (np.roll(beats[:6], 77, -1) + rng.normal(0, 200, (6, 8, 1000))).astype(np.float32) / 1000
+    found = privacy.nearest(signals, beats, -1.0)
+    for row, signal in enumerate(signals):
+        a = signal - signal.mean(-1, keepdims=True)
+        b = beats - beats.mean(-1, keepdims=True)
+        shifts = range(0, 1000, 7)  # 77 is among them
+        values = np.stack([(np.roll(b, shift, -1) * a).sum((1, 2)) for shift in shifts])
+        values = values / np.sqrt((a**2).sum() * (b**2).sum((1, 2)))
+        assert found.correlation[row] >= values.max() - 1e-5
+        assert found.rows[row] == row

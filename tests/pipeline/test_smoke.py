@@ -85,7 +85,9 @@ def test_no_out_holds_time_host_or_run(project):
     folder, _ = project
     records = [json.loads(path.read_text()) for path in (folder / "runs").rglob("*.json")]
     secrets = {record["flow_run"] for record in records} | {record["started"] for record in records}
-    secrets |= {str(folder), os.uname().nodename}
+    secrets |= {str(folder)}
+    if len(os.uname().nodename) > 7:  # a short name occurs in compressed bytes by chance
+        secrets.add(os.uname().nodename)
     for path in [*(folder / "data").rglob("*"), *(folder / "reports").rglob("*")]:
         if path.is_file() and "sources" not in path.parts:
             content = path.read_bytes()

@@ -1,0 +1,56 @@
+import json
+
+import numpy as np
+import polars as pl
+import torch
+
+from sediff.augmentation.augment import ARMS, superclass_labels, train_classifiers
+from sediff.augmentation.params import AugmentationParams
+from tests.learnable import write_records
+
+LABELS = np.arange(240) // 8 % 2
+
+
+def fit(tmp_path, vocabulary, mislabelled: bool = False, **changes) -> dict:
+    write_records(tmp_path / "corpus", LABELS)
+    write_records(tmp_path / "synthetic", LABELS, seed=1, mislabelled=mislabelled)
+    for name in ("out", "report", "work"):
+        (tmp_path / name).mkdir()
+    params = AugmentationParams(
+        **{"width": 8, "steps": 30, "batch_size": 32, "learning_rate": 1e-2, "min_cases": 5, "bootstraps": 5} | changes
+    )
+    folders = (tmp_path / "corpus", tmp_path / "synthetic", vocabulary)
+    outs = (tmp_path / "out", tmp_path / "report", tmp_path / "work")
+    train_classifiers(params, *folders, *outs, 0, torch.device("cpu"))
+    return json.loads((tmp_path / "report/metrics.json").read_text())
+
+
+def test_good_synthetic_records_teach_and_the_tests_are_real(vocabulary, tmp_path):
+    metrics = fit(tmp_path, vocabulary)
+    for arm in ARMS:
+        assert metrics[arm]["macro_auroc"] > 0.9, arm
+        assert metrics[arm]["low"] <= metrics[arm]["macro_auroc"] <= metrics[arm]["high"]
+    table = pl.read_parquet(tmp_path / "out/predictions.parquet")
+    tested = {f"r/{i:03d}" for i in range(240) if i // 2 % 4 == 0}
+    assert set(table["record_id"]) == tested
+    assert table["arm"].value_counts()["count"].to_list() == [len(tested)] * len(ARMS)
+
+
+def test_mislabelled_synthetic_records_mislead(vocabulary, tmp_path):
+    metrics = fit(tmp_path, vocabulary, mislabelled=True)
+    assert metrics["real"]["macro_auroc"] > 0.9
+    assert metrics["synthetic"]["macro_auroc"] < 0.2
+
+
+def test_too_few_cases_are_said_not_scored(vocabulary, tmp_path):
+    metrics = fit(tmp_path, vocabulary, min_cases=200)
+    assert metrics == {"left_out": ["no superclass has augmentation.min_cases = 200 cases in training and in test"]}
+
+
+def test_superclasses_of_statements(vocabulary):
+    labels = superclass_labels([["NORM", "SR"], ["CLBBB", "IMI"], []], vocabulary)
+    assert labels.tolist() == [
+        [False, False, False, True, False],
+        [True, False, True, False, False],
+        [False] * 5,
+    ]

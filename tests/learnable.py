@@ -1,0 +1,66 @@
+"""A tiny corpus on disk whose two statements a network can tell apart, for tests of what learns from records."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from sediff.knowledge.experience import SCHEMA
+from sediff.records import signal_column, write_table
+
+CODES = ("NORM", "CLBBB")
+
+
+def signals(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """12 leads × 1000 samples in µV: narrow beats for label 0, wide and inverted ones for label 1."""
+    t = np.arange(1000) / 100
+    out = np.zeros((len(labels), 12, 1000))
+    for row, label in enumerate(labels):
+        peaks = np.arange(rng.uniform(0.3, 0.9), 10, rng.uniform(0.7, 1.0))
+        width = 0.05 if label else 0.02
+        beats = np.exp(-0.5 * ((t[:, None] - peaks) / width) ** 2).sum(1)
+        out[row] = (-900 if label else 900) * beats * rng.uniform(0.8, 1.2, (12, 1))
+    return (out + rng.normal(0, 20, out.shape)).astype(np.int16)
+
+
+def write_records(folder: Path, labels: np.ndarray, seed: int = 0, mislabelled: bool = False) -> None:
+    """Write `records/shard-000.parquet`: two records a patient, every fourth patient a test patient."""
+    rng = np.random.default_rng(seed)
+    count = len(labels)
+    patients = [f"p{i // 2:03d}" for i in range(count)]
+    columns = {
+        "record_id": [f"r/{i:03d}" for i in range(count)],
+        "patient_id": patients,
+        "split": ["test" if i // 2 % 4 == 0 else "train" for i in range(count)],
+        "statements": [[CODES[label]] for label in labels],
+        "report": ["left bundle branch block" if label else "normal ECG" for label in labels],
+        "age": [60.0] * count,
+        "sex": ["male"] * count,
+        "heart_rate": [70.0] * count,
+    }
+    table = pa.table(columns).append_column(
+        "signal", signal_column(signals(1 - labels if mislabelled else labels, rng))
+    )
+    (folder / "records").mkdir(parents=True)
+    write_table(table, folder / "records/shard-000.parquet")
+
+
+def write_experiences(folder: Path, count: int, statements: int) -> None:
+    """Write `experience.parquet` with the same empty experience for each record."""
+    row = {
+        "experience_id": "e",
+        "text": "",
+        "distiller": "offline",
+        "fallback_reason": None,
+        "neighbours": [],
+        "similarities": [],
+        "heart_rate_median": None,
+        "heart_rate_spread": None,
+        "rmssd_median": None,
+        "amplitudes_median": [None] * 8,
+        "statement_shares": [0.0] * statements,
+    }
+    folder.mkdir(parents=True)
+    rows = [{**row, "record_id": f"r/{i:03d}"} for i in range(count)]
+    pl.DataFrame(rows, schema=SCHEMA).write_parquet(folder / "experience.parquet")
