@@ -121,7 +121,7 @@ def _assign(document: Any, keys: list[str], value: Any, path: Path) -> str:
         raise UserError(f"{path}: {'.'.join(keys[: -len(rest)])} is no section: set it as a whole.")
     before = node.get(rest[0])
     node[rest[0]] = value
-    return f"{'.'.join(keys)}: {before} → {value}"
+    return f"{'.'.join(keys)}: {_plain(before)} → {_plain(value)}"
 
 
 def _read(path: Path) -> Any:
@@ -138,7 +138,7 @@ def _read(path: Path) -> Any:
 
 def _value(text: str, assignment: str) -> Any:
     try:
-        return YAML(typ="safe").load(text)
+        return _yaml().load(text)  # keeps the style in which a list is written
     except YAMLError:
         raise UserError(f"--set {assignment}: the value is no YAML; quote it.") from None
 

@@ -16,10 +16,20 @@ def path(tmp_path) -> Path:
 
 def test_a_value_is_changed_and_comments_stay(path):
     before = path.read_text()
-    assert set_params(path, ["diffusion.steps=7"]) == ["diffusion.steps: 1000 → 7"]
+    assert set_params(path, ["diffusion.steps=7"]) == ["diffusion.steps: 2000 → 7"]
     assert Params.load(path).diffusion.steps == 7
     assert before.count("#") == path.read_text().count("#")
     assert len(before.splitlines()) == len(path.read_text().splitlines())
+    set_params(path, ["diffusion.steps=2000"])
+    assert path.read_text() == before
+
+
+def test_a_list_keeps_the_style_it_is_given_in(path):
+    before = path.read_text()
+    set_params(path, ["corpus.sources=[{name: other, reader: ptb-xl, sharing: restricted}]"])
+    assert Params.load(path).corpus.sources[0].sharing == "restricted"
+    set_params(path, ["corpus.sources=[{name: virtual, reader: ptb-xl, sharing: open}]"])
+    assert path.read_text() == before
 
 
 def test_a_gate_is_changed_by_its_dotted_name(path):
