@@ -12,11 +12,7 @@ def augmentation(context: Context) -> str:
         DATA / "corpus",
         DATA / "synthesis" / "augmentation",
         Vocabulary.load(),
-        context.out,
-        context.report,
-        context.work,
-        context.params.reproducibility.seed,
-        context.computing_device,
+        context.job,
     )
 
 

@@ -9,11 +9,7 @@ def autoencoder(context: Context) -> str:
     return train_autoencoder(
         context.params.autoencoder,
         DATA / "corpus",
-        context.out,
-        context.report,
-        context.work,
-        context.params.reproducibility.seed,
-        context.computing_device,
+        context.job,
     )
 
 

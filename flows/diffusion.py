@@ -15,11 +15,7 @@ def diffusion(context: Context) -> str:
         DATA / "encoder",
         DATA / "autoencoder",
         Vocabulary.load(),
-        context.out,
-        context.report,
-        context.work,
-        context.params.reproducibility.seed,
-        context.computing_device,
+        context.job,
     )
 
 

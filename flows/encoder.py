@@ -12,11 +12,7 @@ def encoder(context: Context) -> str:
         DATA / "corpus",
         DATA / "knowledge",
         Vocabulary.load(),
-        context.out,
-        context.report,
-        context.work,
-        context.params.reproducibility.seed,
-        context.computing_device,
+        context.job,
     )
 
 

@@ -26,6 +26,8 @@ from sediff.progress import log_line
 if TYPE_CHECKING:
     import torch
 
+    from sediff.training import Job
+
 DATA, REPORTS, RUNS, OWN = Path("data"), Path("reports"), Path("runs"), Path(".sediff")
 SCHEMA_VERSION = 1
 
@@ -60,6 +62,13 @@ class Context:
         """Where numbers are computed; only a stage that runs with `computes` has it."""
         assert self.device is not None, f"{self.stage} runs without computes=True"
         return self.device
+
+    @property
+    def job(self) -> "Job":
+        """The same for a stage that trains."""
+        from sediff.training import Job
+
+        return Job(self.out, self.report, self.work, self.params.reproducibility.seed, self.computing_device)
 
     @property
     def fingerprint(self) -> str:

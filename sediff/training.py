@@ -48,6 +48,17 @@ class Schedule:
         return self.learning_rate * min(1.0, (step + 1) / max(1, self.warmup), left)
 
 
+@dataclass(frozen=True)
+class Job:
+    """Where a stage that trains writes its data and its report and keeps its checkpoints; its seed and device."""
+
+    out: Path
+    report: Path
+    work: Path
+    seed: int
+    device: torch.device
+
+
 def seed_of(*parts: object) -> int:
     """A 63-bit seed that depends on all parts; neighbouring parts give unrelated seeds."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
@@ -77,17 +88,14 @@ def train(
     loss: Callable[[Tensor, torch.Generator], tuple[Tensor, Terms]],
     records: int,
     schedule: Schedule,
-    *,
-    seed: int,
-    work: Path,
+    job: Job,
     label: str,
-    device: torch.device,
 ) -> tuple[nn.Module, Curves]:
     """Train `network` in place and return its moving average (itself without one) and the curves.
 
     Args:
         loss: takes record indices (batch,) and a generator; gives the scalar loss and named terms.
-        work: folder of this configuration's checkpoint `<label>.pt`; an interrupted call goes on from it.
+        job: its `work` holds this configuration's checkpoint `<label>.pt`; an interrupted call goes on from it.
 
     Raises:
         UserError: the loss is no longer a number.
@@ -96,16 +104,16 @@ def train(
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay, betas=(0.9, 0.99)
     )
-    checkpoint = work / f"{label}.pt"
+    checkpoint = job.work / f"{label}.pt"
     first_step, log, sums = _resume(checkpoint, network, average, optimiser)
     every = max(1, schedule.steps // CURVE_POINTS)
     network.train()
-    steps = batches(records, schedule.batch_size, seed, first_step, schedule.steps)
+    steps = batches(records, schedule.batch_size, job.seed, first_step, schedule.steps)
     for step, rows in track(steps, schedule.steps - first_step, f"{label}: steps"):
         for group in optimiser.param_groups:
             group["lr"] = schedule.rate_at(step)
-        with torch.autocast(device.type, torch.bfloat16, enabled=schedule.precision == "bfloat16"):
-            total, terms = loss(rows, generator(seed, "step", step))
+        with torch.autocast(job.device.type, torch.bfloat16, enabled=schedule.precision == "bfloat16"):
+            total, terms = loss(rows, generator(job.seed, "step", step))
         optimiser.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(network.parameters(), schedule.gradient_norm)

@@ -3,8 +3,9 @@ import torch
 from torch import nn
 
 from sediff.errors import UserError
-from sediff.training import Schedule, batches, generator, train
+from sediff.training import Job, Schedule, batches, generator, train
 
+CPU = torch.device("cpu")
 DATA = torch.randn(37, 4, generator=torch.Generator().manual_seed(1))
 
 
@@ -24,9 +25,7 @@ def fit(work, steps=40, stop=None, average=0.9, every=7):
         return error, {"error": error}
 
     schedule = Schedule(steps, 5, 1e-2, warmup=3, average=average, checkpoint_every=every)
-    result, curves = train(
-        network, loss, len(DATA), schedule, seed=3, work=work, label="tiny", device=torch.device("cpu")
-    )
+    result, curves = train(network, loss, len(DATA), schedule, Job(work, work, work, 3, CPU), "tiny")
     return result.state_dict(), curves
 
 
@@ -65,7 +64,7 @@ def test_divergence_is_a_sentence(tmp_path):
         return network(torch.full((1, 1), float("nan"))).sum(), {}
 
     with pytest.raises(UserError, match="no longer a number"):
-        train(network, loss, 4, Schedule(4, 2, 1.0), seed=0, work=tmp_path, label="x", device=torch.device("cpu"))
+        train(network, loss, 4, Schedule(4, 2, 1.0), Job(tmp_path, tmp_path, tmp_path, 0, CPU), "x")
 
 
 def test_neighbouring_seeds_share_no_noise():

@@ -15,7 +15,7 @@ from sediff.augmentation.params import AugmentationParams
 from sediff.ecg import independent_leads
 from sediff.files import write_json
 from sediff.records import read_columns, read_signals
-from sediff.training import Schedule, seed_of, train
+from sediff.training import Job, Schedule, seed_of, train
 from sediff.vocabulary import Vocabulary
 
 SUPERCLASSES = ("CD", "HYP", "MI", "NORM", "STTC")
@@ -28,11 +28,7 @@ def train_classifiers(
     corpus: Path,
     synthetic: Path,
     vocabulary: Vocabulary,
-    out: Path,
-    report: Path,
-    work: Path,
-    seed: int,
-    device: torch.device,
+    job: Job,
 ) -> str:
     """Write `predictions.parquet` (test record, arm, class, probability) and the metrics.
 
@@ -45,7 +41,7 @@ def train_classifiers(
     made = read_columns(synthetic / "records")
     made_signals = independent_leads(read_signals(synthetic / "records"))
     made_labels = superclass_labels(made["statements"].to_list(), vocabulary)
-    real_rows = np.random.default_rng([seed, 3]).permutation(np.flatnonzero(split == "train"))[: len(made)]
+    real_rows = np.random.default_rng([job.seed, 3]).permutation(np.flatnonzero(split == "train"))[: len(made)]
     test = np.flatnonzero(split == "test")
     classes = [
         column
@@ -55,8 +51,8 @@ def train_classifiers(
     ]
     if not classes:
         note = f"no superclass has augmentation.min_cases = {params.min_cases} cases in training and in test"
-        write_json(report / "metrics.json", {"left_out": [note]})
-        pl.DataFrame(schema={"record_id": pl.String, "arm": pl.String}).write_parquet(out / "predictions.parquet")
+        write_json(job.report / "metrics.json", {"left_out": [note]})
+        pl.DataFrame(schema={"record_id": pl.String, "arm": pl.String}).write_parquet(job.out / "predictions.parquet")
         return note
     x = np.concatenate([signals[real_rows], made_signals])
     y = np.concatenate([real_labels[real_rows], made_labels])[:, classes].astype(np.float32)
@@ -70,12 +66,12 @@ def train_classifiers(
     metrics: dict[str, Any] = {"real_records": len(real_rows), "synthetic_records": len(made), "classes": names}
     tables = []
     for arm in ARMS:
-        network = _train(params, torch.from_numpy(x), torch.from_numpy(y), of_arm[arm], arm, work, seed, device)
-        probabilities = _predict(network, torch.from_numpy(signals[test]), device)
-        metrics[arm] = _scores(truth, probabilities, patients, names, params.bootstraps, seed)
+        network = _train(params, torch.from_numpy(x), torch.from_numpy(y), of_arm[arm], arm, job)
+        probabilities = _predict(network, torch.from_numpy(signals[test]), job.device)
+        metrics[arm] = _scores(truth, probabilities, patients, names, params.bootstraps, job.seed)
         tables.append(_predictions(columns["record_id"].to_numpy()[test], arm, names, probabilities))
-    pl.concat(tables).write_parquet(out / "predictions.parquet")
-    write_json(report / "metrics.json", metrics)
+    pl.concat(tables).write_parquet(job.out / "predictions.parquet")
+    write_json(job.report / "metrics.json", metrics)
     scores = ", ".join(f"{arm} {metrics[arm]['macro_auroc']:.3f}" for arm in ARMS)
     return f"macro-AUROC on {len(test)} real test records after training on {scores}"
 
@@ -91,21 +87,19 @@ def _train(
     y: Tensor,
     rows: NDArray[np.intp],
     arm: str,
-    work: Path,
-    seed: int,
-    device: torch.device,
+    job: Job,
 ) -> nn.Module:
-    torch.manual_seed(seed_of(seed, "classifier"))
-    network = Classifier(y.shape[1], params.width).to(device)
+    torch.manual_seed(seed_of(job.seed, "classifier"))
+    network = Classifier(y.shape[1], params.width).to(job.device)
     index_of = torch.from_numpy(rows)
 
     def loss(index: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         chosen = index_of[index]
-        logits = network(x[chosen].to(device).float() / 1000)
-        return nn.functional.binary_cross_entropy_with_logits(logits, y[chosen].to(device)), {}
+        logits = network(x[chosen].to(job.device).float() / 1000)
+        return nn.functional.binary_cross_entropy_with_logits(logits, y[chosen].to(job.device)), {}
 
     schedule = Schedule(params.steps, min(params.batch_size, len(rows)), params.learning_rate)
-    trained, _ = train(network, loss, len(rows), schedule, seed=seed, work=work, label=f"on {arm}", device=device)
+    trained, _ = train(network, loss, len(rows), schedule, job, f"on {arm}")
     return trained
 
 

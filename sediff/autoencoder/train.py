@@ -17,16 +17,14 @@ from sediff.ecg import independent_leads
 from sediff.errors import UserError
 from sediff.files import write_json
 from sediff.records import read_columns, read_signals
-from sediff.training import Schedule, seed_of, train
+from sediff.training import Job, Schedule, seed_of, train
 
 BATCH = 256
 SMALLEST_SCALE = 1e-3
 
 
-def train_autoencoder(
-    params: AutoencoderParams, corpus: Path, out: Path, report: Path, work: Path, seed: int, device: torch.device
-) -> str:
-    """Write `autoencoder.*` and `latents.safetensors` (training records, in corpus order) into `out`.
+def train_autoencoder(params: AutoencoderParams, corpus: Path, job: Job) -> str:
+    """Write `autoencoder.*` and `latents.safetensors` (training records, in corpus order) into the job's `out`.
 
     Raises:
         UserError: no training record, or a latent channel that carries nothing.
@@ -38,29 +36,28 @@ def train_autoencoder(
     signals = torch.from_numpy(independent_leads(read_signals(corpus / "records")))
     grid = beat_grid([np.asarray(peaks) for peaks in records["r_peaks"].to_list()])
     rows = torch.from_numpy(np.flatnonzero(split == "train"))
-    torch.manual_seed(seed_of(seed, "autoencoder"))
-    autoencoder = Autoencoder(params.width, params.depth).to(device)
+    torch.manual_seed(seed_of(job.seed, "autoencoder"))
+    autoencoder = Autoencoder(params.width, params.depth).to(job.device)
 
     def loss(index: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         chosen = rows[index]
-        return vae_loss(
-            autoencoder, signals[chosen].to(device).float() / 1000, grid.rows(chosen).to(device), params, rng
-        )
+        x = signals[chosen].to(job.device).float() / 1000
+        return vae_loss(autoencoder, x, grid.rows(chosen).to(job.device), params, rng)
 
     schedule = Schedule(
         params.steps, min(params.batch_size, len(rows)), params.learning_rate, precision=params.precision
     )
-    _, curves = train(autoencoder, loss, len(rows), schedule, seed=seed, work=work, label="autoencoder", device=device)
+    _, curves = train(autoencoder, loss, len(rows), schedule, job, "autoencoder")
     autoencoder.cpu().eval().requires_grad_(False)
     latents = encode(autoencoder, signals[rows])
     standardise(autoencoder, latents)
-    autoencoder.save(out)
-    save_file({"latents": (latents - autoencoder.shift) / autoencoder.scale}, out / "latents.safetensors")
+    autoencoder.save(job.out)
+    save_file({"latents": (latents - autoencoder.shift) / autoencoder.scale}, job.out / "latents.safetensors")
 
     held_out = torch.from_numpy(np.flatnonzero(split == "test"))
-    metrics = _reconstruction(autoencoder, signals, grid, held_out, records["record_id"].to_list(), report)
-    write_json(report / "metrics.json", metrics)
-    write_json(report / "curves.json", {"autoencoder": curves})
+    metrics = _reconstruction(autoencoder, signals, grid, held_out, records["record_id"].to_list(), job.report)
+    write_json(job.report / "metrics.json", metrics)
+    write_json(job.report / "curves.json", {"autoencoder": curves})
     error = metrics.get("absolute_error_uv", {}).get("median")
     told = f"median absolute error {error} µV on {len(held_out)} test records" if error else "no test record to score"
     return f"latent 8 × 125 of {len(rows)} training records, {told}"

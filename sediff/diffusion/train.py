@@ -24,7 +24,7 @@ from sediff.records import read_columns
 from sediff.simulator.morphology import Morphology
 from sediff.simulator.ode import scale_with_rate
 from sediff.simulator.rhythm import phase
-from sediff.training import Schedule, seed_of, train
+from sediff.training import Job, Schedule, seed_of, train
 from sediff.vocabulary import Vocabulary
 
 RECORDS_FOR_SCALE = 512
@@ -56,19 +56,15 @@ def train_diffusion(
     encoder: Path,
     autoencoder: Path,
     vocabulary: Vocabulary,
-    out: Path,
-    report: Path,
-    work: Path,
-    seed: int,
-    device: torch.device,
+    job: Job,
 ) -> str:
-    """Train the denoiser on the training records and write `denoiser.*` into `out`."""
-    conditioner = Conditioner.load(encoder).to(device)
-    decoder = Autoencoder.load(autoencoder).to(device)
+    """Train the denoiser on the training records and write `denoiser.*` into the job's `out`."""
+    conditioner = Conditioner.load(encoder).to(job.device)
+    decoder = Autoencoder.load(autoencoder).to(job.device)
     data = load_training_data(corpus, simulator, knowledge, autoencoder, conditioner, vocabulary)
-    torch.manual_seed(seed_of(seed, "denoiser"))
-    denoiser = Denoiser(params.denoiser, conditioner.config["width"]).to(device)
-    step = TrainingStep(params, denoiser, conditioner, decoder, data, device)
+    torch.manual_seed(seed_of(job.seed, "denoiser"))
+    denoiser = Denoiser(params.denoiser, conditioner.config["width"]).to(job.device)
+    step = TrainingStep(params, denoiser, conditioner, decoder, data, job.device)
     schedule = Schedule(
         params.steps,
         min(params.batch_size, len(data.latents)),
@@ -76,16 +72,14 @@ def train_diffusion(
         average=params.average,
         precision=params.precision,
     )
-    averaged, curves = train(
-        denoiser, step, len(data.latents), schedule, seed=seed, work=work, label="denoiser", device=device
-    )
+    averaged, curves = train(denoiser, step, len(data.latents), schedule, job, "denoiser")
     assert isinstance(averaged, Denoiser)
-    averaged.cpu().save(out)
-    write_json(report / "curves.json", {"denoiser": curves})
+    averaged.cpu().save(job.out)
+    write_json(job.report / "curves.json", {"denoiser": curves})
     final = {name: curve["y"][-1] for name, curve in curves.items()}
     parameters = sum(weight.numel() for weight in averaged.parameters())
     metrics = {"parameters": parameters, "records": len(data.latents), "steps": params.steps, "final": final}
-    write_json(report / "metrics.json", metrics)
+    write_json(job.report / "metrics.json", metrics)
     return f"denoiser of {parameters / 1e6:.1f} M weights, {params.steps} steps, loss {final['denoising']:.3f}"
 
 

@@ -1,6 +1,7 @@
 """The encoder stage: train the conditioner and the judge, each on its own half of the training patients."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from sediff.errors import UserError
 from sediff.files import write_json
 from sediff.knowledge.experience import value_count
 from sediff.records import read_columns, read_signals
-from sediff.training import Curves, Schedule, seed_of, train
+from sediff.training import Curves, Job, Schedule, seed_of, train
 from sediff.vocabulary import Vocabulary
 
 TEMPERATURE = 0.07
@@ -31,13 +32,9 @@ def train_encoder(
     corpus: Path,
     knowledge: Path,
     vocabulary: Vocabulary,
-    out: Path,
-    report: Path,
-    work: Path,
-    seed: int,
-    device: torch.device,
+    job: Job,
 ) -> str:
-    """Write `conditioner.*` and `judge.*` into `out`, metrics and curves into `report`.
+    """Write `conditioner.*` and `judge.*` into the job's `out`, metrics and curves into its `report`.
 
     Raises:
         UserError: too few training records for either half.
@@ -54,16 +51,16 @@ def train_encoder(
     encoded = encode_conditions(conditions, vocabulary, params.conditioner.buckets)
     rows = {name: torch.from_numpy(np.flatnonzero(mask)) for name, mask in _masks(training, second_half, split).items()}
     conditioner, conditioner_curves = _train_conditioner(
-        params.conditioner, encoded, signals, rows["conditioner"], vocabulary, work, seed, device
+        params.conditioner, encoded, signals, rows["conditioner"], vocabulary, job
     )
     labels = _labels(records["statements"].to_list(), vocabulary.codes)
-    judge, judge_curves = _train_judge(params.judge, labels, signals, rows["judge"], vocabulary, work, seed, device)
-    conditioner.save(out)
-    judge.save(out)
-    write_json(report / "curves.json", {"conditioner": conditioner_curves, "judge": judge_curves})
+    judge, judge_curves = _train_judge(params.judge, labels, signals, rows["judge"], vocabulary, job)
+    conditioner.save(job.out)
+    judge.save(job.out)
+    write_json(job.report / "curves.json", {"conditioner": conditioner_curves, "judge": judge_curves})
     scores = _judge_scores(judge, signals, labels, vocabulary, rows["test"])
     metrics = {"judge": scores, "conditioner": {"contrastive_loss": conditioner_curves["loss"]["y"][-1]}}
-    write_json(report / "metrics.json", metrics)
+    write_json(job.report / "metrics.json", metrics)
     auroc = scores.get("macro_auroc")
     told = (
         f"test macro-AUROC {auroc:.3f} over {scores['statements']} statements"
@@ -96,29 +93,27 @@ def _train_conditioner(
     signals: Tensor,
     rows: Tensor,
     vocabulary: Vocabulary,
-    work: Path,
-    seed: int,
-    device: torch.device,
+    job: Job,
 ) -> tuple[Conditioner, Curves]:
     """Contrastive training: the pooled tokens of a condition against the features of its ECG (InfoNCE)."""
-    torch.manual_seed(seed_of(seed, "conditioner"))
+    torch.manual_seed(seed_of(job.seed, "conditioner"))
     conditioner = Conditioner(len(vocabulary.codes), value_count(len(vocabulary.codes)), params.width, params.buckets)
     pair = nn.ModuleDict(
         {"conditioner": conditioner, "ecg": EcgNetwork(16), "projection": nn.Linear(params.width, FEATURES)}
-    ).to(device)
+    ).to(job.device)
 
     def loss(index: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         chosen = rows[index]
         batch = conditions.rows(chosen).withheld(params.withheld, rng)
-        text = nn.functional.normalize(pair["projection"](conditioner.pooled(batch.to(device))), dim=-1)
-        ecg = nn.functional.normalize(pair["ecg"](signals[chosen].to(device).float() / 1000), dim=-1)
+        text = nn.functional.normalize(pair["projection"](conditioner.pooled(batch.to(job.device))), dim=-1)
+        ecg = nn.functional.normalize(pair["ecg"](signals[chosen].to(job.device).float() / 1000), dim=-1)
         scores = text @ ecg.T / TEMPERATURE
-        target = torch.arange(len(scores), device=device)
+        target = torch.arange(len(scores), device=job.device)
         both = nn.functional.cross_entropy(scores, target) + nn.functional.cross_entropy(scores.T, target)
         return both / 2, {}
 
     schedule = Schedule(params.steps, min(params.batch_size, len(rows)), params.learning_rate)
-    _, curves = train(pair, loss, len(rows), schedule, seed=seed, work=work, label="conditioner", device=device)
+    _, curves = train(pair, loss, len(rows), schedule, job, "conditioner")
     return conditioner.cpu().eval(), curves
 
 
@@ -128,9 +123,7 @@ def _train_judge(
     signals: Tensor,
     rows: Tensor,
     vocabulary: Vocabulary,
-    work: Path,
-    seed: int,
-    device: torch.device,
+    job: Job,
 ) -> tuple[Judge, Curves]:
     """Supervised training on the statements with enough cases in this half."""
     columns = torch.nonzero(labels[rows].sum(0) >= params.min_cases)[:, 0]
@@ -138,18 +131,18 @@ def _train_judge(
         raise UserError(
             f"No statement has encoder.judge.min_cases = {params.min_cases} training cases: lower it or add records."
         )
-    torch.manual_seed(seed_of(seed, "judge"))
-    judge = Judge(tuple(vocabulary.codes[column] for column in columns), params.width).to(device)
+    torch.manual_seed(seed_of(job.seed, "judge"))
+    judge = Judge(tuple(vocabulary.codes[column] for column in columns), params.width).to(job.device)
 
     def loss(index: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         chosen = rows[index]
-        logits = judge(signals[chosen].to(device).float() / 1000)
-        targets = labels[chosen][:, columns].to(device)
+        logits = judge(signals[chosen].to(job.device).float() / 1000)
+        targets = labels[chosen][:, columns].to(job.device)
         return nn.functional.binary_cross_entropy_with_logits(logits, targets), {}
 
     schedule = Schedule(params.steps, min(params.batch_size, len(rows)), params.learning_rate)
-    judge_seed = seed_of(seed, "judge's own seed")
-    _, curves = train(judge, loss, len(rows), schedule, seed=judge_seed, work=work, label="judge", device=device)
+    own = replace(job, seed=seed_of(job.seed, "judge's own seed"))
+    _, curves = train(judge, loss, len(rows), schedule, own, "judge")
     return judge.cpu().eval(), curves
 
 

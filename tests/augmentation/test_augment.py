@@ -6,6 +6,7 @@ import torch
 
 from sediff.augmentation.augment import ARMS, superclass_labels, train_classifiers
 from sediff.augmentation.params import AugmentationParams
+from sediff.training import Job
 from tests.learnable import write_records
 
 LABELS = np.arange(240) // 8 % 2
@@ -20,8 +21,8 @@ def fit(tmp_path, vocabulary, mislabelled: bool = False, **changes) -> dict:
         **{"width": 8, "steps": 30, "batch_size": 32, "learning_rate": 1e-2, "min_cases": 5, "bootstraps": 5} | changes
     )
     folders = (tmp_path / "corpus", tmp_path / "synthetic", vocabulary)
-    outs = (tmp_path / "out", tmp_path / "report", tmp_path / "work")
-    train_classifiers(params, *folders, *outs, 0, torch.device("cpu"))
+    job = Job(tmp_path / "out", tmp_path / "report", tmp_path / "work", 0, torch.device("cpu"))
+    train_classifiers(params, *folders, job)
     return json.loads((tmp_path / "report/metrics.json").read_text())
 
 

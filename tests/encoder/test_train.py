@@ -11,6 +11,7 @@ from sediff.encoder.params import ConditionerParams, EncoderParams, JudgeParams
 from sediff.encoder.train import train_encoder
 from sediff.errors import UserError
 from sediff.records import read_signals
+from sediff.training import Job
 from tests.learnable import CODES, write_experiences, write_records
 
 LABELS = np.arange(240) // 8 % 2
@@ -26,8 +27,8 @@ def fit(tmp_path, vocabulary, labels=LABELS, min_cases=5) -> dict:
         judge=JudgeParams(width=8, steps=30, batch_size=32, learning_rate=1e-2, min_cases=min_cases),
     )
     folders = (tmp_path / "corpus", tmp_path / "knowledge", vocabulary)
-    outs = (tmp_path / "out", tmp_path / "report", tmp_path / "work")
-    train_encoder(params, *folders, *outs, 0, torch.device("cpu"))
+    job = Job(tmp_path / "out", tmp_path / "report", tmp_path / "work", 0, torch.device("cpu"))
+    train_encoder(params, *folders, job)
     return json.loads((tmp_path / "report/metrics.json").read_text())
 
 
