@@ -4,18 +4,23 @@ DVC owns what need not run again, Prefect what happens when: each stage is a tas
 the process that DVC starts for it.
 """
 
-import os
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect import flow, get_client, task
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+from prefect import flow, get_client, tags, task
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
 from prefect.client.schemas.objects import State, StateType
 from prefect.states import Completed, Crashed, Failed
 
-from flows.stage import failure_file, read_records
+from flows.stage import failure_file, folder_tag, read_records, work_of
 from sediff.errors import UserError
 from sediff.pipeline.execute import execute
 from sediff.pipeline.graph import is_stale
@@ -50,6 +55,8 @@ def walk(root: Path, stages: Sequence[str], time_limit: float) -> list[StageResu
         try:
             if is_stale(root, stage):
                 execute(root, stage, root / failure_file(stage), time_limit)
+                # Not before DVC has the outs: a kill in between must not cost the training.
+                shutil.rmtree(root / work_of(stage), ignore_errors=True)
         except UserError as error:
             # A state, not an exception: Prefect would log a traceback for what is the user's to mend.
             failures.append(error)
@@ -66,7 +73,8 @@ def walk(root: Path, stages: Sequence[str], time_limit: float) -> list[StageResu
                 return Failed(message=f"{stage}: {state.message}")
         return Completed()
 
-    state = pipeline(return_state=True)
+    with tags(folder_tag()):
+        state = pipeline(return_state=True)
     if failures:
         raise failures[0]
     if not state.is_completed():
@@ -75,12 +83,16 @@ def walk(root: Path, stages: Sequence[str], time_limit: float) -> list[StageResu
 
 
 def reconcile() -> int:
-    """Mark runs that a killed process left RUNNING as crashed; only our own server is touched."""
-    if not os.environ.get("PREFECT_API_URL", "").startswith(("http://127.0.0.1", "http://localhost")):
-        return 0
-    running = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])))
+    """Mark this folder's runs that a killed process left unfinished as crashed; nobody else's are touched."""
+    unfinished = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+    mine = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=unfinished)),
+        tags=FlowRunFilterTags(all_=[folder_tag()]),
+    )
+    count = 0
     with get_client(sync_client=True) as client:
-        lost = client.read_flow_runs(flow_run_filter=running)
-        for flow_run in lost:
-            client.set_flow_run_state(flow_run.id, Crashed(message="its process is gone"), force=True)
-    return len(lost)
+        while lost := client.read_flow_runs(flow_run_filter=mine):
+            for flow_run in lost:
+                client.set_flow_run_state(flow_run.id, Crashed(message="its process is gone"), force=True)
+            count += len(lost)
+    return count

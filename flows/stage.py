@@ -17,10 +17,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flows.device import computing_device
 from sediff.errors import UserError
 from sediff.files import write_json
 from sediff.lineage.fingerprint import Origin, origin_of
 from sediff.params import Params
+from sediff.processes import DIES_WITH_PARENT, die_with_parent
 from sediff.progress import log_line
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class Context:
     @property
     def work(self) -> Path:
         """Work in progress of exactly this fingerprint: an interrupted run goes on from here."""
-        return OWN / "work" / self.stage / self.item / self.origin.fingerprint[:16]
+        return work_of(self.origin.stage) / self.origin.fingerprint[:16]
 
     @property
     def computing_device(self) -> "torch.device":
@@ -76,6 +78,16 @@ class Context:
         return self.origin.fingerprint
 
 
+def work_of(stage: str) -> Path:
+    """Folder of a stage's work in progress."""
+    return OWN / "work" / stage
+
+
+def folder_tag() -> str:
+    """What marks Prefect's runs of this folder, on a server that other folders use too."""
+    return f"sediff:{os.uname().nodename}:{Path().resolve()}"
+
+
 Body = Callable[[Context], str]
 
 
@@ -87,6 +99,8 @@ def run(body: Body, *, computes: bool = False, items: tuple[str, ...] = ()) -> N
         computes: whether its bytes depend on device and threads.
         items: allowed first arguments of a stage that is one for each of several requests.
     """
+    if os.environ.get(DIES_WITH_PARENT):
+        die_with_parent()
     name = body.__name__
     item = sys.argv[1] if len(sys.argv) > 1 else ""
     full_name = f"{name}@{item}" if item else name
@@ -125,20 +139,27 @@ def only_one(name: str) -> Iterator[None]:
 
 def _run(body: Body, name: str, item: str, computes: bool) -> None:
     params = Params.load()
-    device, described = _device(params) if computes else (None, {})
+    device, described = computing_device(params) if computes else (None, {})
     origin = origin_of(Path(), f"{name}@{item}" if item else name, described)
     context = Context(name, item, params, origin, device)
     started, clock = datetime.now(UTC), time.monotonic()
     for folder in (context.out, context.report):
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "plots" if folder is context.report else folder).mkdir(parents=True)
-    context.work.mkdir(parents=True, exist_ok=True)
+    _keep_only(context.work)
     summary, flow_run = _call(body, context)
     write_json(context.out / "manifest.json", manifest(origin))
     seconds = time.monotonic() - clock
     _record(context, started, seconds, summary, flow_run)
-    shutil.rmtree(context.work, ignore_errors=True)
     log_line(f"{origin.stage}: {summary} ({seconds:.0f} s)")
+
+
+def _keep_only(work: Path) -> None:
+    """Make the work folder of this fingerprint, and drop those of fingerprints that nobody asks for any more."""
+    work.mkdir(parents=True, exist_ok=True)
+    for other in work.parent.iterdir():
+        if other != work:
+            shutil.rmtree(other)
 
 
 def manifest(origin: Origin) -> dict:
@@ -150,7 +171,7 @@ def _call(body: Body, context: Context) -> tuple[str, str]:
     """Call the stage, as a Prefect flow run where a server is configured: its summary and the run's id."""
     if not os.environ.get("PREFECT_API_URL"):
         return body(context), ""
-    from prefect import flow
+    from prefect import flow, tags
     from prefect.artifacts import create_markdown_artifact
     from prefect.client.schemas.objects import State
     from prefect.context import FlowRunContext
@@ -173,29 +194,12 @@ def _call(body: Body, context: Context) -> tuple[str, str]:
         create_markdown_artifact(text, key=stage.replace("@", "-"))
         return Completed(message=told["summary"])
 
-    stage_flow(context.fingerprint, return_state=True).result(raise_on_failure=not failures)
+    with tags(folder_tag()):
+        state = stage_flow(context.fingerprint, return_state=True)
+    state.result(raise_on_failure=not failures)
     if failures:
         raise failures[0]
     return told["summary"], told["flow_run"]
-
-
-def _device(params: Params) -> "tuple[torch.device, dict[str, str]]":
-    """The device that computes, and all about it that the bytes depend on."""
-    threads = params.reproducibility.threads
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    import torch
-
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
-    wanted = params.runtime.device
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise UserError("runtime.device is cuda, but torch sees no GPU: set it to auto or cpu.")
-    if wanted != "cpu" and torch.cuda.is_available():
-        described = {"device": torch.cuda.get_device_name(), "cuda": str(torch.version.cuda)}
-        return torch.device("cuda"), {**described, "torch": torch.__version__}
-    capability = torch.backends.cpu.get_cpu_capability()
-    return torch.device("cpu"), {"device": f"CPU {capability}", "torch": torch.__version__, "threads": str(threads)}
 
 
 def _record(context: Context, started: datetime, seconds: float, summary: str, flow_run: str) -> None:

@@ -29,16 +29,18 @@ def run(
 ) -> None:
     """Run whatever is not up to date, in order, through Prefect and DVC."""
     from sediff.params import PARAMS, Params, set_params
-
-    for line in set_params(PARAMS, assignments or []):
-        typer.echo(line, err=True)
-    from sediff.pipeline.run import run_pipeline
+    from sediff.pipeline.run import only_run, run_pipeline
 
     if accept_code:
+        if targets or assignments:
+            raise UserError("--accept-code goes alone: change parameters and run stages without it.")
         from sediff.pipeline.accept import accept
 
-        typer.echo(accept(Path(), accept_code))
+        with only_run():
+            typer.echo(accept(Path(), accept_code))
         return
+    for line in set_params(PARAMS, assignments or []):
+        typer.echo(line, err=True)
     run_pipeline(Params.load(), targets or [])
 
 
@@ -57,10 +59,11 @@ def plan() -> None:
 def scan() -> None:
     """Write the inventory of each source, which `dvc repro` starts from."""
     from sediff.params import Params
-    from sediff.pipeline.run import prepare_sources
+    from sediff.pipeline.run import only_run, prepare_sources
 
-    for line in prepare_sources(Params.load()):
-        typer.echo(line)
+    with only_run():
+        for line in prepare_sources(Params.load()):
+            typer.echo(line)
 
 
 @app.command()
@@ -94,10 +97,12 @@ def generate(
 ) -> None:
     """Write WFDB records and pictures on ECG paper for one prompt, with the models of the last run."""
     from flows.prompt import prompt_records
-    from sediff.synthesis.params import PromptRequest
+    from sediff.synthesis.params import LONGEST_TEXT, PromptRequest
 
     if not text.strip():
         raise UserError("The text is empty: say what the ECG should show, for example 'atrial fibrillation'.")
+    if len(text) > LONGEST_TEXT:
+        raise UserError(f"The text has {len(text)} characters: {LONGEST_TEXT} are the most.")
     prompt = PromptRequest(text=text, age=age, sex=_sex(sex), heart_rate=heart_rate, records=count)
     for line in prompt_records(prompt, seed, out, explain):
         typer.echo(line)

@@ -19,7 +19,7 @@ from sediff.evaluation.params import EvaluationParams
 from sediff.files import replacing
 from sediff.knowledge.params import KnowledgeParams
 from sediff.report.params import GatesParams
-from sediff.section import Section
+from sediff.section import Items, Section
 from sediff.simulator.params import SimulatorParams
 from sediff.synthesis.params import SynthesisParams
 
@@ -34,14 +34,17 @@ class ReproducibilityParams(Section):
 
 
 class RuntimeParams(Section):
-    """Where and how the pipeline runs. Nothing in here changes a result, and no stage depends on it."""
+    """Where and how the pipeline runs. No stage depends on it.
+
+    The endpoint matters to the llm distiller only, whose answers are kept and never asked for twice.
+    """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = Field(2, ge=1, le=1024, description="processes that read recordings")
     stage_time_limit: float = Field(4 * 3600, gt=0, description="s, after which a stage's processes are ended")
     server_start_limit: float = Field(120, gt=0, description="s that the loopback Prefect server has to come up")
     llm_base_url: str = Field("", description="OpenAI-compatible endpoint; empty: the offline distiller")
-    llm_allowed_hosts: tuple[str, ...] = Field((), description="hosts that may see records of restricted sources")
+    llm_allowed_hosts: Items[str] = Field((), description="hosts that may see records of restricted sources")
 
 
 class Params(Section):
@@ -166,9 +169,11 @@ def _sentence(error: ValidationError) -> str:
         return f"there is no parameter {name}{_nearest(name.rsplit('.', 1)[-1], _names(Params, first['loc'][:-1]))}."
     if first["type"] == "missing":
         return f"the parameter {name} is missing."
-    value = first["input"]
+    value, message = first["input"], first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
+    if first["type"] == "value_error":
+        return f"{name}: {message}."
     shown = "" if isinstance(value, dict) else f" is {value!r}, but"
-    return f"{name}{shown} {first['msg'][:1].lower()}{first['msg'][1:]}."
+    return f"{name}{shown} {message[:1].lower()}{message[1:]}."
 
 
 def _names(section: Any, location: tuple) -> list[str]:

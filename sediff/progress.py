@@ -1,5 +1,6 @@
 """Progress of a long step: a bar on a terminal, a line now and then elsewhere."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +12,7 @@ Item = TypeVar("Item")
 Log = Callable[[str], None]
 
 SECONDS_BETWEEN_LINES = 10.0
+BARS = "SEDIFF_BARS"  # set by a run on a terminal for its stages, whose own stderr is a pipe
 
 
 def log_line(message: str) -> None:
@@ -20,8 +22,8 @@ def log_line(message: str) -> None:
 
 def track(items: Iterable[Item], total: int, label: str, log: Log = log_line) -> Iterator[Item]:
     """Yield items and show how many of `total` are done, the rate and the time left."""
-    if sys.stderr.isatty():
-        yield from tqdm(items, total=total, desc=label, file=sys.stderr, leave=False)
+    if sys.stderr.isatty() or os.environ.get(BARS):
+        yield from tqdm(items, total=total, desc=label, file=sys.stderr, leave=False, ncols=80)
         return
     started = last = time.monotonic()
     for done, item in enumerate(items, start=1):

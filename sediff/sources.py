@@ -5,7 +5,7 @@ SHA-256 of each file, no times, no absolute path) is what the pipeline depends o
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -111,6 +111,30 @@ def scan(source: Source, cache: Path) -> str:
         with replacing(source.inventory) as temporary:
             inventory.write_parquet(temporary)
     return f"{source.name}: {len(rows)} files, {read} of them new or changed"
+
+
+def inventory_hashes(source: Source) -> dict[str, str]:
+    """SHA-256 of each file of a source by its relative path, as it was scanned.
+
+    Raises:
+        UserError: the source has not been scanned.
+    """
+    if not source.inventory.is_file():
+        raise UserError(f"{source.inventory} is missing: run `sediff scan`, which makes it.")
+    inventory = pl.read_parquet(source.inventory)
+    return dict(zip(inventory["path"], inventory["sha256"], strict=True))
+
+
+def check_unchanged(source: Source, hashes: Mapping[str, str], names: Iterable[str]) -> None:
+    """Refuse files that are not those of the inventory; one that is in neither place is nobody's concern here.
+
+    Raises:
+        UserError: names the file that changed since the source was scanned.
+    """
+    for name in names:
+        path = source.root / name
+        if (sha256_file(path) if path.is_file() else None) != hashes.get(name):
+            raise UserError(f"{path} changed since it was scanned: run `sediff scan`, or `sediff run`, again.")
 
 
 def _files(root: Path) -> Iterator[Path]:

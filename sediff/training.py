@@ -127,6 +127,8 @@ def train(
             _refuse_divergence(log[-1]["loss"], label, step)
         if (step + 1) % schedule.checkpoint_every == 0:
             _save(checkpoint, network, average, optimiser, step + 1, log, sums)
+    if not all(bool(weight.isfinite().all()) for weight in network.parameters()):
+        _refuse_divergence(float("nan"), label, schedule.steps - 1)
     _save(checkpoint, network, average, optimiser, schedule.steps, log, sums)
     return average.network.eval(), _curves(log)
 

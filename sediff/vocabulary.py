@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sediff.errors import UserError
 from sediff.phrases import Phrases, stem, tokenise
-from sediff.section import Section
+from sediff.section import Items, Section
 
 STATEMENTS = Path("knowledge/statements.yaml")
 Certainty = Literal["present", "absent", "uncertain"]
@@ -32,12 +32,12 @@ class Statement(Section):
 
     code: str
     name: str
-    kinds: tuple[Kind, ...]
+    kinds: Items[Kind]
     superclass: Literal["NORM", "MI", "STTC", "CD", "HYP"] | None = None
     subclass: str | None = None
-    synonyms: tuple[str, ...] = ()
-    synonyms_de: tuple[str, ...] = ()
-    snomed: tuple[str, ...] = ()
+    synonyms: Items[str] = ()
+    synonyms_de: Items[str] = ()
+    snomed: Items[str] = ()
 
     @property
     def phrases(self) -> tuple[str, ...]:

@@ -65,8 +65,12 @@ def test_deps_are_the_import_graph(stage):
     missing = sorted(module for module in modules if not covered(module, deps))
     assert not missing, f"{stage} imports {missing}, which its deps do not list"
     paths = {module_path(module).relative_to(ROOT) for module in modules} | {flow.relative_to(ROOT)}
+    paths.add(Path("flows/device.py"))
     unused = [dep for dep in deps if not any(path == Path(dep) or path.is_relative_to(dep) for path in paths)]
     assert not unused, f"{stage} lists {unused}, which it does not import"
+    folders = {dep for dep in deps if not dep.endswith(".py")}
+    assert folders == {f"sediff/{stage.split('@')[0]}"}, "of another package only the modules that are imported"
+    assert ("flows/device.py" in deps) == ("computes=True" in flow.read_text())
     assert str(flow.relative_to(ROOT)) in deps
     assert "constraints.txt" in GRAPH[stage].deps
 
@@ -88,4 +92,10 @@ def test_no_stage_depends_on_how_it_runs():
 def test_the_vocabulary_is_a_dependency_where_it_is_loaded():
     for name, stage in GRAPH.items():
         loads = "sediff.vocabulary" in closure(ROOT / "flows" / f"{name.split('@')[0]}.py")
-        assert ("knowledge" in stage.deps) == loads, name
+        listed = {"knowledge/statements.yaml", "knowledge/certainty.yaml"} <= set(stage.deps)
+        assert (listed or "knowledge" in stage.deps) == loads, name
+
+
+def test_what_only_the_llm_reads_retrains_nothing():
+    readers = {name for name, stage in GRAPH.items() if "knowledge" in stage.deps}
+    assert readers == {"knowledge"}

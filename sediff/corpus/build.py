@@ -9,7 +9,6 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -22,9 +21,10 @@ from sediff.corpus.waveform import UnusableError, read_waveform
 from sediff.ecg import INDEPENDENT_LEADS, independent_leads, to_millivolts
 from sediff.errors import UserError
 from sediff.files import read_json, replacing, write_json
+from sediff.processes import die_with_parent
 from sediff.progress import track
 from sediff.records import SIGNAL, signal_column, write_table
-from sediff.sources import Source
+from sediff.sources import Source, check_unchanged, inventory_hashes
 from sediff.vocabulary import Vocabulary
 
 SCHEMA = pa.schema(
@@ -81,7 +81,7 @@ def build_corpus(
         UserError: a source's table cannot be read, no record is usable, or a patient is in two splits.
     """
     listed, rejected, hashes = _list_records(sources)
-    splits = _splits(params.folds, listed)
+    splits, by_hash = _splits(params.folds, listed)
     shards = _shards(params.shards, listed, splits, {source.name: source for source in sources}, hashes)
     work.mkdir(parents=True, exist_ok=True)
     _build_shards(shards, params, vocabulary, work, workers)
@@ -99,11 +99,13 @@ def build_corpus(
         raise UserError(f"No record of {names} can be used ({reasons or 'its table is empty'}): check the folder.")
     rows = sorted((asdict(rejection) for rejection in rejected), key=lambda row: (row["record_id"], row["reason"]))
     write_table(pa.Table.from_pylist(rows, schema=QUARANTINE), out / "quarantine.parquet")
-    metrics = summarise(out, report)
+    metrics = summarise(out, report) | {"splits_by_hash": by_hash}
     write_json(report / "metrics.json", metrics)
+    told = ", ".join(f"{count} {split}" for split, count in metrics["splits"].items())
+    chosen = f" ({' and '.join(by_hash)} of training patients by hash, as its folds hold no record)" if by_hash else ""
     return (
         f"{metrics['records']} records of {metrics['patients']} patients, {metrics['quarantined']} set aside, "
-        + ", ".join(f"{count} {split}" for split, count in metrics["splits"].items())
+        f"{told}{chosen}"
     )
 
 
@@ -114,11 +116,11 @@ def _list_records(
     rejected: list[Rejection] = []
     hashes: dict[str, dict[str, str]] = {}
     for source in sources:
+        hashes[source.name] = inventory_hashes(source)
+        check_unchanged(source, hashes[source.name], READERS[source.reader].tables)
         records, rejections = READERS[source.reader](source.name, source.root).records()
         listed += records
         rejected += rejections
-        inventory = pl.read_parquet(source.inventory)
-        hashes[source.name] = dict(zip(inventory["path"], inventory["sha256"], strict=True))
     return listed, rejected, hashes
 
 
@@ -127,12 +129,13 @@ def patient_hash(patient_id: str) -> int:
     return int.from_bytes(hashlib.sha256(patient_id.encode()).digest()[:8], "big")
 
 
-def _splits(folds: FoldParams, records: Sequence[RawRecord]) -> dict[str, str]:
-    """Split of each record that has one; a split without any record takes training patients by hash."""
+def _splits(folds: FoldParams, records: Sequence[RawRecord]) -> tuple[dict[str, str], list[str]]:
+    """Split of each record that has one, and the splits without any, which take training patients by hash."""
     by_fold = {fold: split for split in ("train", "validation", "test") for fold in getattr(folds, split)}
     splits = {r.record_id: "train" if r.fold is None else by_fold.get(r.fold, "") for r in records}
+    by_hash = [split for split in ("validation", "test") if split not in splits.values()]
     for split, remainder in (("validation", 0), ("test", 1)):
-        if split not in splits.values():
+        if split in by_hash:
             for record in records:
                 if splits[record.record_id] == "train" and patient_hash(record.patient_id) % 10 == remainder:
                     splits[record.record_id] = split
@@ -144,7 +147,7 @@ def _splits(folds: FoldParams, records: Sequence[RawRecord]) -> dict[str, str]:
                 f"Patient {record.patient_id} has records in the {split} and the {of_patient[record.patient_id]} "
                 "folds: mend strat_fold or corpus.folds, since a patient may be in one split only."
             )
-    return splits
+    return splits, by_hash
 
 
 def _shards(
@@ -182,7 +185,7 @@ def _build_shards(
         for shard in track(missing, len(missing), "corpus: shards"):
             _build_shard(shard, params, vocabulary, work)
         return
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), die_with_parent) as pool:
         futures = [pool.submit(_build_shard, shard, params, vocabulary, work) for shard in missing]
         for future in track(futures, len(missing), "corpus: shards"):
             future.result()

@@ -4,16 +4,16 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from sediff.section import Section
+from sediff.section import Items, Section
 from sediff.sources import SourceParams
 
 
 class FoldParams(Section):
     """Which of the source's folds (`strat_fold`) go to which split."""
 
-    train: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
-    validation: tuple[int, ...] = (8,)
-    test: tuple[int, ...] = (9, 10)
+    train: Items[int] = (1, 2, 3, 4, 5, 6, 7)
+    validation: Items[int] = (8,)
+    test: Items[int] = (9, 10)
 
     @model_validator(mode="after")
     def _disjoint(self) -> Self:
@@ -35,7 +35,7 @@ class ScreeningParams(Section):
 class CorpusParams(Section):
     """What is read and how it is screened."""
 
-    sources: tuple[SourceParams, ...] = Field(min_length=1)
+    sources: Items[SourceParams] = Field(min_length=1)
     folds: FoldParams = FoldParams()
     screening: ScreeningParams = ScreeningParams()
     min_likelihood: float = Field(

@@ -81,8 +81,8 @@ def _check_header(path: Path) -> None:
     leads, samples = int(sizes[0]), int(sizes[1])
     if not 0 < leads * samples <= MAX_SAMPLES:
         raise UnusableError("bad_header", f"{path.name}.hea declares {samples} samples of {leads} leads")
-    if any(Path(line[0]).name != line[0] for line in lines[1:]):
-        raise UnusableError("bad_header", f"{path.name}.hea names a signal file in another folder")
+    if any(line[0] != f"{path.name}.dat" for line in lines[1:]):
+        raise UnusableError("bad_header", f"{path.name}.hea names another signal file than {path.name}.dat")
 
 
 def _first_line(error: BaseException, path: Path) -> str:
@@ -137,5 +137,5 @@ def _on_grid(millivolts: NDArray[np.float64], rate: float) -> NDArray[np.float64
         raise UnusableError("too_short", f"{millivolts.shape[1] / rate:.2f} s")
     if rate != SAMPLING_RATE:
         common = gcd(int(rate), SAMPLING_RATE)
-        millivolts = resample_poly(millivolts, SAMPLING_RATE // common, int(rate) // common, axis=1, padtype="mean")
+        millivolts = resample_poly(millivolts, SAMPLING_RATE // common, int(rate) // common, axis=1, padtype="reflect")
     return millivolts[:, :SAMPLES]

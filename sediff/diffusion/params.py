@@ -1,8 +1,8 @@
 """Parameters of the diffusion stage."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sediff.section import Section
 
@@ -14,6 +14,12 @@ class DenoiserParams(Section):
     depth: int = Field(3, ge=1, le=64)
     heads: int = Field(2, ge=1, le=64, description="few heads are faster on a CPU")
     patch: int = Field(2, ge=1, le=25, description="latent steps in a token")
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
+        return self
 
 
 class PhysicsParams(Section):

@@ -22,7 +22,7 @@ def dpm_solver_2m(predict: Predict, noise: Tensor, steps: int, last: float = LOG
     Args:
         predict: v as a function of z_t (batch, 8, 125) and λ (batch,).
         noise: standard normal (batch, 8, 125).
-        steps: number of evaluations of `predict`.
+        steps: steps of the solver; `predict` is called once more, at the end.
         last: log-SNR of the last step; what is left below is not seen at 100 Hz.
 
     Returns:

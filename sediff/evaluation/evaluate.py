@@ -43,6 +43,10 @@ class Records:
         leads = to_millivolts(independent_leads(signals))
         return cls(rows, signals, leads, judge.features(leads))
 
+    def only(self, rows: NDArray[np.intp]) -> "Records":
+        """Some of the records."""
+        return Records(self.rows[rows], self.signals[rows], self.leads[rows], self.features[rows])
+
 
 def evaluate(
     params: EvaluationParams, corpus: Path, synthetic: Path, encoder: Path, out: Path, report: Path, seed: int
@@ -66,7 +70,7 @@ def evaluate(
         "held_out": privacy.nearest(real.leads, training_leads, params.near_copy),
     }
     asked = made.rows["heart_rate"].cast(pl.Float64).to_numpy()
-    enough = len(made.rows) >= params.min_records
+    enough = made.rows["matched_record_id"].n_unique() >= params.min_records
     metrics: dict[str, Any] = {
         "records": len(made.rows),
         "heart_rate": rhythm.compare_rates(asked, rates, rhythm.sinus_rows(statements)),
@@ -79,7 +83,7 @@ def evaluate(
     if enough:
         metrics["distribution"] = _distribution(params, made, real, judge, seed)
     else:
-        metrics["left_out"] = [f"distribution: fewer than evaluation.min_records = {params.min_records} records"]
+        metrics["left_out"] = [f"distribution: fewer than evaluation.min_records = {params.min_records} real records"]
     write_json(report / "metrics.json", _rounded(metrics))
     nearest_ids = columns["record_id"].to_numpy()[train][copies["synthetic"].rows]
     made.rows.select("record_id", "matched_record_id").with_columns(
@@ -147,7 +151,17 @@ def _planted(training: NDArray[np.int16], params: EvaluationParams, seed: int) -
 
 
 def _distribution(params: EvaluationParams, made: Records, real: Records, judge: Judge, seed: int) -> dict:
-    """FD, KID and coverage at one number of records, beside the floor and controls that must look bad."""
+    """FD, KID and coverage at one number of records, beside the floor and controls that must look bad.
+
+    Where a condition was asked for twice, its real record and the first synthetic one count once.
+    """
+    _, once = np.unique(made.rows["matched_record_id"].to_numpy(), return_index=True)
+    made, real = made.only(np.sort(once)), real.only(np.sort(once))
+    if params.neighbours >= len(real.features):
+        raise UserError(
+            f"evaluation.neighbours = {params.neighbours} needs more than the {len(real.features)} real records "
+            "that there are: lower it."
+        )
     rng = np.random.default_rng([seed, 2])
     half = len(real.features) // 2
     rows: dict[str, list[dict[str, float]]] = {}

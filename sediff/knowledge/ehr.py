@@ -45,11 +45,15 @@ def read_admissions(hosp: Path) -> pl.DataFrame:
         lists = rows.drop_nulls().group_by("hadm_id").agg(pl.col("item").unique().sort().alias(view))
         result = result.join(lists, on="hadm_id", how="left")
     empty = pl.lit([], dtype=pl.List(pl.String))
+    collected = _collect(result.with_columns(pl.col(view).fill_null(empty) for view in items), hosp)
+    return collected.rename({"hadm_id": "admission"}).sort("admission", "patient")
+
+
+def _collect(frame: pl.LazyFrame, hosp: Path) -> pl.DataFrame:
     try:
-        collected = result.with_columns(pl.col(view).fill_null(empty) for view in items).collect(engine="streaming")
+        return frame.collect(engine="streaming")
     except (PolarsError, OSError) as error:
         raise UserError(f"{hosp} cannot be read as MIMIC-IV tables ({str(error).splitlines()[0]}): mend it.") from None
-    return collected.rename({"hadm_id": "admission"}).sort("admission", "patient")
 
 
 def diagnosis_titles(hosp: Path) -> dict[str, str]:
@@ -63,7 +67,7 @@ def diagnosis_titles(hosp: Path) -> dict[str, str]:
         code=code,
         title=pl.col("long_title"),
     ).sort("category", pl.col("code").str.len_chars(), "code")
-    first = rows.group_by("category", maintain_order=True).first().collect()
+    first = _collect(rows.group_by("category", maintain_order=True).first(), hosp)
     return dict(zip(first["category"], first["title"], strict=True))
 
 
@@ -73,7 +77,7 @@ def _medications(hosp: Path) -> pl.LazyFrame:
         table = table.filter(pl.col("drug_type").fill_null("MAIN") == "MAIN")
     pairs = table.select("hadm_id", "drug").drop_nulls().unique()
     normalise = DrugNames.load().normalise
-    names = pairs.select("drug").unique().collect()["drug"].to_list()
+    names = _collect(pairs.select("drug").unique(), hosp)["drug"].to_list()
     items = [f"drug:{normalised}" if (normalised := normalise(name)) else None for name in names]
     normalised_names = pl.LazyFrame({"drug": names, "item": items}, schema={"drug": pl.String, "item": pl.String})
     return pairs.join(normalised_names, on="drug").select("hadm_id", "item")

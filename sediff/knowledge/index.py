@@ -3,6 +3,7 @@
 Chroma's files differ between two identical builds, so the index is no out of any stage.
 """
 
+import inspect
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +16,7 @@ from chromadb.config import Settings
 from chromadb.errors import ChromaError, NotFoundError
 
 from sediff.errors import UserError
-from sediff.files import sha256_file
+from sediff.files import sha256_file, sha256_json
 from sediff.knowledge.embedding import HashedSubwords, embed
 from sediff.knowledge.experience import FILE
 from sediff.knowledge.profiles import PROFILES
@@ -59,7 +60,12 @@ class KnowledgeIndex:
         wanted = min(k, len(self))
         if not wanted:
             return []
-        found = self._collection.query(query_embeddings=list(embed([text])), n_results=wanted, include=["distances"])
+        try:
+            found = self._collection.query(
+                query_embeddings=list(embed([text])), n_results=wanted, include=["distances"]
+            )
+        except (ChromaError, httpx.HTTPError) as error:
+            raise UserError(f"Chroma could not be asked ({error}): remove its folder, it is only a cache.") from None
         distances = (found["distances"] or [[]])[0]
         pairs = [(record, 1.0 - float(distance)) for record, distance in zip(found["ids"][0], distances, strict=True)]
         return sorted(pairs, key=lambda pair: (-round(pair[1], 6), pair[0]))
@@ -79,8 +85,9 @@ def _client(chroma: Path, host: str, port: int) -> ClientAPI:
 
 
 def _current(client: ClientAPI, knowledge: Path) -> Collection:
-    """The collection of this out; its recorded hash is written last, so a half-built one is never trusted."""
-    wanted = f"{sha256_file(knowledge / FILE)}{sha256_file(knowledge / PROFILES)}"
+    """The collection of this out and embedding; its hash is written last, so a half-built one is never trusted."""
+    parts = (knowledge / FILE, knowledge / PROFILES, Path(inspect.getfile(embed)))
+    wanted = sha256_json([sha256_file(path) for path in parts])
     try:
         collection = client.get_collection(COLLECTION, embedding_function=HashedSubwords())
         if (collection.metadata or {}).get("hash") == wanted:

@@ -1,6 +1,7 @@
 """Running one stage: `dvc repro --single-item` in a process group of its own, with a time limit and one retry."""
 
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -9,11 +10,13 @@ import time
 from pathlib import Path
 
 from sediff.errors import UserError
-from sediff.progress import log_line
+from sediff.processes import DIES_WITH_PARENT, die_with_parent
+from sediff.progress import BARS, log_line
 
-LOCK_HELD = "Unable to acquire lock"
-LOCK_WAIT, LOCK_TRIES = 5.0, 60
+BUSY = ("Unable to acquire lock", "it is being blocked by")  # what DVC says of another command's locks
+BUSY_WAIT, BUSY_TRIES = 5.0, 60
 GRACE = 10.0  # s between asking a group of processes to end and killing it
+LINE = re.compile(rb"[^\r\n]*[\r\n]")
 
 
 class StageCrashError(RuntimeError):
@@ -41,29 +44,37 @@ def execute(root: Path, stage: str, failure: Path, time_limit: float) -> None:
 
 
 def _execute(root: Path, stage: str, failure: Path, time_limit: float) -> None:
-    for _ in range(LOCK_TRIES):
+    for _ in range(BUSY_TRIES):
         failure.unlink(missing_ok=True)
         status, errors = _repro(root, stage, time_limit)
         if status == 0:
             return
-        if LOCK_HELD not in errors:
+        if not any(words in error for words in BUSY for error in errors):
             break
-        log_line(f"{stage}: another DVC command holds the lock; waiting")
-        time.sleep(LOCK_WAIT)
+        log_line(f"{stage}: another DVC command works here; waiting")
+        time.sleep(BUSY_WAIT)
     if failure.exists():
         sentence = failure.read_text(encoding="utf-8")
         failure.unlink()
         raise UserError(sentence)
-    last = next((line for line in reversed(errors.splitlines()) if line.strip()), f"exit status {status}")
-    raise StageCrashError(last.removeprefix("ERROR: "))
+    raise StageCrashError(errors[-1] if errors else f"exit status {status}")
 
 
-def _repro(root: Path, stage: str, time_limit: float) -> tuple[int, str]:
-    """Exit status and DVC's own messages; what the stage prints goes straight to the terminal."""
-    command = [sys.executable, "-m", "dvc", "repro", "--quiet", "--single-item", stage]
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+def _repro(root: Path, stage: str, time_limit: float) -> tuple[int, list[str]]:
+    """Exit status and DVC's own errors; what the stage writes to stderr goes straight to the terminal."""
+    command = [sys.executable, "-m", "dvc", "repro", "--single-item", stage]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = {**os.environ, "PATH": path, DIES_WITH_PARENT: "1"}
+    if sys.stderr.isatty():
+        environment[BARS] = "1"
     with subprocess.Popen(
-        command, cwd=root, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=root,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=die_with_parent,
     ) as process:
         try:
             errors = _relay(process, time.monotonic() + time_limit)
@@ -73,10 +84,11 @@ def _repro(root: Path, stage: str, time_limit: float) -> tuple[int, str]:
     return process.returncode, errors
 
 
-def _relay(process: subprocess.Popen[str], deadline: float) -> str:
-    """Pass on what the stage writes, line by line, and keep it; raise when the time is over."""
+def _relay(process: subprocess.Popen[bytes], deadline: float) -> list[str]:
+    """Pass on what the stage writes, and keep DVC's errors back; raise when the time is over."""
     assert process.stderr is not None
-    kept: list[str] = []
+    errors: list[str] = []
+    rest = b""
     with selectors.DefaultSelector() as selector:
         selector.register(process.stderr, selectors.EVENT_READ)
         while True:
@@ -85,16 +97,26 @@ def _relay(process: subprocess.Popen[str], deadline: float) -> str:
                 raise UserError("A stage took longer than runtime.stage_time_limit: raise it; the stage goes on later.")
             if not selector.select(timeout=min(left, 1.0)):
                 continue
-            line = process.stderr.readline()
-            if not line:
-                return "".join(kept)
-            kept.append(line)
-            if not line.startswith("ERROR: ") and "sediff: error:" not in line:
-                sys.stderr.write(line)
-                sys.stderr.flush()
+            chunk = os.read(process.stderr.fileno(), 65536)
+            lines = LINE.findall(rest + chunk + (b"" if chunk else b"\n"))
+            rest = (rest + chunk)[sum(map(len, lines)) :] if chunk else b""
+            for line in lines:
+                _pass_on(line, errors)
+            if not chunk:
+                return errors
 
 
-def end_group(process: subprocess.Popen[str]) -> None:
+def _pass_on(line: bytes, errors: list[str]) -> None:
+    """Show one line (a bar ends in a carriage return), or keep it where DVC speaks of a failure."""
+    text = line.decode("utf-8", errors="replace")
+    if text.startswith("ERROR: "):
+        errors.append(text.removeprefix("ERROR: ").strip())
+    elif text.strip() and "sediff: error:" not in text:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+def end_group(process: subprocess.Popen) -> None:
     """End a process and all its children, gently first."""
     for wanted in (signal.SIGTERM, signal.SIGKILL):
         try:

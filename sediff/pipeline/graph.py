@@ -1,14 +1,15 @@
 """What DVC knows: the order of the stages, and which are stale and why. The only place that imports DVC."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dvc.exceptions import DvcException
+from dvc.lock import LockError
 from dvc.repo import Repo
-from dvc.stage.exceptions import StageFileDoesNotExistError
 
 from sediff.errors import UserError
 from sediff.lineage.graph import changed_parameters
@@ -30,7 +31,7 @@ def order(root: Path) -> list[str]:
     Raises:
         UserError: dvc.yaml cannot be read.
     """
-    with _repo(root) as repo:
+    with open_repo(root) as repo:
         before = {stage.addressing: _names(repo.index.graph.successors(stage)) for stage in repo.index.stages}
     done: list[str] = []
     while len(done) < len(before):
@@ -41,7 +42,7 @@ def order(root: Path) -> list[str]:
 def staleness(root: Path) -> list[Staleness]:
     """Every stage in order with the reasons for which it would run; what follows from a stale stage is stale."""
     stages = order(root)
-    with _repo(root) as repo:
+    with open_repo(root) as repo:
         before = {stage.addressing: _names(repo.index.graph.successors(stage)) for stage in repo.index.stages}
         status = repo.status()
     result: dict[str, Staleness] = {}
@@ -55,15 +56,25 @@ def staleness(root: Path) -> list[Staleness]:
 
 def is_stale(root: Path, stage: str) -> bool:
     """Whether one stage, all before it being done, would run."""
-    with _repo(root) as repo:
+    with open_repo(root) as repo:
         return bool(repo.status(targets=[stage]))
 
 
-def _repo(root: Path) -> Repo:
+@contextmanager
+def open_repo(root: Path) -> Iterator[Repo]:
+    """DVC's view of the folder; what it refuses within the block is told in one sentence.
+
+    Raises:
+        UserError: another DVC command works here, or dvc.yaml, dvc.lock or an out cannot be read.
+    """
     try:
-        return Repo(str(root))
-    except (DvcException, StageFileDoesNotExistError) as error:
-        raise UserError(f"{root / 'dvc.yaml'} cannot be read by DVC ({error}): restore it from git.") from None
+        with Repo(str(root)) as repo:
+            yield repo
+    except LockError:
+        raise UserError("Another DVC command, or a stage, is working in this folder: wait for it or end it.") from None
+    except DvcException as error:
+        sentence = " ".join(str(error).split())
+        raise UserError(f"DVC cannot work here ({sentence}): mend or restore the file from git.") from None
 
 
 def _names(stages: Iterable[Any]) -> set[str]:
@@ -80,14 +91,12 @@ def _reasons(changes: list[Any], parameters: list[str]) -> list[str]:
         for kind, paths in change.items():
             for path, state in paths.items():
                 # DVC names the section of a changed parameter; dvc.lock knows which key it was.
-                reasons += (
-                    [f"parameter {key}" for key in parameters]
-                    if isinstance(state, dict)
-                    else [_reason(kind, path, str(state))]
-                )
+                changed = [f"parameter {key}" for key in parameters] if isinstance(state, dict) else []
+                reasons += changed or [_reason(kind, path, str(state))]
     return reasons
 
 
 def _reason(kind: str, path: str, state: str) -> str:
     words = {"deleted": "missing", "not in cache": "missing"}
-    return f"{words.get(state, state)} {'out ' if kind == 'changed outs' else ''}{path}"
+    word = "changed" if state.startswith("{") else words.get(state, state)
+    return f"{word} {'out ' if kind == 'changed outs' else ''}{path}"

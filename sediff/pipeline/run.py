@@ -23,7 +23,18 @@ OWN = Path(".sediff")
 SETTINGS = OWN / "local.yaml"
 INVENTORIES = Path("data/sources")
 VIRTUAL = "virtual"
-COHORT_CODE = (Path("sediff/cohort"), Path("sediff/simulator/rhythm.py"), Path("knowledge/statements.yaml"))
+COHORT_CODE = tuple(
+    Path(name)
+    for name in (
+        "sediff/cohort",
+        "sediff/ecg.py",
+        "sediff/phrases.py",
+        "sediff/simulator/rhythm.py",
+        "sediff/vocabulary.py",
+        "knowledge/statements.yaml",
+        "knowledge/certainty.yaml",
+    )
+)
 
 
 def prepare_sources(params: Params) -> list[str]:
@@ -46,6 +57,7 @@ def _prepare_cohort(params: Params) -> list[str]:
     wanted = sha256_json([params.cohort.model_dump(), [content_hash(path) for path in COHORT_CODE]])
     if root.is_dir() and stamp.exists() and read_json(stamp) == wanted:
         return []
+    stamp.unlink(missing_ok=True)  # or an interrupted change of parameters would leave a stamp that lies
     line = write_cohort(params.cohort, root, Vocabulary.load())
     write_json(stamp, wanted)
     return [line]
@@ -58,13 +70,13 @@ def run_pipeline(params: Params, targets: Sequence[str] = ()) -> None:
         UserError: a mistake in parameters, sources or a stage's input.
     """
     started = time.monotonic()
-    with _only_run():
+    with only_run():
         for line in prepare_sources(params):
             log_line(line)
         stages = _wanted(targets)
         if not any(entry.reasons for entry in staleness(Path()) if entry.stage in stages):
             log_line(f"Everything is up to date; nothing ran ({time.monotonic() - started:.1f} s).")
-            log_line("report: reports/index.html")
+            log_line(_report_line(stages))
             return
         with prefect_server(OWN / "prefect", params.runtime.server_start_limit):
             from flows.pipeline import walk
@@ -75,12 +87,17 @@ def run_pipeline(params: Params, targets: Sequence[str] = ()) -> None:
     for result in results:
         seconds = f"{result.seconds:9.1f}{result.seconds / total:8.0%}" if result.ran else f"{'cached':>9}"
         log_line(f"{result.stage:<24}{seconds}")
-    log_line(f"{'all, with server':<24}{total:9.1f}{1:8.0%}\n\nreport: reports/index.html")
+    log_line(f"{'all, with server':<24}{total:9.1f}{1:8.0%}\n\n{_report_line(stages)}")
+
+
+def _report_line(stages: Sequence[str]) -> str:
+    return "report: reports/index.html" if "report" in stages else f"brought up to date: {', '.join(stages)}"
 
 
 def plan_lines(params: Params, records: Callable[[str], list[dict[str, Any]]]) -> list[str]:
     """What would run and why, with the seconds and megabytes of each stage's last run."""
-    prepare_sources(params)
+    with only_run():
+        prepare_sources(params)
     lines, seconds, size = [], 0.0, 0
     for entry in staleness(Path()):
         past = records(entry.stage)
@@ -119,8 +136,12 @@ def _wanted(targets: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def _only_run() -> Iterator[None]:
-    """Two runs of one clone never go at once."""
+def only_run() -> Iterator[None]:
+    """Two runs of one clone never go at once.
+
+    Raises:
+        UserError: another run holds the lock.
+    """
     OWN.mkdir(exist_ok=True)
     with (OWN / "run.lock").open("w") as stream:
         try:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sediff.errors import UserError
 from sediff.pipeline.execute import end_group
+from sediff.processes import die_with_parent
 
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -46,6 +47,7 @@ def prefect_server(home: Path, start_limit: float) -> Iterator[str]:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=die_with_parent,
         )
     saved = {name: os.environ.get(name) for name in (*own, "PREFECT_API_URL")}
     try:

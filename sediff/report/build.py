@@ -35,6 +35,7 @@ TITLES = {
     "evaluation": "Evaluation",
     "augmentation": "Usefulness",
 }
+SMALLEST_CELL = 10
 TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 
 
@@ -46,7 +47,8 @@ def build_report(
     Args:
         reports: folder with a folder for each stage: `metrics.json`, `curves.json`, `plots/`.
         data: folder with each stage's `manifest.json`.
-        restricted: leave out pictures of real records, as a page that others may see must.
+        restricted: leave out pictures, whose points are patients, and counts of few of them, as a page that
+            others may see must.
     """
     metrics = {stage: read_json(path) for stage in STAGES if (path := reports / stage / "metrics.json").exists()}
     results = check_gates(metrics, gates)
@@ -75,18 +77,23 @@ def _section(stage: str, metrics: dict[str, Any], reports: Path, restricted: boo
     """What the page shows of a stage: its numbers, pictures and learning curves."""
     folder = reports / stage
     curves = read_json(folder / "curves.json") if (folder / "curves.json").exists() else {}
-    shown = [] if restricted and stage == "autoencoder" else _pictures(folder / "plots", "*.png")
+    rows = _flat(metrics.get(stage, {}))
     return {
         "name": stage,
         "title": TITLES[stage],
-        "rows": _flat(metrics.get(stage, {})),
-        "pictures": shown,
+        "rows": [(name, _hidden(value)) for name, value in rows] if restricted else rows,
+        "pictures": [] if restricted else _pictures(folder / "plots", "*.png"),
         "charts": [
             (f"{network}: {name}", Markup(line_chart(curve["x"], curve["y"])))
             for network, terms in sorted(curves.items())
             for name, curve in sorted(terms.items())
         ],
     }
+
+
+def _hidden(value: Any) -> Any:
+    """A count of few patients, as a page that others may see shows it."""
+    return f"fewer than {SMALLEST_CELL}" if type(value) is int and 0 < value < SMALLEST_CELL else value
 
 
 def _pictures(folder: Path, pattern: str) -> list[tuple[str, str]]:

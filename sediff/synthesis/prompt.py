@@ -40,9 +40,12 @@ def generate(
 ) -> list[str]:
     """Write `prompt.records` WFDB records and PNGs into `out` and return lines for the user."""
     rows = prompt_request([prompt], vocabulary, data / "knowledge", index)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out} cannot be made a folder ({error.strerror}): give another --out.") from None
     generator = EcgGenerator.load(data, vocabulary, device)
     slots = [Slot(seed, position) for position in range(prompt.records)]
-    out.mkdir(parents=True, exist_ok=True)
     lines = _explanation(rows[0]) if explain else []
     for slot, signal in zip(slots, generator.make(rows, slots, sampler), strict=True):
         name = f"ecg{slot.index:03d}"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ class Rejection:
 
 
 class Reader(Protocol):
-    """Lists the records of one layout."""
+    """Lists the records of one layout; `tables` are the files beside the recordings that it reads."""
+
+    tables: ClassVar[tuple[str, ...]]
 
     def __init__(self, name: str, root: Path) -> None: ...
 

@@ -3,7 +3,7 @@
 import ast
 import math
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -20,6 +20,8 @@ SEXES = {0: "male", 1: "female"}
 class PtbXlReader:
     """Reads the 100 Hz records of a PTB-XL folder."""
 
+    tables: ClassVar[tuple[str, ...]] = (TABLE,)
+
     def __init__(self, name: str, root: Path) -> None:
         self.name = name
         self.table = root / TABLE
@@ -32,7 +34,7 @@ class PtbXlReader:
                 record = self._record(row)
                 if record.record_id in seen:
                     raise ValueError(f"ecg_id {row['ecg_id']} stands twice")
-            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+            except (ValueError, TypeError, SyntaxError, ArithmeticError, RecursionError, MemoryError) as error:
                 detail = f"{TABLE} line {number}: {error}"
                 rejections.append(Rejection(self.name, f"{self.name}/line-{number}", TABLE, "bad_table_row", detail))
                 continue
