@@ -9,7 +9,7 @@ from sediff.errors import UserError
 from sediff.files import read_json, write_json
 from sediff.lineage.fingerprint import CODE
 from sediff.lineage.graph import find_stage
-from sediff.pipeline.graph import open_repo
+from sediff.pipeline.graph import ask_dvc
 
 ACCEPTED = Path("runs/accepted.json")
 
@@ -21,14 +21,13 @@ def accept(root: Path, stage: str) -> str:
         UserError: there is no such stage, or more than its code has changed.
     """
     find_stage(root, stage)
-    with open_repo(root) as repo:
-        changes = list(_changes(repo.status(targets=[stage]).get(stage, [])))
-        others = sorted(name for kind, name in changes if kind != "changed deps" or not name.startswith(CODE))
-        if others:
-            raise UserError(f"{stage} has more than changed code ({', '.join(others)}): run it instead.")
-        if not changes:
-            return f"{stage}: nothing has changed"
-        repo.commit(stage, force=True)
+    changes = list(_changes(ask_dvc(root, lambda repo: repo.status(targets=[stage])).get(stage, [])))
+    others = sorted(name for kind, name in changes if kind != "changed deps" or not name.startswith(CODE))
+    if others:
+        raise UserError(f"{stage} has more than changed code ({', '.join(others)}): run it instead.")
+    if not changes:
+        return f"{stage}: nothing has changed"
+    ask_dvc(root, lambda repo: repo.commit(stage, force=True))
     accepted = read_json(root / ACCEPTED) if (root / ACCEPTED).exists() else []
     entry = {"stage": stage, "at": datetime.now(UTC).isoformat(), "code": sorted(name for _, name in changes)}
     write_json(root / ACCEPTED, [*accepted, entry])

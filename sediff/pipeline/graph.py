@@ -1,11 +1,11 @@
 """What DVC knows: the order of the stages, and which are stale and why. The only place that imports DVC."""
 
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
@@ -15,6 +15,8 @@ from sediff.errors import UserError
 from sediff.lineage.graph import changed_parameters
 
 logging.getLogger("dvc").setLevel(logging.ERROR)
+BUSY_WAIT, BUSY_TRIES = 0.5, 10
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,7 @@ def order(root: Path) -> list[str]:
     Raises:
         UserError: dvc.yaml cannot be read.
     """
-    with open_repo(root) as repo:
-        before = {stage.addressing: _names(repo.index.graph.successors(stage)) for stage in repo.index.stages}
+    before = ask_dvc(root, _before)
     done: list[str] = []
     while len(done) < len(before):
         done.append(min(name for name, needs in before.items() if name not in done and needs <= set(done)))
@@ -42,9 +43,7 @@ def order(root: Path) -> list[str]:
 def staleness(root: Path) -> list[Staleness]:
     """Every stage in order with the reasons for which it would run; what follows from a stale stage is stale."""
     stages = order(root)
-    with open_repo(root) as repo:
-        before = {stage.addressing: _names(repo.index.graph.successors(stage)) for stage in repo.index.stages}
-        status = repo.status()
+    before, status = ask_dvc(root, lambda repo: (_before(repo), repo.status()))
     result: dict[str, Staleness] = {}
     for stage in stages:
         upstream = [name for name in stages if name in before[stage] and result[name].reasons]
@@ -56,29 +55,32 @@ def staleness(root: Path) -> list[Staleness]:
 
 def is_stale(root: Path, stage: str) -> bool:
     """Whether one stage, all before it being done, would run."""
-    with open_repo(root) as repo:
-        return bool(repo.status(targets=[stage]))
+    return bool(ask_dvc(root, lambda repo: repo.status(targets=[stage])))
 
 
-@contextmanager
-def open_repo(root: Path) -> Iterator[Repo]:
-    """DVC's view of the folder; what it refuses within the block is told in one sentence.
+def ask_dvc(root: Path, question: Callable[[Repo], Answer]) -> Answer:
+    """Answer of a question to DVC about the folder; a lock that another command holds is waited for a moment.
 
     Raises:
         UserError: another DVC command works here, or dvc.yaml, dvc.lock or an out cannot be read.
     """
-    try:
-        with Repo(str(root)) as repo:
-            yield repo
-    except LockError:
-        raise UserError("Another DVC command, or a stage, is working in this folder: wait for it or end it.") from None
-    except DvcException as error:
-        sentence = " ".join(str(error).split())
-        raise UserError(f"DVC cannot work here ({sentence}): mend or restore the file from git.") from None
+    for attempt in range(BUSY_TRIES):
+        try:
+            with Repo(str(root)) as repo:
+                return question(repo)
+        except LockError:
+            if attempt + 1 < BUSY_TRIES:
+                time.sleep(BUSY_WAIT)
+        except DvcException as error:
+            sentence = " ".join(str(error).split())
+            raise UserError(f"DVC cannot work here ({sentence}): mend or restore the file from git.") from None
+    raise UserError("Another DVC command, or a stage, is working in this folder: wait for it or end it.")
 
 
-def _names(stages: Iterable[Any]) -> set[str]:
-    return {stage.addressing for stage in stages}
+def _before(repo: Repo) -> dict[str, set[str]]:
+    """The stages that each stage needs."""
+    graph = repo.index.graph
+    return {stage.addressing: {s.addressing for s in graph.successors(stage)} for stage in repo.index.stages}
 
 
 def _reasons(changes: list[Any], parameters: list[str]) -> list[str]:

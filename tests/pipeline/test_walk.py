@@ -1,8 +1,11 @@
 """The walk of a real DVC graph through a real Prefect server, on three tiny stages."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,12 +13,13 @@ import yaml
 
 from sediff.errors import UserError
 from sediff.params import set_params
+from sediff.pipeline.accept import accept
 from sediff.pipeline.graph import order, staleness
 from sediff.pipeline.server import prefect_server
 
 ROOT = Path(__file__).parents[2]
 STAGE = """
-import os, signal
+import os, signal, sys, time
 from pathlib import Path
 from flows.stage import Context, run
 from sediff.errors import UserError
@@ -26,6 +30,13 @@ def {name}(context: Context) -> str:
     mode.unlink(missing_ok=True)
     if wanted == "mistake":
         raise UserError("{name} has no input: give it one.")
+    if wanted == "slow":
+        Path("pid-{name}").write_text(str(os.getpid()))
+        time.sleep(6)
+    if wanted == "hang":
+        sys.stderr.write("half a line")
+        sys.stderr.flush()
+        time.sleep(600)
     if wanted == "crash":
         os.kill(os.getpid(), signal.SIGKILL)
     (context.out / "out.txt").write_text(context.fingerprint)
@@ -48,7 +59,9 @@ def project(tmp_path, monkeypatch, server) -> Path:
     stages = {}
     for name, before in BEFORE.items():
         (tmp_path / f"{name}.py").write_text(STAGE.format(name=name))
-        deps = [f"{name}.py", *([f"data/{before}"] if before else [])]
+        (tmp_path / "knowledge").mkdir(exist_ok=True)
+        (tmp_path / f"knowledge/{name}.txt").write_text(name)
+        deps = [f"{name}.py", f"knowledge/{name}.txt", *([f"data/{before}"] if before else [])]
         command = f"{sys.executable} {name}.py"
         stages[name] = {"cmd": command, "deps": deps, "params": [SECTIONS[name]], "outs": [f"data/{name}"]}
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
@@ -103,19 +116,22 @@ def test_a_mistake_is_a_sentence_and_ends_the_walk(project, capfd):
 
 
 def test_stages_are_flow_runs_and_lost_ones_are_reconciled(project):
-    from prefect import get_client
+    from prefect import flow, get_client
     from prefect.states import Running
 
     from flows.pipeline import PIPELINE, reconcile
+    from flows.stage import folder_tag
 
     walk(project)
     with get_client(sync_client=True) as client:
         names = {run.name for run in client.read_flow_runs()}
         assert set(BEFORE) <= names
-        last = next(run for run in client.read_flow_runs() if run.name == "first")
-        client.set_flow_run_state(last.id, Running(), force=True)
+        own = next(run for run in client.read_flow_runs() if run.name == "first" and folder_tag() in run.tags)
+        foreign = client.create_flow_run(flow(name="foreign")(lambda: None), state=Running())
+        client.set_flow_run_state(own.id, Running(), force=True)
         assert reconcile() == 1
-        assert client.read_flow_run(last.id).state.is_crashed()
+        assert client.read_flow_run(own.id).state.is_crashed()
+        assert client.read_flow_run(foreign.id).state.is_running(), "another folder's runs are not ours to end"
         flows = {flow.name for flow in client.read_flows()}
     assert PIPELINE in flows
 
@@ -152,3 +168,71 @@ def test_a_stage_that_runs_is_not_joined_by_a_second(project):
     assert result.returncode == 1
     assert "first is already running as process" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def wait_for(path: Path) -> str:
+    while not path.exists() or not path.read_text():
+        time.sleep(0.05)
+    return path.read_text()
+
+
+def alive(pid: int) -> bool:
+    """Whether a process still works; one that nobody has waited for yet does not."""
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_another_dvc_command_is_told_and_waited_for(project, monkeypatch, capfd):
+    monkeypatch.setattr("sediff.pipeline.execute.BUSY_WAIT", 0.5)
+    (project / "mode-first").write_text("slow")
+    with subprocess.Popen([sys.executable, "-m", "dvc", "repro", "-q", "first"], cwd=project) as other:
+        wait_for(project / "pid-first")
+        with pytest.raises(UserError, match="Another DVC command, or a stage, is working in this folder"):
+            staleness(project)
+        from sediff.pipeline.execute import execute
+
+        execute(project, "first", project / "failed", 60)
+        assert other.wait() == 0
+    assert "another DVC command works here; waiting" in capfd.readouterr().err
+
+
+def test_no_stage_outlives_a_killed_run(project):
+    (project / "mode-first").write_text("slow")
+    code = "from pathlib import Path; from flows.pipeline import walk; walk(Path(), ['first'], 60)"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=project, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    ) as run:
+        stage = int(wait_for(project / "pid-first"))
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+    while alive(stage):
+        time.sleep(0.05)
+    assert walk(project) == all_ran(True), "the next run goes on without help"
+
+
+def test_a_stage_that_hangs_is_ended_at_its_limit(project):
+    from flows.pipeline import walk as walk_graph
+
+    (project / "mode-first").write_text("hang")
+    with pytest.raises(UserError, match=r"longer than runtime\.stage_time_limit"):
+        walk_graph(project, ["first"], 5)
+
+
+def test_changed_code_can_be_accepted(project):
+    walk(project)
+    assert accept(project, "first") == "first: nothing has changed"
+    (project / "knowledge/first.txt").write_text("a comment")
+    assert accept(project, "first") == "first: its outs are accepted for the code as it is"
+    assert walk(project) == all_ran(False)
+    assert "knowledge/first.txt" in (project / "runs/accepted.json").read_text()
+
+
+def test_accepting_refuses_changed_parameters_and_outs(project):
+    walk(project)
+    set_params(project / "params.yaml", ["simulator.steps=7"])
+    with pytest.raises(UserError, match=r"more than changed code \(params\.yaml\)"):
+        accept(project, "first")
+    set_params(project / "params.yaml", ["simulator.steps=400"])
+    (project / "data/first/out.txt").write_text("HALF")
+    with pytest.raises(UserError, match=r"more than changed code \(data/first\)"):
+        accept(project, "first")
