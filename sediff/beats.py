@@ -7,9 +7,9 @@ keeps the maxima that stand above a share of the record's own typical beat.
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
-from scipy.signal import butter, sosfiltfilt
 
 from sediff.ecg import SAMPLING_RATE
+from sediff.filters import band_pass
 
 QRS_BAND = (5.0, 22.0)  # Hz: where a QRS has its energy, above T waves and drift
 ENVELOPE_WIDTH = 0.12  # s: about the width of a QRS
@@ -32,7 +32,7 @@ def find_r_peaks(signals: Signals, rate: float = SAMPLING_RATE) -> list[NDArray[
     Returns:
         For each record the times of its R peaks in seconds, with sub-sample position.
     """
-    qrs = _band_passed(signals, rate)
+    qrs = band_pass(np.asarray(signals, np.float32), rate, *QRS_BAND)
     envelope = uniform_filter1d((np.diff(qrs, axis=-1, prepend=qrs[..., :1]) ** 2).sum(1), _odd(ENVELOPE_WIDTH, rate))
     energy = (qrs**2).sum(1)
     is_maximum = envelope == maximum_filter1d(envelope, _odd(2 * REFRACTORY, rate))
@@ -77,11 +77,6 @@ def median_beat(signal: Signals, peaks: NDArray[np.floating], before: float = 0.
     if not len(windows):
         return np.full((len(signal), round(before * SAMPLING_RATE) + round(after * SAMPLING_RATE)), np.nan)
     return np.median(windows, axis=0)
-
-
-def _band_passed(signals: Signals, rate: float) -> Signals:
-    sections = butter(2, QRS_BAND, "bandpass", fs=rate, output="sos")
-    return sosfiltfilt(sections, signals, axis=-1, padtype="even", padlen=round(0.5 * rate)).astype(np.float32)
 
 
 def _typical_beat(envelope: Signals, rate: float) -> Signals:
