@@ -28,7 +28,6 @@ def run(
     ] = None,
 ) -> None:
     """Run whatever is not up to date, in order, through Prefect and DVC."""
-    from sediff.params import PARAMS, Params, set_params
     from sediff.pipeline.run import only_run, run_pipeline
 
     if accept_code:
@@ -39,9 +38,7 @@ def run(
         with only_run():
             typer.echo(accept(Path(), accept_code))
         return
-    for line in set_params(PARAMS, assignments or []):
-        typer.echo(line, err=True)
-    run_pipeline(Params.load(), targets or [])
+    run_pipeline(targets or [], assignments or [])
 
 
 @app.command()
@@ -99,6 +96,8 @@ def generate(
     from flows.prompt import prompt_records
     from sediff.synthesis.params import LONGEST_TEXT, PromptRequest
 
+    if not (Path() / "params.yaml").is_file():
+        raise UserError("params.yaml is missing: run from the project's folder.")
     if not text.strip():
         raise UserError("The text is empty: say what the ECG should show, for example 'atrial fibrillation'.")
     if len(text) > LONGEST_TEXT:
