@@ -40,6 +40,7 @@ def sediff(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (("configure", "--corpus", "."), "holds none of ptbxl_database.csv"),
         (("configure", "--profile", "huge"), "There is no profile huge: there are laptop, smoke."),
         (("configure",), "Say what to configure"),
+        (("fetch", "mitdb", "mine"), "There is no corpus mitdb to fetch: there are ptb-xl, ludb, mimic-iv-ecg."),
         (("generate", "atrial fibrillation"), "is missing: run `make run` once"),
         (("generate", "atrial fibrillation", "--sex", "x"), "--sex x: write F or M."),
         (("generate", "  "), "The text is empty"),
@@ -61,7 +62,7 @@ def test_help_names_the_verbs_and_is_quick(project):
     started = time.monotonic()
     result = sediff(project, "--help")
     assert time.monotonic() - started < 10, "heavy modules are imported before they are needed"
-    for verb in ("run", "plan", "configure", "generate", "doctor", "scan"):
+    for verb in ("run", "plan", "fetch", "configure", "generate", "doctor", "scan"):
         assert verb in result.stdout
 
 
