@@ -18,6 +18,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterTags,
 )
 from prefect.client.schemas.objects import State, StateType
+from prefect.logging.handlers import APILogHandler
 from prefect.states import Completed, Crashed, Failed
 
 from flows.stage import failure_file, folder_tag, read_records, work_of
@@ -65,7 +66,7 @@ def walk(root: Path, stages: Sequence[str], time_limit: float) -> list[StageResu
         results.append(StageResult(stage, ran, time.monotonic() - started))
         return Completed() if ran else Completed(name=CACHED, message="up to date, or restored from DVC's cache")
 
-    @flow(name=PIPELINE, log_prints=True)
+    @flow(name=PIPELINE, flow_run_name=f"{PIPELINE} {stages[-1]}", log_prints=True)
     def pipeline() -> State:
         for stage in stages:
             state = run_stage(stage, return_state=True)
@@ -73,8 +74,11 @@ def walk(root: Path, stages: Sequence[str], time_limit: float) -> list[StageResu
                 return Failed(message=f"{stage}: {state.message}")
         return Completed()
 
-    with tags(folder_tag()):
-        state = pipeline(return_state=True)
+    try:
+        with tags(folder_tag()):
+            state = pipeline(return_state=True)
+    finally:
+        APILogHandler().flush()  # the server may end with us
     if failures:
         raise failures[0]
     if not state.is_completed():

@@ -2,12 +2,15 @@
 
 from flows.stage import DATA, REPORTS, Context, run
 from sediff.report.build import build_report
+from sediff.sources import VIRTUAL
 
 
 def report(context: Context) -> str:
     """Check the gates and write reports/index.html."""
     restricted = any(source.sharing == "restricted" for source in context.params.corpus.sources)
-    return build_report(REPORTS, DATA, context.params.gates, REPORTS / "index.html", context.report, restricted)
+    simulated = any(source.name == VIRTUAL for source in context.params.corpus.sources)
+    gates, page = context.params.gates, REPORTS / "index.html"
+    return build_report(REPORTS, DATA, gates, page, context.report, restricted, simulated)
 
 
 if __name__ == "__main__":

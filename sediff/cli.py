@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from sediff.errors import UserError
+from sediff.fetch.corpora import CATALOGUE, PHYSIONET
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -14,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Synthetic 12-lead ECGs from clinical text: a pipeline that can be rerun, scheduled and audited.",
 )
+INTERRUPTED = 130  # the exit status that typer gives to Ctrl-C
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a parameter first, checked.")
 ]
@@ -28,7 +30,6 @@ def run(
     ] = None,
 ) -> None:
     """Run whatever is not up to date, in order, through Prefect and DVC."""
-    from sediff.params import PARAMS, Params, set_params
     from sediff.pipeline.run import only_run, run_pipeline
 
     if accept_code:
@@ -39,9 +40,7 @@ def run(
         with only_run():
             typer.echo(accept(Path(), accept_code))
         return
-    for line in set_params(PARAMS, assignments or []):
-        typer.echo(line, err=True)
-    run_pipeline(Params.load(), targets or [])
+    run_pipeline(targets or [], assignments or [])
 
 
 @app.command()
@@ -64,6 +63,33 @@ def scan() -> None:
     with only_run():
         for line in prepare_sources(Params.load()):
             typer.echo(line)
+
+
+@app.command()
+def fetch(
+    corpus: Annotated[str, typer.Argument(help=f"What to fetch: {CATALOGUE}.")],
+    folder: Annotated[Path, typer.Argument(metavar="DEST", help="Folder for it; a copy that is there is completed.")],
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GLOB",
+            help="Fetch a part, everything by default; may be repeated: the pipeline needs "
+            "--only 'records100/*' --only '*.csv' of ptb-xl.",
+        ),
+    ] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Hash known files again; mend what is wrong.")] = False,
+    connections: Annotated[int, typer.Option(min=1, max=16, help="Files at a time.")] = 4,
+    base_url: Annotated[str, typer.Option(metavar="URL", help="A mirror in PhysioNet's layout.")] = PHYSIONET,
+) -> None:
+    """Fetch a corpus from PhysioNet, or go on with it, and verify every file.
+
+    Where a corpus asks for a user, PHYSIONET_USER names it; the password is asked for on a terminal, or read from
+    PHYSIONET_PASSWORD, and stored nowhere.
+    """
+    from sediff.fetch.copy import fetch as fetch_corpus
+    from sediff.fetch.corpora import find
+
+    typer.echo(fetch_corpus(find(corpus), folder, only or [], verify, connections, base_url))
 
 
 @app.command()
@@ -99,6 +125,8 @@ def generate(
     from flows.prompt import prompt_records
     from sediff.synthesis.params import LONGEST_TEXT, PromptRequest
 
+    if not (Path() / "params.yaml").is_file():
+        raise UserError("params.yaml is missing: run from the project's folder.")
     if not text.strip():
         raise UserError("The text is empty: say what the ECG should show, for example 'atrial fibrillation'.")
     if len(text) > LONGEST_TEXT:
@@ -131,6 +159,8 @@ def main() -> None:
     except UserError as error:
         print(f"sediff: error: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != INTERRUPTED:
+            raise
         print("sediff: interrupted; run again, and it goes on where it stopped.", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)

@@ -1,15 +1,15 @@
 """`sediff configure`: which corpus, and which sizes; what changes is shown."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
 from sediff.corpus.readers.ptb_xl import TABLE
 from sediff.errors import UserError
 from sediff.params import PARAMS, set_params
-from sediff.pipeline.run import SETTINGS, VIRTUAL
-from sediff.sources import write_local_path
+from sediff.pipeline.run import SETTINGS
+from sediff.sources import VIRTUAL, Sharing, read_local_paths, write_local_path
 
 PROFILES = Path(__file__).parent / "profiles"
 LAYOUTS = {TABLE: "ptb-xl"}
@@ -21,6 +21,8 @@ def choose_corpus(path: Path, sharing: str) -> list[str]:
     Raises:
         UserError: the folder is missing or has no layout that is known.
     """
+    if sharing not in get_args(Sharing):
+        raise UserError(f"--sharing {sharing}: write {' or '.join(get_args(Sharing))}.")
     if str(path) == VIRTUAL:
         return _set_source(VIRTUAL, "ptb-xl", "open")
     if not path.is_dir():
@@ -28,8 +30,10 @@ def choose_corpus(path: Path, sharing: str) -> list[str]:
     reader = next((reader for table, reader in LAYOUTS.items() if (path / table).is_file()), None)
     if reader is None:
         raise UserError(f"{path} holds none of {', '.join(LAYOUTS)}: give the folder in which the corpus's table lies.")
-    write_local_path(SETTINGS, reader, path.resolve())
-    return _set_source(reader, reader, sharing)
+    before, root = read_local_paths(SETTINGS).get(reader), str(path.resolve())
+    lines = _set_source(reader, reader, sharing)
+    write_local_path(SETTINGS, reader, Path(root))
+    return lines + ([f"{SETTINGS}: {reader} is at {root}"] if root != before else [])
 
 
 def _set_source(name: str, reader: str, sharing: str) -> list[str]:

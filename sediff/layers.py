@@ -1,6 +1,12 @@
-"""Layers that several networks share."""
+"""What several networks share: layers, and reading their weights."""
 
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from sediff.errors import UserError
 
 MILLIVOLTS = 0.25  # typical size of a sample; networks see x / MILLIVOLTS
 
@@ -20,3 +26,17 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.layers(x)
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Read the weights that `safetensors` wrote into a network of the same shape.
+
+    Raises:
+        UserError: the file is missing, damaged, or of another network.
+    """
+    try:
+        network.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError):
+        raise UserError(
+            f"{path} is missing or damaged: restore it with `dvc checkout`, or run its stage again."
+        ) from None

@@ -1,6 +1,7 @@
 """params.yaml: every section, typed and checked, and the errors a user sees."""
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -82,7 +83,7 @@ class Params(Section):
             raise UserError(f"{path}: {_sentence(error)}") from None
 
 
-def set_params(path: Path, assignments: list[str]) -> list[str]:
+def set_params(path: Path, assignments: Sequence[str]) -> list[str]:
     """Change parameters by `section.key=value`, keeping comments; nothing is written unless all are valid.
 
     Returns:

@@ -19,6 +19,7 @@ from sediff.files import read_json, replacing, sha256_file, write_json
 from sediff.progress import track
 from sediff.section import Section
 
+VIRTUAL = "virtual"  # the name of the corpus that the project simulates itself
 SUFFIXES = frozenset({".hea", ".dat", ".mat", ".csv", ".gz"})
 NOT_READ = frozenset({"records500"})  # PTB-XL's second sampling rate
 SCHEMA = {"path": pl.String, "size": pl.Int64, "sha256": pl.String}

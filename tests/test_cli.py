@@ -1,5 +1,6 @@
 """The command line as a user meets it: sentences, exit status, no tracebacks."""
 
+import fcntl
 import shutil
 import subprocess
 import sys
@@ -39,9 +40,11 @@ def sediff(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (("configure", "--corpus", "."), "holds none of ptbxl_database.csv"),
         (("configure", "--profile", "huge"), "There is no profile huge: there are laptop, smoke."),
         (("configure",), "Say what to configure"),
+        (("fetch", "mitdb", "mine"), "There is no corpus mitdb to fetch: there are ptb-xl, ludb, mimic-iv-ecg."),
         (("generate", "atrial fibrillation"), "is missing: run `make run` once"),
         (("generate", "atrial fibrillation", "--sex", "x"), "--sex x: write F or M."),
         (("generate", "  "), "The text is empty"),
+        (("configure", "--corpus", "virtual", "--sharing", "all"), "--sharing all: write open or restricted."),
     ],
 )
 def test_mistakes_are_one_sentence(project, arguments, sentence):
@@ -59,7 +62,7 @@ def test_help_names_the_verbs_and_is_quick(project):
     started = time.monotonic()
     result = sediff(project, "--help")
     assert time.monotonic() - started < 10, "heavy modules are imported before they are needed"
-    for verb in ("run", "plan", "configure", "generate", "doctor", "scan"):
+    for verb in ("run", "plan", "fetch", "configure", "generate", "doctor", "scan"):
         assert verb in result.stdout
 
 
@@ -102,3 +105,22 @@ def test_a_missing_source_folder_is_a_sentence(project, cohort):
     assert result.returncode == 1
     assert "the folder of source ptb-xl, is missing" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_refused_run_changes_no_parameter(project):
+    (project / ".sediff").mkdir(exist_ok=True)
+    before = (project / "params.yaml").read_bytes()
+    with (project / ".sediff/run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = sediff(project, "run", "--set", "diffusion.steps=7")
+    assert result.returncode == 1
+    assert "Another `sediff run` is going on" in result.stderr
+    assert (project / "params.yaml").read_bytes() == before
+
+
+def test_a_missing_graph_is_told(project):
+    (project / "dvc.yaml").unlink()
+    for verb in ("run", "plan"):
+        result = sediff(project, verb)
+        assert result.returncode == 1
+        assert "dvc.yaml is missing" in result.stderr

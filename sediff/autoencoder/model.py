@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sediff.autoencoder.beat import BEAT_SAMPLES, R_SAMPLE
 from sediff.ecg import INDEPENDENT_LEADS
 from sediff.files import read_json, write_json
-from sediff.layers import MILLIVOLTS, ResidualBlock
+from sediff.layers import MILLIVOLTS, ResidualBlock, load_weights
 
 LEADS = len(INDEPENDENT_LEADS)
 LATENT_CHANNELS = 8
@@ -132,5 +132,5 @@ class Autoencoder(nn.Module):
         """Read what `save` wrote; the network is in evaluation mode and frozen."""
         config = read_json(folder / "autoencoder.json")
         autoencoder = cls(config["width"], config["depth"])
-        autoencoder.load_state_dict(load_file(folder / "autoencoder.safetensors"))
+        load_weights(autoencoder, folder / "autoencoder.safetensors")
         return autoencoder.eval().requires_grad_(False)

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sediff.autoencoder.model import LATENT_CHANNELS, LATENT_STEPS, STRIDE
 from sediff.diffusion.params import DenoiserParams
 from sediff.files import read_json, write_json
+from sediff.layers import load_weights
 
 RHYTHM_CHANNELS = 2 * STRIDE
 
@@ -137,7 +138,7 @@ class Denoiser(nn.Module):
         """Read what `save` wrote, in evaluation mode and frozen."""
         config = read_json(folder / "denoiser.json")
         denoiser = cls(DenoiserParams(**config["denoiser"]), config["context"])
-        denoiser.load_state_dict(load_file(folder / "denoiser.safetensors"))
+        load_weights(denoiser, folder / "denoiser.safetensors")
         return denoiser.eval().requires_grad_(False)
 
 

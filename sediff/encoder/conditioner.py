@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sediff.encoder.conditions import CERTAINTIES, MAX_STATEMENTS, SEXES, Conditions
 from sediff.files import read_json, write_json
+from sediff.layers import load_weights
 
 TOKENS = MAX_STATEMENTS + 6  # statements; text, age, sex, heart rate, experience's text and values
 AGE_SCALE, RATE_SCALE = 100.0, 200.0
@@ -90,5 +91,5 @@ class Conditioner(nn.Module):
         config = read_json(folder / "conditioner.json")
         config.pop("schema_version")
         conditioner = cls(**config)
-        conditioner.load_state_dict(load_file(folder / "conditioner.safetensors"))
+        load_weights(conditioner, folder / "conditioner.safetensors")
         return conditioner.eval().requires_grad_(False)

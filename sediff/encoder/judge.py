@@ -6,11 +6,12 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sediff.encoder.network import FEATURES, EcgNetwork
 from sediff.files import read_json, write_json
+from sediff.layers import load_weights
 
 BATCH = 256
 
@@ -52,5 +53,5 @@ class Judge(nn.Module):
         """Read what `save` wrote, in evaluation mode and frozen."""
         config = read_json(folder / "judge.json")
         judge = cls(tuple(config["codes"]), config["width"])
-        judge.load_state_dict(load_file(folder / "judge.safetensors"))
+        load_weights(judge, folder / "judge.safetensors")
         return judge.eval().requires_grad_(False)

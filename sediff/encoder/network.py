@@ -17,10 +17,10 @@ class EcgNetwork(nn.Module):
             nn.Conv1d(len(INDEPENDENT_LEADS), width, 9, stride=4, padding=4),
             nn.GELU(),
             ResidualBlock(width, 9),
-            nn.Conv1d(width, 2 * width, 4, stride=2, padding=1),
+            nn.Conv1d(width, 2 * width, 5, stride=2, padding=2),
             ResidualBlock(2 * width, 9),
             ResidualBlock(2 * width, 9),
-            nn.Conv1d(2 * width, 2 * width, 4, stride=2, padding=1),
+            nn.Conv1d(2 * width, 2 * width, 5, stride=2, padding=2),
             ResidualBlock(2 * width, 9),
             ResidualBlock(2 * width, 9),
         )

@@ -47,17 +47,18 @@ def find_stage(root: Path, name: str) -> Stage:
 
 def recorded_hashes(root: Path) -> dict[str, str]:
     """DVC's hash of each out that dvc.lock records."""
+    return {out["path"]: out["md5"] for stage in recorded_stages(root).values() for out in stage.get("outs", [])}
+
+
+def recorded_stages(root: Path) -> dict[str, Any]:
+    """The stages of dvc.lock by name, as DVC wrote them; empty before the first run."""
     lock = root / DVC_LOCK
-    if not lock.exists():
-        return {}
-    stages = (yaml.safe_load(lock.read_text()) or {}).get("stages", {})
-    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
+    return (yaml.safe_load(lock.read_text()) or {}).get("stages", {}) if lock.exists() else {}
 
 
 def changed_parameters(root: Path, stage: str) -> list[str]:
     """Dotted keys of a stage's parameters whose values differ from those that dvc.lock records."""
-    lock = yaml.safe_load((root / DVC_LOCK).read_text()) if (root / DVC_LOCK).exists() else {}
-    recorded = (lock or {}).get("stages", {}).get(stage, {}).get("params", {}).get("params.yaml", {})
+    recorded = recorded_stages(root).get(stage, {}).get("params", {}).get("params.yaml", {})
     values = yaml.safe_load((root / "params.yaml").read_text())
     return [key for section, old in recorded.items() for key in _differences(section, old, parameter(values, section))]
 

@@ -12,7 +12,7 @@ from dvc.lock import LockError
 from dvc.repo import Repo
 
 from sediff.errors import UserError
-from sediff.lineage.graph import changed_parameters
+from sediff.lineage.graph import DVC_YAML, changed_parameters, recorded_stages
 
 logging.getLogger("dvc").setLevel(logging.ERROR)
 BUSY_WAIT, BUSY_TRIES = 0.5, 10
@@ -44,10 +44,13 @@ def staleness(root: Path) -> list[Staleness]:
     """Every stage in order with the reasons for which it would run; what follows from a stale stage is stale."""
     stages = order(root)
     before, status = ask_dvc(root, lambda repo: (_before(repo), repo.status()))
+    recorded = recorded_stages(root)
     result: dict[str, Staleness] = {}
     for stage in stages:
         upstream = [name for name in stages if name in before[stage] and result[name].reasons]
         reasons = _reasons(status.get(stage, []), changed_parameters(root, stage))
+        if stage not in recorded:  # DVC calls all that a new stage needs modified
+            reasons = ["new: dvc.lock does not have it"]
         reasons += [f"follows {name}" for name in upstream]
         result[stage] = Staleness(stage, tuple(reasons))
     return list(result.values())
@@ -64,6 +67,8 @@ def ask_dvc(root: Path, question: Callable[[Repo], Answer]) -> Answer:
     Raises:
         UserError: another DVC command works here, or dvc.yaml, dvc.lock or an out cannot be read.
     """
+    if not (root / DVC_YAML).is_file():
+        raise UserError(f"{DVC_YAML} is missing: run from the project's folder, or restore it from git.")
     for attempt in range(BUSY_TRIES):
         try:
             with Repo(str(root)) as repo:

@@ -12,17 +12,16 @@ from sediff.errors import UserError
 from sediff.files import read_json, sha256_json, write_json
 from sediff.lineage.fingerprint import content_hash
 from sediff.lineage.graph import read_graph
-from sediff.params import Params
+from sediff.params import PARAMS, Params, set_params
 from sediff.pipeline.graph import Staleness, order, staleness
 from sediff.pipeline.server import prefect_server
 from sediff.progress import log_line
-from sediff.sources import locate, read_local_paths, scan, write_local_path
+from sediff.sources import VIRTUAL, locate, read_local_paths, scan, write_local_path
 from sediff.vocabulary import Vocabulary
 
 OWN = Path(".sediff")
 SETTINGS = OWN / "local.yaml"
 INVENTORIES = Path("data/sources")
-VIRTUAL = "virtual"
 COHORT_CODE = tuple(
     Path(name)
     for name in (
@@ -63,17 +62,23 @@ def _prepare_cohort(params: Params) -> list[str]:
     return [line]
 
 
-def run_pipeline(params: Params, targets: Sequence[str] = ()) -> None:
+def run_pipeline(targets: Sequence[str] = (), assignments: Sequence[str] = ()) -> None:
     """Bring everything up to date, or what leads to `targets`, and say what each stage took.
+
+    Args:
+        assignments: changes of params.yaml to make first, as `section.key=value`.
 
     Raises:
         UserError: a mistake in parameters, sources or a stage's input.
     """
     started = time.monotonic()
     with only_run():
+        stages = _wanted(targets)
+        for line in set_params(PARAMS, assignments):
+            log_line(line)
+        params = Params.load()
         for line in prepare_sources(params):
             log_line(line)
-        stages = _wanted(targets)
         if not any(entry.reasons for entry in staleness(Path()) if entry.stage in stages):
             log_line(f"Everything is up to date; nothing ran ({time.monotonic() - started:.1f} s).")
             log_line(_report_line(stages))
@@ -91,20 +96,26 @@ def run_pipeline(params: Params, targets: Sequence[str] = ()) -> None:
 
 
 def _report_line(stages: Sequence[str]) -> str:
-    return "report: reports/index.html" if "report" in stages else f"brought up to date: {', '.join(stages)}"
+    if "report" not in stages:
+        return f"brought up to date: {', '.join(stages)}"
+    verdict = read_json(Path("reports/report/metrics.json"))
+    told = "all gates passed" if verdict["passed"] else f"gates failed: {', '.join(verdict['failed'])}"
+    return f"{told}\nreport: reports/index.html"
 
 
 def plan_lines(params: Params, records: Callable[[str], list[dict[str, Any]]]) -> list[str]:
     """What would run and why, with the seconds and megabytes of each stage's last run."""
     with only_run():
         prepare_sources(params)
-    lines, seconds, size = [], 0.0, 0
+    lines, seconds, size, unknown = [], 0.0, 0, 0
     for entry in staleness(Path()):
         past = records(entry.stage)
         lines.append(_plan_line(entry, past))
         if entry.reasons and past:
             seconds, size = seconds + past[-1]["seconds"], size + past[-1]["bytes"]
-    lines.append(f"expected from past runs: {seconds / 60:.1f} min, {size / 1e6:.0f} MB")
+        unknown += bool(entry.reasons and not past)
+    rest = f", and {unknown} stages that never ran here" if unknown else ""
+    lines.append(f"expected from past runs: at most {seconds / 60:.1f} min, {size / 1e6:.0f} MB{rest}")
     return lines
 
 

@@ -21,6 +21,7 @@ QUIET = {
     "PREFECT_LOGGING_LEVEL": "WARNING",
     "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
     "PREFECT_CLI_PROMPT": "false",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # what goes wrong is told in sediff's own sentence
 }
 
 
@@ -29,10 +30,11 @@ def prefect_server(home: Path, start_limit: float) -> Iterator[str]:
     """Give the address of a Prefect API: the configured one, or a server that ends with the block.
 
     Raises:
-        UserError: the server does not come up.
+        UserError: the configured server does not answer, or the own one does not come up.
     """
     configured = os.environ.get("PREFECT_API_URL")
     if configured:
+        _check(configured)
         yield configured
         return
     home.mkdir(parents=True, exist_ok=True)
@@ -61,6 +63,18 @@ def prefect_server(home: Path, start_limit: float) -> Iterator[str]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _check(api: str) -> None:
+    """Any answer will do: a server that wants a key says so itself."""
+    try:
+        urllib.request.urlopen(f"{api}/health", timeout=10).close()
+    except urllib.error.HTTPError:
+        return
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"PREFECT_API_URL={api} does not answer ({error}): correct it, or unset it to have a server of its own."
+        ) from None
 
 
 def _free_port() -> int:

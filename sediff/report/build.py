@@ -40,7 +40,13 @@ TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 
 
 def build_report(
-    reports: Path, data: Path, gates: GatesParams, page: Path, report: Path, restricted: bool = False
+    reports: Path,
+    data: Path,
+    gates: GatesParams,
+    page: Path,
+    report: Path,
+    restricted: bool = False,
+    simulated: bool = False,
 ) -> str:
     """Write `page` and the verdict in `report/metrics.json`.
 
@@ -49,6 +55,7 @@ def build_report(
         data: folder with each stage's `manifest.json`.
         restricted: leave out pictures, whose points are patients, and counts of few of them, as a page that
             others may see must.
+        simulated: say that the corpus is.
     """
     metrics = {stage: read_json(path) for stage in STAGES if (path := reports / stage / "metrics.json").exists()}
     results = check_gates(metrics, gates)
@@ -66,6 +73,7 @@ def build_report(
         pairs=[] if restricted else _pictures(reports / "evaluation" / "plots", "pair-*.svg"),
         manifests=[read_json(path) for stage in STAGES if (path := data / stage / "manifest.json").exists()],
         restricted=restricted,
+        simulated=simulated,
     )
     with replacing(page) as temporary:
         temporary.write_text(html, encoding="utf-8")

@@ -44,9 +44,12 @@ def generate(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{out} cannot be made a folder ({error.strerror}): give another --out.") from None
+    stale = sorted(out.glob("ecg[0-9]*.*"))
+    if stale:
+        raise UserError(f"{out} holds {stale[0].name} already: give another --out, or move what is there.")
     generator = EcgGenerator.load(data, vocabulary, device)
     slots = [Slot(seed, position) for position in range(prompt.records)]
-    lines = _explanation(rows[0]) if explain else []
+    lines = [_understood(prompt.text, vocabulary), *(_explanation(rows[0]) if explain else [])]
     for slot, signal in zip(slots, generator.make(rows, slots, sampler), strict=True):
         name = f"ecg{slot.index:03d}"
         write_wfdb(signal, out, name, _comments(rows[0], slot, generator.model))
@@ -76,6 +79,14 @@ def _comments(row: RequestRow, slot: Slot, model: str) -> list[str]:
         f"index: {slot.index}",
         f"model: {model}",
     ]
+
+
+def _understood(text: str, vocabulary: Vocabulary) -> str:
+    """Which statements the text names: what it says beyond them conditions the model by its words alone."""
+    found = []
+    for code, certainty in vocabulary.find(text):
+        found.append(vocabulary[code].name if certainty == "present" else f"{vocabulary[code].name} ({certainty})")
+    return f"understood: {', '.join(found) or 'no statement of the vocabulary; the words alone condition the model'}"
 
 
 def _explanation(row: RequestRow) -> list[str]:

@@ -11,48 +11,11 @@ import polars as pl
 import pytest
 import wfdb
 
-ROOT = Path(__file__).parents[2]
+from tests.pipeline.clone import MAIN, ROOT, checkout, command, sediff
+
 UNPACK = ROOT.parent / "shared/data/ptb-xl/unpack.py"
-MAIN = "from sediff.cli import main; main()"
 STAGES = ("corpus", "simulator", "knowledge", "encoder", "autoencoder", "diffusion", "evaluation", "augmentation")
 REQUESTS = ("evaluation", "augmentation", "dataset")
-
-
-def command(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
-    return subprocess.run(arguments, cwd=project, capture_output=True, text=True, check=False, env=environment)
-
-
-def sediff(project: Path, *arguments: str) -> str:
-    result = command(project, sys.executable, "-c", MAIN, *arguments)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "Traceback" not in result.stderr
-    return result.stdout + result.stderr
-
-
-def checkout(folder: Path) -> Path:
-    """What a clone of this working tree would hold, as a git repository of its own."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    for name in filter(lambda name: (ROOT / name).is_file(), listed.stdout.splitlines()):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
-    (folder / "dvc.lock").unlink(missing_ok=True)
-    sediff(folder, "configure", "--profile", "smoke", "--force")
-    for arguments in (
-        ["init", "-q"],
-        ["add", "-A"],
-        ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"],
-    ):
-        subprocess.run(["git", *arguments], cwd=folder, check=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory) -> tuple[Path, str]:
-    folder = checkout(tmp_path_factory.mktemp("clone"))
-    return folder, sediff(folder, "run")
 
 
 def test_every_stage_says_what_it_made(project):
@@ -61,6 +24,7 @@ def test_every_stage_says_what_it_made(project):
         assert f"\n{stage}: " in f"\n{output}", stage
         assert any(line.startswith(stage) and line.endswith("%") for line in output.splitlines()), stage
     assert output.rstrip().endswith("report: reports/index.html")
+    assert "gates failed: " in output or "all gates passed" in output
     assert (folder / "reports/index.html").stat().st_size > 50_000
 
 
@@ -148,6 +112,25 @@ def test_generate_writes_records_that_others_read(project):
     first = (folder / "made/ecg000.dat").read_bytes()
     sediff(folder, *arguments, "--out", "again")
     assert (folder / "again/ecg000.dat").read_bytes() == first, "the same prompt and seed give the same record"
+    assert "understood: atrial fibrillation" in output
+    refused = command(folder, sys.executable, "-c", MAIN, *arguments, "--out", "made")
+    assert refused.returncode == 1
+    assert "made holds ecg000" in refused.stderr
+
+
+def test_damaged_weights_are_one_sentence(project, tmp_path):
+    folder = tmp_path / "clone"
+    shutil.copytree(project[0], folder, symlinks=True)
+    weights = folder / "data/diffusion/denoiser.safetensors"
+    content = weights.read_bytes()
+    weights.unlink()
+    for damaged in (None, content[: len(content) // 2]):
+        if damaged is not None:
+            weights.write_bytes(damaged)
+        result = command(folder, sys.executable, "-c", MAIN, "generate", "sinus rhythm", "--out", str(tmp_path / "out"))
+        assert result.returncode == 1
+        assert "denoiser.safetensors is missing or damaged" in result.stderr
+        assert "Traceback" not in result.stderr
 
 
 @pytest.mark.skipif(not UNPACK.exists(), reason=f"no real PTB-XL at {UNPACK}")

@@ -236,3 +236,10 @@ def test_accepting_refuses_changed_parameters_and_outs(project):
     (project / "data/first/out.txt").write_text("HALF")
     with pytest.raises(UserError, match=r"more than changed code \(data/first\)"):
         accept(project, "first")
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9/api", "nonsense"])
+def test_a_configured_server_that_does_not_answer_is_named(address, tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", address)
+    with pytest.raises(UserError, match="does not answer"), prefect_server(tmp_path, 5):
+        pass
