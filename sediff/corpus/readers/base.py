@@ -1,6 +1,6 @@
 """What a reader gives: the description of each record, without its signal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 
 @dataclass(frozen=True)
 class RawRecord:
-    """One recording as its source describes it.
+    """One recording as its source describes it; what it says is mapped to the project's statements later.
 
     Attributes:
         record_id: `<source>/<id>`, unique.
@@ -17,20 +17,36 @@ class RawRecord:
         fold: the source's own patient-disjoint fold; None where it has none.
         age: years; None where unknown.
         sex: "male", "female" or None.
-        statements: SCP code to likelihood in percent, 0 where it is not stated.
+        scp: SCP code to likelihood in percent, 0 where it is not stated.
+        snomed: SNOMED CT codes.
+        lines: statements in words, a line each, as a machine or a header gives them.
+        report: free text.
+        axis: the source's code of the heart's axis, "" where it has none.
+        stages: the source's infarction stages, as it writes them.
+        suffix: of the signal file.
     """
 
     record_id: str
     patient_id: str
     source: str
     path: Path
-    recorded_at: str
-    fold: int | None
-    age: float | None
-    sex: str | None
-    statements: dict[str, float] = field(default_factory=dict)
+    recorded_at: str = ""
+    fold: int | None = None
+    age: float | None = None
+    sex: str | None = None
+    scp: dict[str, float] = field(default_factory=dict)
+    snomed: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
     report: str = ""
+    axis: str = ""
+    stages: tuple[str, ...] = ()
     human_validated: bool = False
+    suffix: str = ".dat"
+
+    @property
+    def files(self) -> tuple[str, str]:
+        """Header and signal, relative to the source's root."""
+        return f"{self.path.as_posix()}.hea", f"{self.path.as_posix()}{self.suffix}"
 
 
 @dataclass(frozen=True)
@@ -45,14 +61,25 @@ class Rejection:
 
 
 class Reader(Protocol):
-    """Lists the records of one layout; `tables` are the files beside the recordings that it reads."""
+    """Lists the records of one layout.
+
+    Attributes:
+        tables: files beside the recordings that it reads; the first tells the layout, and must be there.
+        ignored: folders that it does not read.
+    """
 
     tables: ClassVar[tuple[str, ...]]
+    ignored: ClassVar[frozenset[str]]
 
     def __init__(self, name: str, root: Path) -> None: ...
 
-    def records(self) -> tuple[Sequence[RawRecord], Sequence[Rejection]]:
-        """All records that the source's tables describe, and the rows that cannot be used.
+    @classmethod
+    def recognises(cls, root: Path) -> bool:
+        """Whether a folder has this layout."""
+        ...
+
+    def records(self) -> Iterator[RawRecord | Rejection]:
+        """All records in a fixed order, one after the other, and the rows that cannot be used.
 
         Raises:
             UserError: a table is missing or cannot be read.
