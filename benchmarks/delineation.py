@@ -14,7 +14,7 @@ import wfdb
 from scipy.signal import resample_poly
 
 from sediff.beats import find_r_peaks
-from sediff.delineation.beats import Beats, delineate
+from sediff.delineation import Delineation, delineate
 from sediff.ecg import LEADS
 
 TOLERANCE = 0.075  # s
@@ -61,12 +61,10 @@ def _merge(rows: list[tuple[float, float, float]], gap: float) -> np.ndarray:
 
 
 def _medians(cluster: np.ndarray) -> list[float]:
-    return [
-        float(np.nanmedian(column)) if np.isfinite(column).sum() >= MIN_MARKS else np.nan for column in cluster.T
-    ]
+    return [float(np.nanmedian(column)) if np.isfinite(column).sum() >= MIN_MARKS else np.nan for column in cluster.T]
 
 
-def compare(beats: Beats, waves: dict[str, np.ndarray], fibrillation: bool, score: Score) -> None:
+def compare(beats: Delineation, waves: dict[str, np.ndarray], fibrillation: bool, score: Score) -> None:
     """Add one record to the score."""
     qrs, first, last = waves["N"], waves["N"][0, 1], waves["N"][-1, 1]
     pairs, missed, false = _match(qrs[:, 1], beats.r_peak, first - TOLERANCE, last + TOLERANCE)

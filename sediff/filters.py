@@ -11,7 +11,9 @@ from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 Floats = NDArray[np.floating]
 
 
-def band_pass(signal: Floats, rate: float, low: float, high: float = np.inf, order: int = 2, pad: float = 1.0) -> Floats:
+def band_pass(
+    signal: Floats, rate: float, low: float, high: float = np.inf, order: int = 2, pad: float = 1.0
+) -> Floats:
     """Keep what lies between two frequencies.
 
     Args:

@@ -1,12 +1,12 @@
 """Delineation of one record: its beats are grouped by shape, and each group's average is marked."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
-from sediff.delineation.waves import RATE, Marks, mark
+from sediff.delineation.waves import NO_MARKS, RATE, Marks, mark
 from sediff.ecg import independent_leads
 from sediff.filters import band_pass
 
@@ -19,18 +19,20 @@ SPIKE_REACH, SPIKE_HEIGHT = 0.01, 0.08  # s, mV: a pacemaker's spike is narrower
 
 PREMATURE = 0.85  # share of the median RR
 WIDE = 1.2  # times the dominant beat's QRS
-IRREGULAR = 0.1  # median change of RR, as a share of it, from which on early beats say nothing
+IRREGULAR = 0.1  # irregularity from which on early beats say nothing
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Beats:
+class Delineation:
     """All beats of one record, in order; times in seconds, NaN where there is no such wave.
 
     Attributes:
-        r_peak: with sub-sample position.
+        r_peak: with sub-sample position; of one shape always the same place of the beat.
         shape: number of the group of like beats, 0 the largest.
         kind: "N", "V" (another shape, and wide) or "S" (early, of the dominant shape), after AAMI EC57.
+        average: the dominant shape's average beat, (8, samples) in mV at 500 Hz; empty with fewer than two beats.
+        marks: its marks.
     """
 
     r_peak: Floats
@@ -41,9 +43,11 @@ class Beats:
     t_offset: Floats
     shape: NDArray[np.int64]
     kind: NDArray[np.str_]
+    average: Floats
+    marks: Marks
 
 
-def delineate(signal: NDArray[np.floating], rate: float, r_peaks: NDArray[np.floating]) -> Beats:
+def delineate(signal: NDArray[np.floating], rate: float, r_peaks: NDArray[np.floating]) -> Delineation:
     """Mark P, QRS and T of each beat.
 
     Args:
@@ -53,8 +57,9 @@ def delineate(signal: NDArray[np.floating], rate: float, r_peaks: NDArray[np.flo
     """
     prepared = prepare(independent_leads(signal), rate)
     centres = np.clip(np.rint(np.asarray(r_peaks) * RATE).astype(int), 0, prepared.shape[1] - 1)
-    times = np.full((len(centres), 5), np.nan)
-    shape = np.zeros(len(centres), np.int64)
+    times = np.full((len(centres), 6), np.nan)
+    times[:, 0] = r_peaks
+    shape, average, dominant = np.zeros(len(centres), np.int64), np.empty((8, 0)), NO_MARKS
     if len(centres) >= 2:
         rr = float(np.median(np.diff(centres)))
         before = min(round(BEFORE * RATE), int(BEFORE_SHARE * rr))
@@ -64,10 +69,14 @@ def delineate(signal: NDArray[np.floating], rate: float, r_peaks: NDArray[np.flo
         shape = _group(windows[..., before - round(QRS_REACH * RATE) : before + round(QRS_REACH * RATE)])
         for group in range(int(shape.max()) + 1):
             members = np.flatnonzero(shape == group)
-            averaged = windows[members[whole[members]]] if whole[members].any() else windows[members]
-            marks = mark(np.median(averaged, axis=0), averaged, before, rr)
-            times[members] = (centres[members, None] - before + np.array(_values(marks))) / RATE
-    return Beats(np.asarray(r_peaks, np.float64), *times.T, shape, _kinds(np.asarray(r_peaks), times, shape))
+            alike = windows[members[whole[members]]] if whole[members].any() else windows[members]
+            beat = np.median(alike, axis=0)
+            marks = mark(beat, alike, before, rr, _irregularity(np.asarray(r_peaks)))
+            if group == 0:
+                average, dominant = beat, marks
+            times[members] = (centres[members, None] - before + np.array(astuple(marks))) / RATE
+            times[members, 0] = np.asarray(r_peaks)[members] + (marks.r_peak - before) / RATE
+    return Delineation(*times.T, shape, _kinds(times, shape), average, dominant)
 
 
 def prepare(signal: NDArray[np.floating], rate: float) -> Floats:
@@ -108,18 +117,20 @@ def _group(qrs: Floats) -> NDArray[np.int64]:
     return group
 
 
-def _values(marks: Marks) -> tuple[float, ...]:
-    return (marks.p_onset, marks.p_offset, marks.qrs_onset, marks.qrs_offset, marks.t_offset)
-
-
-def _kinds(r_peaks: NDArray[np.floating], times: Floats, shape: NDArray[np.int64]) -> NDArray[np.str_]:
+def _kinds(times: Floats, shape: NDArray[np.int64]) -> NDArray[np.str_]:
+    r_peaks, duration = times[:, 0], times[:, 4] - times[:, 3]
     kinds = np.full(len(r_peaks), "N")
     if len(r_peaks) < 3:
         return kinds
-    duration = times[:, 3] - times[:, 2]
     rr = np.diff(r_peaks)
     early = np.concatenate([[False], rr < PREMATURE * np.median(rr)])
     kinds[(shape > 0) & (duration > WIDE * np.median(duration[shape == 0]))] = "V"
-    if np.median(np.abs(np.diff(rr))) < IRREGULAR * np.median(rr):
+    if _irregularity(r_peaks) < IRREGULAR:
         kinds[early & (kinds == "N")] = "S"
     return kinds
+
+
+def _irregularity(r_peaks: NDArray[np.floating]) -> float:
+    """Median change of RR from beat to beat, as a share of the median RR; 0 with fewer than three beats."""
+    rr = np.diff(r_peaks)
+    return float(np.median(np.abs(np.diff(rr))) / np.median(rr)) if len(rr) > 1 else 0.0

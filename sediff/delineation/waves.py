@@ -29,16 +29,18 @@ P_FIRST, P_LAST = 0.32, 0.004  # s before the QRS's onset
 P_SHARE_OF_RR = 0.45
 P_START, P_END = 0.25, 0.28  # share of P's height
 P_ON_T = 0.03  # s: a wave that begins this long before T's end is flutter's, or cannot be told from T
-P_SHORTEST = 0.05  # s: what is shorter is a pacemaker's spike
+P_SHORTEST, P_LONGEST = 0.05, 0.26  # s: what is shorter is a pacemaker's spike, what is longer drift
 P_LOWEST = 0.012  # mV, root mean square over the leads
-P_CONSISTENCY = 0.6  # median correlation of a beat's segment with that of the others
+P_CONSISTENCY = 0.65  # median correlation of a beat's segment with that of the others
+IRREGULAR, P_CONSISTENCY_IRREGULAR = 0.06, 0.8  # change of RR, as a share of it, from which on more is asked for
 NOT_KNOWN = 0.5  # the consistency of two beats or fewer
 
 
 @dataclass(frozen=True)
 class Marks:
-    """Onsets and ends in samples at `RATE` from the start of an averaged beat; NaN where there is no such wave."""
+    """Places in samples at `RATE` from the start of an averaged beat; NaN where there is no such wave."""
 
+    r_peak: float
     p_onset: float
     p_offset: float
     qrs_onset: float
@@ -46,7 +48,10 @@ class Marks:
     t_offset: float
 
 
-def mark(beat: Beat, beats: Beat, r: int, rr: float) -> Marks:
+NO_MARKS = Marks(*[np.nan] * 6)
+
+
+def mark(beat: Beat, beats: Beat, r: int, rr: float, irregularity: float) -> Marks:
     """Mark one averaged beat.
 
     Args:
@@ -54,13 +59,15 @@ def mark(beat: Beat, beats: Beat, r: int, rr: float) -> Marks:
         beats: (beats, leads, samples), those it is the average of.
         r: the sample of the R peak.
         rr: samples between beats.
+        irregularity: median change of RR from beat to beat, as a share of it.
     """
     qrs_onset, qrs_offset = _qrs(beat, r)
     t_offset = _t_end(beat, r, qrs_onset, qrs_offset, rr)
-    p_onset, p_offset = _p(beat, beats, qrs_onset, rr)
+    needed = P_CONSISTENCY_IRREGULAR if irregularity > IRREGULAR else P_CONSISTENCY
+    p_onset, p_offset = _p(beat, beats, qrs_onset, rr, needed)
     if p_onset < t_offset - rr - _samples(P_ON_T):
         p_onset = p_offset = np.nan
-    return Marks(p_onset, p_offset, qrs_onset, qrs_offset, t_offset)
+    return Marks(_r_peak(beat, qrs_onset, qrs_offset), p_onset, p_offset, qrs_onset, qrs_offset, t_offset)
 
 
 def _qrs(beat: Beat, r: int) -> tuple[int, int]:
@@ -72,6 +79,12 @@ def _qrs(beat: Beat, r: int) -> tuple[int, int]:
     after = speed[r + _samples(0.06) : r + _samples(0.14)]
     onset = _walk(speed, fast[0], -1, max(QRS_START * speed[core].max(), NOISE * _quiet(before)))
     return onset, _walk(speed, fast[-1], 1, max(QRS_END * speed[core].max(), NOISE * _quiet(after)))
+
+
+def _r_peak(beat: Beat, qrs_onset: int, qrs_offset: int) -> float:
+    """The median over the leads of where each is furthest from its level before the QRS."""
+    level = np.median(beat[:, max(0, qrs_onset - 8) : qrs_onset + 1], axis=1, keepdims=True)
+    return qrs_onset + float(np.median(np.abs(beat[:, qrs_onset : qrs_offset + 1] - level).argmax(1)))
 
 
 def _t_end(beat: Beat, r: int, qrs_onset: int, qrs_offset: int, rr: float) -> float:
@@ -90,7 +103,7 @@ def _t_end(beat: Beat, r: int, qrs_onset: int, qrs_offset: int, rr: float) -> fl
     return float(fastest + slow[0] if len(slow) else last)
 
 
-def _p(beat: Beat, beats: Beat, qrs_onset: int, rr: float) -> tuple[float, float]:
+def _p(beat: Beat, beats: Beat, qrs_onset: int, rr: float, consistency: float) -> tuple[float, float]:
     """The hump before the QRS, if it is high enough and the same in each beat (fibrillation's waves are not)."""
     last = qrs_onset - _samples(P_LAST)
     first = max(0, qrs_onset - min(_samples(P_FIRST), int(P_SHARE_OF_RR * rr)))
@@ -100,13 +113,13 @@ def _p(beat: Beat, beats: Beat, qrs_onset: int, rr: float) -> tuple[float, float
     segment = _level(gaussian_filter1d(beat, P_SMOOTHING * RATE, axis=1)[:, first:last])
     height = np.sqrt((segment**2).mean(0))
     peak = int(np.argmax(height * np.sqrt(np.hanning(len(height) + 2)[1:-1])))
-    if height[peak] < P_LOWEST or _consistency(beats[:, :, first:last]) < P_CONSISTENCY:
+    if height[peak] < P_LOWEST or _consistency(beats[:, :, first:last]) < consistency:
         return nothing
     low_before = np.flatnonzero(height[:peak] <= P_START * height[peak])
     low_after = np.flatnonzero(height[peak:] <= P_END * height[peak])
     onset = int(low_before[-1]) if len(low_before) else 0
     offset = peak + int(low_after[0]) if len(low_after) else len(height) - 1
-    if offset - onset < _samples(P_SHORTEST):
+    if not _samples(P_SHORTEST) <= offset - onset <= _samples(P_LONGEST):
         return nothing
     return float(first + onset), float(first + offset)
 
