@@ -76,7 +76,9 @@ def delineate(signal: NDArray[np.floating], rate: float, r_peaks: NDArray[np.flo
                 average, dominant = beat, marks
             times[members] = (centres[members, None] - before + np.array(astuple(marks))) / RATE
             times[members, 0] = np.asarray(r_peaks)[members] + (marks.r_peak - before) / RATE
-    return Delineation(*times.T, shape, _kinds(times, shape), average, dominant)
+    r_peak, p_onset, p_offset, qrs_onset, qrs_offset, t_offset = times.T
+    places = (r_peak, p_onset, p_offset, qrs_onset, qrs_offset, t_offset)
+    return Delineation(*places, shape, _kinds(times, shape), average, dominant)
 
 
 def prepare(signal: NDArray[np.floating], rate: float) -> Floats:

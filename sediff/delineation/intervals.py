@@ -42,7 +42,7 @@ def measure(delineation: Delineation) -> Measurements:
     """Measure the dominant beat of a delineated record."""
     marks, nothing = delineation.marks, np.full(len(LEADS), np.nan)
     if not delineation.average.shape[1]:
-        return Measurements(*[np.nan] * 5, *[nothing] * 5)
+        return Measurements(np.nan, np.nan, np.nan, np.nan, np.nan, *[nothing] * 5)
     onset, offset = int(marks.qrs_onset), int(marks.qrs_offset)
     beat = _twelve(delineation.average)
     beat = beat - np.median(beat[:, max(0, onset - round(LEVEL * RATE)) : onset + 1], axis=1, keepdims=True)
