@@ -8,13 +8,24 @@ from typing import NamedTuple
 from sediff.errors import UserError
 
 UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "’": "'"})
-TOKEN = re.compile(r"\d+(?:[.,]\d+)+|\w+(?:'\w+)?|[.,;!?/\n]")
-# Dots that end no sentence (V.a., 1. Grades, evtl.), and prefixes that are written apart, with a hyphen or together.
-REWRITTEN = (
-    (re.compile(r"\b([a-z])\. ?([a-z])\.(?!\w)", re.IGNORECASE), r"\1\2"),
-    (re.compile(r"\b([123i]+)\.(?= ?grad)", re.IGNORECASE), r"\1"),
-    (re.compile(r"\b(evtl|bzw|ca|wg|vgl)\.", re.IGNORECASE), r"\1"),
-    (re.compile(r"\bnon[ -]+", re.IGNORECASE), "non"),
+TOKEN = re.compile(r"\d+(?:[.,:]\d+)+|\w+(?:'\w+)?|[.,;!?/\n]")
+# What is read in another spelling: "PVC's", the ü that some of PTB-XL's reports have lost (f#r), dots that end no
+# sentence (V.a., 1. Grades, evtl.), A-V, shortened words, and prefixes written apart, with a hyphen or together.
+REWRITTEN = tuple(
+    (re.compile(pattern, re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        (r"(?<=\w)'s\b", ""),
+        (r"#(?=[a-z])", "ue"),
+        (r"\b([a-z])\. ?([a-z])\.(?!\w)", r"\1\2"),
+        (r"\b([as])-(?=[va]\b)", r"\1"),
+        (r"\b([123i]+)\.(?= ?grad)", r"\1 "),
+        (r"\b(intra|supra|)ventr\.", r"\1ventrikulaere "),
+        (r"\b(in|)kompl\.", r"\1komplett "),
+        (r"\bpart\.", "partiell "),
+        (r"\babnrm\b", "abnormality"),
+        (r"\b(evtl|bzw|ca|wg|vgl)\.", r"\1"),
+        (r"\bnon[ -]+", "non"),
+    )
 )
 # English plurals and German endings; at least four letters stay.
 ENDINGS = re.compile(r"^(.{4,}?)(?:er|es|en|em|e|s)+$")

@@ -31,6 +31,27 @@ def test_prefixes_may_be_written_apart():
     assert tokenise("non-specific") == tokenise("nonspecific") == tokenise("non specific")
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("A-V block", ["AV", "block"]),
+        ("S-A", ["SA"]),
+        ("PVC's", ["PVC"]),
+        ("can't", ["can't"]),
+        ("f#r", ["fuer"]),
+        ("#3", ["3"]),
+        ("AV-Block 1.Grades", ["AV", "Block", "1", "Grades"]),
+        ("2:1 block", ["2:1", "block"]),
+        ("T abnrm", ["T", "abnormality"]),
+        ("inkompl. RSB", ["inkomplett", "RSB"]),
+        ("supraventr. Tachykardie", ["supraventrikulaere", "Tachykardie"]),
+        ("normal. Sinus", ["normal", ".", "Sinus"]),
+    ],
+)
+def test_other_spellings(written, read):
+    assert tokenise(written) == read
+
+
 def test_the_longest_phrase_wins_and_words_are_whole():
     phrases = Phrases({"A": ["block"], "B": ["bundle branch block"]}, str.lower)
     assert phrases.all_in(["bundle", "branch", "block", "blockade", "block"]) == ["B", "A"]

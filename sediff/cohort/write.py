@@ -154,7 +154,7 @@ def write_record(path: Path, signal: NDArray[np.int16]) -> None:
 
 
 def _statements(vocabulary: Vocabulary) -> Rows:
-    """PTB-XL's table of statements, written from the project's own vocabulary."""
+    """PTB-XL's table of statements, written from those of the project's vocabulary that PTB-XL has."""
     return [
         {
             "": code,
@@ -164,6 +164,7 @@ def _statements(vocabulary: Vocabulary) -> Rows:
             "diagnostic_subclass": vocabulary[code].subclass or "",
         }
         for code in vocabulary.codes
+        if vocabulary[code].origin == "scp"
     ]
 
 

@@ -7,7 +7,6 @@ is not read again. Only a few hundred recordings are held at once.
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import batched
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +85,8 @@ def parse_shard(job: ParseJob, shard: int) -> int:
         replacing(path) as temporary,
         pq.ParquetWriter(temporary, PARSED, compression="zstd") as writer,
     ):
-        for batch in batched(records, ROWS_PER_GROUP, strict=False):
+        for start in range(0, len(records), ROWS_PER_GROUP):
+            batch = records[start : start + ROWS_PER_GROUP]
             rows = [known.row(r.record_id) or _parse(r, keys[r.record_id], hashes[r.source], job) for r in batch]
             writer.write_table(pa.Table.from_pylist(rows, schema=PARSED), row_group_size=ROWS_PER_GROUP)
     return len(records) - len(known.places)
@@ -99,14 +99,13 @@ class _Known:
         self.places: dict[str, int] = {}
         self.rows: Iterator[tuple[int, dict[str, Any]]] = iter(())
         self.complete = False
-        if path.exists():
-            table = pq.read_table(path, columns=["record_id", "key"])
-            pairs = zip(table["record_id"].to_pylist(), table["key"].to_pylist(), strict=True)
-            self.places = {name: place for place, (name, key) in enumerate(pairs) if keys.get(name) == key}
-            self.complete = len(self.places) == len(keys) == len(table)
-            self.rows = self._read(path)
-        else:
-            self.complete = False
+        if not path.exists():
+            return
+        table = pq.read_table(path, columns=["record_id", "key"])
+        pairs = zip(table["record_id"].to_pylist(), table["key"].to_pylist(), strict=True)
+        self.places = {name: place for place, (name, key) in enumerate(pairs) if keys.get(name) == key}
+        self.complete = len(self.places) == len(keys) == len(table)
+        self.rows = self._read(path)
 
     @staticmethod
     def _read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -29,9 +29,10 @@ COHORT_CODE = tuple(
         "sediff/ecg.py",
         "sediff/phrases.py",
         "sediff/simulator/rhythm.py",
-        "sediff/vocabulary.py",
+        "sediff/vocabulary",
         "knowledge/statements.yaml",
         "knowledge/certainty.yaml",
+        "knowledge/wording.yaml",
     )
 )
 

@@ -120,4 +120,4 @@ def test_a_report_says_what_its_codes_say(name, vocabulary):
     for phrases, axis in ((condition.english, 2), (condition.german, 3)):
         for text in (f"{phrase} {entry[axis]}." for phrase in phrases for entry in AXES):
             found = {finding.code for finding in vocabulary.find(text) if finding.certainty == "present"}
-            assert found == set(condition.statements), text
+            assert found - {"LAD", "RAD"} == set(condition.statements), text  # an axis has a column, and no SCP code

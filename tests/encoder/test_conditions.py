@@ -35,7 +35,7 @@ def test_equal_conditions_give_equal_rows_and_others_other_rows(vocabulary):
     encoded = encode(vocabulary, same, same, Condition("sinus rhythm", 61, "male", 70))
     tokens, mask = conditioner(vocabulary)(encoded)
     assert tokens.shape == (3, TOKENS, 32)
-    assert torch.equal(tokens[0], tokens[1])
+    torch.testing.assert_close(tokens[0], tokens[1])  # rows of a batch may differ in their last bit
     assert not torch.equal(tokens[0], tokens[2])
     assert mask[:, MAX_STATEMENTS:].all()
     assert mask[:, :MAX_STATEMENTS].sum(1).tolist() == [1, 1, 1]
