@@ -1,18 +1,43 @@
 """Flow of the corpus stage: raw recordings to screened records in patient-disjoint splits."""
 
+import shutil
+from pathlib import Path
+
 from flows.inputs import located_sources
-from flows.stage import Context, run
+from flows.runners import runner
+from flows.stage import OWN, Context, run
 from sediff.corpus.build import build_corpus
+from sediff.files import sha256_json
 from sediff.vocabulary import Vocabulary
+
+PARSED = OWN / "parsed"
 
 
 def corpus(context: Context) -> str:
-    """Read every source through wfdb, screen, and write shards."""
-    sources = located_sources(context.params)
-    workers = context.params.runtime.workers
+    """Read what is new or changed through wfdb, screen, measure, and write shards."""
+    params = context.params
     return build_corpus(
-        context.params.corpus, sources, Vocabulary.load(), context.out, context.report, context.work, workers
+        params.corpus,
+        located_sources(params),
+        Vocabulary.load(),
+        context.out,
+        context.report,
+        context.work,
+        _cache(context),
+        runner(params.runtime),
     )
+
+
+def _cache(context: Context) -> Path:
+    """Folder of the recordings parsed by this code under these limits; those of others are dropped."""
+    code = {name: digest for name, digest in context.origin.code.items() if not name.startswith("knowledge")}
+    params = context.params.corpus
+    cache = PARSED / sha256_json([code, params.screening.model_dump(), params.shards])[:16]
+    cache.mkdir(parents=True, exist_ok=True)
+    for other in PARSED.iterdir():
+        if other != cache:
+            shutil.rmtree(other)
+    return cache
 
 
 if __name__ == "__main__":

@@ -55,13 +55,15 @@ def plan() -> None:
 
 
 @app.command()
-def scan() -> None:
+def scan(
+    verify: Annotated[bool, typer.Option("--verify", help="Hash every file, even if size and time are as before.")] = False,
+) -> None:
     """Write the inventory of each source, which `dvc repro` starts from."""
     from sediff.params import Params
     from sediff.pipeline.run import only_run, prepare_sources
 
     with only_run():
-        for line in prepare_sources(Params.load()):
+        for line in prepare_sources(Params.load(), verify):
             typer.echo(line)
 
 
@@ -95,6 +97,9 @@ def fetch(
 @app.command()
 def configure(
     corpus: Annotated[Path | None, typer.Option(help="Folder of a corpus; `virtual` for the built-in one.")] = None,
+    name: Annotated[str | None, typer.Option(help="What the corpus is called; its reader's name by default.")] = None,
+    reader: Annotated[str | None, typer.Option(help="Layout of the folder; told by its files by default.")] = None,
+    add: Annotated[bool, typer.Option("--add", help="Read it beside the corpora that are configured.")] = False,
     sharing: Annotated[str, typer.Option(help="open or restricted: who may see the corpus.")] = "open",
     profile: Annotated[str | None, typer.Option(help="Sizes for a machine: smoke or laptop.")] = None,
     force: Annotated[bool, typer.Option(help="Overwrite keys that were edited.")] = False,
@@ -104,7 +109,7 @@ def configure(
 
     if corpus is None and profile is None:
         raise UserError("Say what to configure: --corpus PATH or --profile NAME.")
-    lines = choose_corpus(corpus, sharing) if corpus is not None else []
+    lines = choose_corpus(corpus, sharing, name, reader, add) if corpus is not None else []
     lines += choose_profile(profile, force) if profile else []
     for line in lines or ["nothing to change"]:
         typer.echo(line)

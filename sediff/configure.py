@@ -5,40 +5,47 @@ from typing import Any, get_args
 
 import yaml
 
-from sediff.corpus.readers.ptb_xl import TABLE
+from sediff.corpus.readers import READERS
 from sediff.errors import UserError
-from sediff.params import PARAMS, set_params
+from sediff.params import PARAMS, Params, set_params
 from sediff.pipeline.run import SETTINGS
 from sediff.sources import VIRTUAL, Sharing, read_local_paths, write_local_path
 
 PROFILES = Path(__file__).parent / "profiles"
-LAYOUTS = {TABLE: "ptb-xl"}
 
 
-def choose_corpus(path: Path, sharing: str) -> list[str]:
-    """Make a folder the one source; its reader is told by its tables.
+def choose_corpus(
+    path: Path, sharing: str = "open", name: str | None = None, reader: str | None = None, add: bool = False
+) -> list[str]:
+    """Make a folder the one source, or with `add` one more; its reader is told by its layout if it is not given.
 
     Raises:
-        UserError: the folder is missing or has no layout that is known.
+        UserError: the folder is missing, has no layout that is known, or the name or the reader is none.
     """
     if sharing not in get_args(Sharing):
         raise UserError(f"--sharing {sharing}: write {' or '.join(get_args(Sharing))}.")
     if str(path) == VIRTUAL:
-        return _set_source(VIRTUAL, "ptb-xl", "open")
+        return _set_source({"name": VIRTUAL, "reader": "ptb-xl", "sharing": "open"}, add)
     if not path.is_dir():
         raise UserError(f"{path} is no folder: give the path of an unpacked corpus.")
-    reader = next((reader for table, reader in LAYOUTS.items() if (path / table).is_file()), None)
+    if reader is not None and reader not in READERS:
+        raise UserError(f"--reader {reader}: write one of {', '.join(READERS)}.")
+    reader = reader or next((known for known, cls in READERS.items() if cls.recognises(path)), None)
     if reader is None:
-        raise UserError(f"{path} holds none of {', '.join(LAYOUTS)}: give the folder in which the corpus's table lies.")
-    before, root = read_local_paths(SETTINGS).get(reader), str(path.resolve())
-    lines = _set_source(reader, reader, sharing)
-    write_local_path(SETTINGS, reader, Path(root))
-    return lines + ([f"{SETTINGS}: {reader} is at {root}"] if root != before else [])
+        raise UserError(f"{path} holds no corpus that a reader knows ({', '.join(READERS)}): check the path.")
+    name, root = name or reader, path.resolve()
+    before = read_local_paths(SETTINGS).get(name)
+    lines = _set_source({"name": name, "reader": reader, "sharing": sharing}, add)
+    write_local_path(SETTINGS, name, root)
+    return lines + ([f"{SETTINGS}: {name} is at {root}"] if str(root) != before else [])
 
 
-def _set_source(name: str, reader: str, sharing: str) -> list[str]:
-    source = f"[{{name: {name}, reader: {reader}, sharing: {sharing}}}]"
-    return [line for line in set_params(PARAMS, [f"corpus.sources={source}"]) if _changes(line)]
+def _set_source(source: dict[str, str], add: bool) -> list[str]:
+    others = [dict(s) for s in Params.load().corpus.sources if s.name != source["name"]] if add else []
+    written = ", ".join(
+        "{" + ", ".join(f"{key}: {value}" for key, value in entry.items()) + "}" for entry in [*others, source]
+    )
+    return [line for line in set_params(PARAMS, [f"corpus.sources=[{written}]"]) if _changes(line)]
 
 
 def choose_profile(name: str, force: bool) -> list[str]:

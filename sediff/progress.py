@@ -20,8 +20,8 @@ def log_line(message: str) -> None:
     tqdm.write(message, file=sys.stderr)
 
 
-def track(items: Iterable[Item], total: int, label: str, log: Log = log_line) -> Iterator[Item]:
-    """Yield items and show how many of `total` are done, the rate and the time left."""
+def track(items: Iterable[Item], total: int | None, label: str, log: Log = log_line) -> Iterator[Item]:
+    """Yield items and show how many are done, the rate and, where the total is known, the time left."""
     if sys.stderr.isatty() or os.environ.get(BARS):
         yield from tqdm(items, total=total, desc=label, file=sys.stderr, leave=False, ncols=80)
         return
@@ -29,7 +29,8 @@ def track(items: Iterable[Item], total: int, label: str, log: Log = log_line) ->
     for done, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
-        if now - last >= SECONDS_BETWEEN_LINES and done < total:
+        if now - last >= SECONDS_BETWEEN_LINES and done != total:
             rate = done / (now - started)
-            log(f"{label}: {done} of {total} ({rate:.3g}/s, {(total - done) / rate:.0f} s left)")
+            left = f", {(total - done) / rate:.0f} s left" if total else ""
+            log(f"{label}: {done}{f' of {total}' if total else ''} ({rate:.3g}/s{left})")
             last = now

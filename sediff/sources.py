@@ -5,24 +5,28 @@ SHA-256 of each file, no times, no absolute path) is what the pipeline depends o
 """
 
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 from pydantic import Field
 
 from sediff.errors import UserError
-from sediff.files import read_json, replacing, sha256_file, write_json
+from sediff.files import replacing, sha256_file
 from sediff.progress import track
 from sediff.section import Section
 
 VIRTUAL = "virtual"  # the name of the corpus that the project simulates itself
 SUFFIXES = frozenset({".hea", ".dat", ".mat", ".csv", ".gz"})
-NOT_READ = frozenset({"records500"})  # PTB-XL's second sampling rate
-SCHEMA = {"path": pl.String, "size": pl.Int64, "sha256": pl.String}
+SCHEMA = pa.schema([("path", pa.string()), ("size", pa.int64()), ("sha256", pa.string())])
+BATCH = 65_536  # rows of an inventory that are held at once
 
 
 Sharing = Literal["open", "restricted"]
@@ -32,7 +36,7 @@ class SourceParams(Section):
     """A raw corpus: who reads it, what it is called and who may see it. Its path is a local setting."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="logical name, first part of each record's id")
-    reader: Literal["ptb-xl"] = Field(description="layout of the folder")
+    reader: str = Field(description="layout of the folder, by the name of its reader")
     sharing: Sharing = "open"
 
 
@@ -84,8 +88,15 @@ def write_local_path(settings: Path, name: str, root: Path) -> None:
         temporary.write_text(yaml.safe_dump({"sources": paths}), encoding="utf-8")
 
 
-def scan(source: Source, cache: Path) -> str:
+def scan(source: Source, cache: Path, ignored: frozenset[str] = frozenset(), verify: bool = False) -> str:
     """Write the source's inventory; a file whose size and time are as in `cache` is not read again.
+
+    Files stream from the folder through a small database to the inventory, so memory does not grow with them.
+
+    Args:
+        cache: database of path, size, modification time and hash of each file.
+        ignored: names of folders that the source's reader does not read.
+        verify: read and hash every file, whatever its size and time say.
 
     Returns:
         One line that says what is there.
@@ -93,37 +104,64 @@ def scan(source: Source, cache: Path) -> str:
     Raises:
         UserError: the folder holds no file that a reader could use.
     """
-    known = read_json(cache) if cache.exists() else {}
-    found = sorted(_files(source.root))
-    if not found:
-        raise UserError(f"{source.root} holds no recordings (.hea, .dat) or tables (.csv): check the path.")
-    seen, rows, read = {}, [], 0
-    for path in track(found, len(found), f"scan of {source.name}: files"):
-        name = path.relative_to(source.root).as_posix()
-        stat = path.stat()
-        size, modified, digest = known.get(name, (None, None, ""))
-        if (size, modified) != (stat.st_size, stat.st_mtime_ns):
-            digest, read = sha256_file(path), read + 1
-        seen[name] = (stat.st_size, stat.st_mtime_ns, digest)
-        rows.append((name, stat.st_size, digest))
-    write_json(cache, seen)
-    inventory = pl.DataFrame(rows, schema=SCHEMA, orient="row").sort("path")
-    if not (source.inventory.exists() and pl.read_parquet(source.inventory).equals(inventory)):
-        with replacing(source.inventory) as temporary:
-            inventory.write_parquet(temporary)
-    return f"{source.name}: {len(rows)} files, {read} of them new or changed"
+    read = count = 0
+    with closing(_open(cache)) as known:
+        known.execute("UPDATE files SET seen = 0")
+        for path in track(_files(source.root, ignored), None, f"scan of {source.name}: files"):
+            name, stat = path.relative_to(source.root).as_posix(), path.stat()
+            found = known.execute("SELECT size, modified FROM files WHERE path = ?", (name,)).fetchone()
+            if verify or found != (stat.st_size, stat.st_mtime_ns):
+                row = (name, stat.st_size, stat.st_mtime_ns, sha256_file(path))
+                known.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, 1)", row)
+                read += 1
+            else:
+                known.execute("UPDATE files SET seen = 1 WHERE path = ?", (name,))
+            count += 1
+        known.execute("DELETE FROM files WHERE seen = 0")
+        known.commit()
+        if not count:
+            raise UserError(f"{source.root} holds no recordings (.hea, .dat, .mat) or tables (.csv): check the path.")
+        _write_inventory(known, source.inventory)
+    return f"{source.name}: {count} files, {read} of them new or changed"
 
 
-def inventory_hashes(source: Source) -> dict[str, str]:
-    """SHA-256 of each file of a source by its relative path, as it was scanned.
+def _open(cache: Path) -> sqlite3.Connection:
+    """The database, a new one where it is missing or no database; the journal makes a kill harmless."""
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    for attempt in (1, 2):
+        known = sqlite3.connect(cache)
+        try:
+            columns = "path TEXT PRIMARY KEY, size INTEGER, modified INTEGER, sha256 TEXT, seen INTEGER"
+            known.execute(f"CREATE TABLE IF NOT EXISTS files ({columns}) WITHOUT ROWID")
+        except sqlite3.DatabaseError:
+            known.close()
+            if attempt == 2:
+                raise
+            cache.unlink()
+        else:
+            return known
+    raise AssertionError
+
+
+def _write_inventory(known: sqlite3.Connection, inventory: Path) -> None:
+    """Write the rows in the order of their paths; an inventory that says the same stays untouched."""
+    rows = known.execute("SELECT path, size, sha256 FROM files ORDER BY path")
+    with replacing(inventory) as temporary, pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
+        while batch := rows.fetchmany(BATCH):
+            columns = zip(*batch, strict=True)
+            writer.write_table(pa.table(dict(zip(SCHEMA.names, map(list, columns), strict=True)), SCHEMA))
+
+
+def hashes_of(source: Source, names: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of some of a source's files by their relative paths, as they were scanned.
 
     Raises:
         UserError: the source has not been scanned.
     """
     if not source.inventory.is_file():
         raise UserError(f"{source.inventory} is missing: run `sediff scan`, which makes it.")
-    inventory = pl.read_parquet(source.inventory)
-    return dict(zip(inventory["path"], inventory["sha256"], strict=True))
+    wanted = pl.scan_parquet(source.inventory).filter(pl.col("path").is_in(list(names)))
+    return dict(wanted.select("path", "sha256").collect(engine="streaming").rows())
 
 
 def check_unchanged(source: Source, hashes: Mapping[str, str], names: Iterable[str]) -> None:
@@ -138,12 +176,12 @@ def check_unchanged(source: Source, hashes: Mapping[str, str], names: Iterable[s
             raise UserError(f"{path} changed since it was scanned: run `sediff scan`, or `sediff run`, again.")
 
 
-def _files(root: Path) -> Iterator[Path]:
+def _files(root: Path, ignored: frozenset[str]) -> Iterator[Path]:
     """Files that a reader could use; links to folders are not followed, links to files must stay inside."""
     real_root = root.resolve()
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if name not in NOT_READ)
-        for name in names:
+        folders[:] = sorted(name for name in folders if name not in ignored)
+        for name in sorted(names):
             path = Path(folder) / name
             if path.suffix not in SUFFIXES or not path.is_file():
                 continue

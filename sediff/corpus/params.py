@@ -2,8 +2,9 @@
 
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from sediff.corpus.readers import READERS
 from sediff.section import Items, Section
 from sediff.sources import SourceParams
 
@@ -38,7 +39,15 @@ class CorpusParams(Section):
     sources: Items[SourceParams] = Field(min_length=1)
     folds: FoldParams = FoldParams()
     screening: ScreeningParams = ScreeningParams()
+    @field_validator("sources")
+    @classmethod
+    def _known_readers(cls, sources: tuple[SourceParams, ...]) -> tuple[SourceParams, ...]:
+        for source in sources:
+            if source.reader not in READERS:
+                raise ValueError(f"there is no reader {source.reader}: there are {', '.join(READERS)}")
+        return sources
+
     min_likelihood: float = Field(
-        50.0, ge=0, le=100, description="a statement counts from this likelihood on; 0 means unstated and counts"
+        50.0, ge=0, le=100, description="from this likelihood on an SCP statement is present; 0, unstated, too"
     )
     shards: int = Field(16, ge=1, le=4096, description="files of records; a patient's hash chooses one")

@@ -14,6 +14,21 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 MOST_FREQUENT = 24
+INTERVALS = ("pr", "qrs_duration", "qt", "qtcf")
+COLUMNS = (
+    "patient_id",
+    "source",
+    "split",
+    "age",
+    "sex",
+    "statements",
+    "uncertain",
+    "unmapped",
+    "report_language",
+    "repairs",
+    "heart_rate",
+    *INTERVALS,
+)
 
 
 def summarise(out: Path, report: Path) -> dict[str, Any]:
@@ -23,7 +38,7 @@ def summarise(out: Path, report: Path) -> dict[str, Any]:
         out: the stage's folder with `records/` and `quarantine.parquet`.
         report: folder that gets `plots/corpus.png`.
     """
-    records = read_columns(out / "records")
+    records = read_columns(out / "records", COLUMNS)
     quarantine = pl.read_parquet(out / "quarantine.parquet")
     statements = Counter(records["statements"].explode().drop_nulls().to_list())
     _draw(records, statements, report / "plots" / "corpus.png")
@@ -38,6 +53,10 @@ def summarise(out: Path, report: Path) -> dict[str, Any]:
         "age": _quartiles(records["age"]),
         "heart_rate": _quartiles(records["heart_rate"]),
         "statements": dict(sorted(statements.items())),
+        "uncertain": dict(sorted(Counter(records["uncertain"].explode().drop_nulls().to_list()).items())),
+        "repairs": dict(sorted(Counter(records["repairs"].explode().drop_nulls().to_list()).items())),
+        "report_languages": dict(sorted(Counter(language or "unknown" for language in records["report_language"]).items())),
+        "intervals": {name: _quartiles(records[name]) for name in INTERVALS},
         "unmapped": dict(sorted(Counter(records["unmapped"].explode().drop_nulls().to_list()).items())),
     }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sediff.cohort.write import write_cohort
+from sediff.corpus.readers import READERS
 from sediff.errors import UserError
 from sediff.files import read_json, sha256_json, write_json
 from sediff.lineage.fingerprint import content_hash
@@ -37,8 +38,11 @@ COHORT_CODE = tuple(
 )
 
 
-def prepare_sources(params: Params) -> list[str]:
-    """Simulate the virtual cohort where it is asked for and not there, and scan every source."""
+def prepare_sources(params: Params, verify: bool = False) -> list[str]:
+    """Simulate the virtual cohort where it is asked for and not there, and scan every source.
+
+    `verify` hashes every file again, whatever its size and time say.
+    """
     lines = []
     if any(source.name == VIRTUAL for source in params.corpus.sources):
         lines += _prepare_cohort(params)
@@ -46,7 +50,9 @@ def prepare_sources(params: Params) -> list[str]:
     INVENTORIES.mkdir(parents=True, exist_ok=True)
     for stray in set(INVENTORIES.glob("*.parquet")) - {source.inventory for source in wanted}:
         stray.unlink()
-    return lines + [scan(source, OWN / "scan" / f"{source.name}.json") for source in wanted]
+    return lines + [
+        scan(source, OWN / "scan" / f"{source.name}.sqlite", READERS[source.reader].ignored, verify) for source in wanted
+    ]
 
 
 def _prepare_cohort(params: Params) -> list[str]:
