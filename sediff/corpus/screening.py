@@ -125,6 +125,7 @@ REPAIRS = {
     "limb_leads_derived": "III, aVR, aVL or aVF was missing and follows from I and II",
     "samples_interpolated": "missing samples filled in on a straight line",
     "cropped": "longer than 10 s, the first 10 s kept",
+    "gain_replaced": "the source's headers are known to give wrong gains, the reader's gain taken",
     "date_dropped": "a date in the header that is not in WFDB's form left out",
 }
 

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import gcd
 from pathlib import Path
@@ -58,7 +58,7 @@ def read_waveform(root: Path, record: RawRecord, hashes: Mapping[str, str], limi
     header_name, signal_name = record.files
     header_file = Path(header_name).name
     content = _content(root, header_name, hashes, MAX_HEADER, "bad_header")
-    header = parse_header(content, header_file, Path(signal_name).name)
+    header = _with_gain(parse_header(content, header_file, Path(signal_name).name), record.gain)
     samples = _decode(header, _content(root, signal_name, hashes, MAX_SIGNAL, "bad_signal"), Path(signal_name).name)
     _check_sampling(header, record)
     columns, repairs = _columns(header)
@@ -150,6 +150,14 @@ def _decode(header: Header, content: bytes, name: str) -> list[NDArray[np.intege
         )
     except SIGNAL_ERRORS as error:
         raise UnusableError("bad_signal", f"{name}: {error}") from None
+
+
+def _with_gain(header: Header, gain: float | None) -> Header:
+    """The header with the reader's gain where it has one that differs."""
+    if gain is None or all(channel.gain == gain and not channel.baseline for channel in header.channels):
+        return header
+    channels = tuple(replace(channel, gain=gain, baseline=0, unit="mV") for channel in header.channels)
+    return replace(header, channels=channels, repairs=(*header.repairs, "gain_replaced"))
 
 
 def _check_sampling(header: Header, record: RawRecord) -> None:

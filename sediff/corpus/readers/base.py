@@ -24,6 +24,7 @@ class RawRecord:
         axis: the source's code of the heart's axis, "" where it has none.
         stages: the source's infarction stages, as it writes them.
         rate: Hz that the layout promises; None where it promises none.
+        gain: units of the ADC a mV, with a baseline of zero, where a source's headers are known to be wrong.
         suffix: of the signal file.
     """
 
@@ -43,6 +44,7 @@ class RawRecord:
     stages: tuple[str, ...] = ()
     human_validated: bool = False
     rate: float | None = None
+    gain: float | None = None
     suffix: str = ".dat"
 
     @property

@@ -1,5 +1,9 @@
 """LUDB's layout (PhysioNet 1.0.1): `data/<n>.{hea,dat}` at 500 Hz; age, sex and diagnoses are comments of the header.
 
+The headers' gains are no calibration: they scale each lead of each record to a range of 1 mV, and the limb leads then
+contradict each other by 0.1 to 1 mV. The samples as they are fulfil the identities to half a unit, and their ranges
+are those of PTB-XL if a unit is 1 µV (medians of 1.1 mV in II, 2.3 mV in V4). So that is the gain here, a repair.
+
 The delineations (`data/<n>.i`, …) are not read here: `benchmarks/delineation.py` scores the project's own by them.
 """
 
@@ -12,6 +16,7 @@ from sediff.corpus.readers.comments import lines_after, person, read_header
 from sediff.corpus.readers.folders import find_headers
 
 TABLE = "ludb.csv"
+GAIN = 1000  # units of the ADC a mV
 
 
 class LudbReader:
@@ -39,4 +44,4 @@ class LudbReader:
         age, sex = person(comments)
         record_id = f"{self.name}/{path.relative_to('data').as_posix()}"
         lines = tuple(lines_after(comments, "<diagnoses>"))
-        return RawRecord(record_id, record_id, self.name, path, age=age, sex=sex, lines=lines, rate=500)
+        return RawRecord(record_id, record_id, self.name, path, age=age, sex=sex, lines=lines, rate=500, gain=GAIN)
