@@ -30,6 +30,14 @@ class ScreeningParams(Section):
     max_amplitude_mv: float = Field(8.0, gt=0, description="largest absolute value")
     flat_range_mv: float = Field(0.02, ge=0, description="a lead whose range is smaller is flat")
     max_limb_lead_residual_mv: float = Field(0.05, gt=0, description="largest departure from the limb-lead identities")
+    max_missing_share: float = Field(
+        0.0, ge=0, lt=1, description="share of a lead's samples that may be missing and are interpolated"
+    )
+    clipped_s: float = Field(0.05, gt=0, description="s; a lead that stays at its own extreme for so long is clipped")
+    clipped_from_mv: float = Field(1.0, ge=0, description="mV; flat tops of smaller waves are left alone")
+    reversal_correlation: float = Field(
+        0.8, gt=0, le=1, description="limb electrodes are swapped where I or II and V6 are as opposed as this; 1: never"
+    )
     min_beats: int = Field(3, ge=2, description="fewer R peaks cannot be worked with")
 
 

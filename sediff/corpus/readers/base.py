@@ -23,6 +23,8 @@ class RawRecord:
         report: free text.
         axis: the source's code of the heart's axis, "" where it has none.
         stages: the source's infarction stages, as it writes them.
+        rate: Hz that the layout promises; None where it promises none.
+        gain: units of the ADC a mV, with a baseline of zero, where a source's headers are known to be wrong.
         suffix: of the signal file.
     """
 
@@ -41,6 +43,8 @@ class RawRecord:
     axis: str = ""
     stages: tuple[str, ...] = ()
     human_validated: bool = False
+    rate: float | None = None
+    gain: float | None = None
     suffix: str = ".dat"
 
     @property
@@ -64,7 +68,8 @@ class Reader(Protocol):
     """Lists the records of one layout.
 
     Attributes:
-        tables: files beside the recordings that it reads; the first tells the layout, and must be there.
+        tables: files beside the recordings that it reads; the first tells the layout, and must be there. None where
+            the recordings' headers say all.
         ignored: folders that it does not read.
     """
 

@@ -2,17 +2,14 @@
 
 import ast
 import math
-from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar
-
-import polars as pl
-from polars.exceptions import PolarsError
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
 
 from sediff.corpus.readers.base import RawRecord, Rejection
-from sediff.errors import UserError
+from sediff.corpus.readers.tables import Row, inside, integer, read_records
 
 TABLE = "ptbxl_database.csv"
-COLUMNS = ("ecg_id", "patient_id", "scp_codes", "filename_lr")
 OLDEST = 89.0  # older and unknown ages are 300: a code, not an age
 SEXES = {0: "male", 1: "female"}
 
@@ -21,78 +18,65 @@ class PtbXlReader:
     """Reads the 100 Hz records of a PTB-XL folder."""
 
     tables: ClassVar[tuple[str, ...]] = (TABLE,)
+    ignored: ClassVar[frozenset[str]] = frozenset({"records500"})
+    folder: ClassVar[str] = "records100"
+    column: ClassVar[str] = "filename_lr"
+    rate: ClassVar[float] = 100
 
     def __init__(self, name: str, root: Path) -> None:
         self.name = name
         self.table = root / TABLE
 
-    def records(self) -> tuple[list[RawRecord], list[Rejection]]:
+    @classmethod
+    def recognises(cls, root: Path) -> bool:
+        """See `Reader.recognises`; a folder with the other rate's records only is the other reader's."""
+        others = any((root / name).is_dir() for name in cls.ignored)
+        return (root / TABLE).is_file() and ((root / cls.folder).is_dir() or not others)
+
+    def records(self) -> Iterator[RawRecord | Rejection]:
         """See `Reader.records`."""
-        records, rejections, seen = [], [], set()
-        for number, row in enumerate(self._rows(), start=2):
-            try:
-                record = self._record(row)
-                if record.record_id in seen:
-                    raise ValueError(f"ecg_id {row['ecg_id']} stands twice")
-            except (ValueError, TypeError, SyntaxError, ArithmeticError, RecursionError, MemoryError) as error:
-                detail = f"{TABLE} line {number}: {error}"
-                rejections.append(Rejection(self.name, f"{self.name}/line-{number}", TABLE, "bad_table_row", detail))
-                continue
-            seen.add(record.record_id)
-            records.append(record)
-        return records, rejections
+        return read_records(self.name, self.table, ("ecg_id", "patient_id", "scp_codes", self.column), self._record)
 
-    def _rows(self) -> list[dict[str, Any]]:
-        if not self.table.is_file():
-            raise UserError(f"{self.table} is missing: point the source at the folder that holds {TABLE}.")
-        try:
-            table = pl.read_csv(self.table, infer_schema_length=0)
-        except (PolarsError, OSError) as error:
-            first_line = str(error).splitlines()[0]
-            raise UserError(
-                f"{self.table} cannot be read as CSV in UTF-8 ({first_line}): mend or replace it."
-            ) from None
-        missing = [column for column in COLUMNS if column not in table.columns]
-        if missing:
-            raise UserError(f"{self.table} has no column {', '.join(missing)}: is it PTB-XL's table?")
-        return table.to_dicts()
-
-    def _record(self, row: dict[str, Any]) -> RawRecord:
-        number = _integer(row, "ecg_id")
-        codes = ast.literal_eval(row["scp_codes"] or "{}")
-        if not isinstance(codes, dict):
-            raise ValueError("scp_codes is no mapping")
-        fold = row.get("strat_fold")
+    def _record(self, row: Row) -> RawRecord:
+        sex, fold = row.get("sex"), row.get("strat_fold")
         return RawRecord(
-            record_id=f"{self.name}/{number:05d}",
-            patient_id=f"{self.name}/{_integer(row, 'patient_id'):05d}",
+            record_id=f"{self.name}/{integer(row, 'ecg_id'):05d}",
+            patient_id=f"{self.name}/{integer(row, 'patient_id'):05d}",
             source=self.name,
-            path=_inside(row["filename_lr"]),
-            recorded_at=(row.get("recording_date") or "").replace(" ", "T"),
-            fold=None if fold in (None, "") else int(float(fold)),
-            age=_age(row.get("age")),
-            sex=None if row.get("sex") in (None, "") else SEXES.get(int(float(row["sex"]))),
-            statements={str(code): float(likelihood) for code, likelihood in sorted(codes.items())},
-            report=row.get("report") or "",
+            path=inside(row[self.column]),
+            recorded_at=row.get("recording_date", "").replace(" ", "T"),
+            fold=integer(row, "strat_fold") if fold else None,
+            age=_age(row.get("age", "")),
+            sex=SEXES.get(integer(row, "sex")) if sex else None,
+            scp=_codes(row["scp_codes"]),
+            report=row.get("report", ""),
+            axis=row.get("heart_axis", ""),
+            stages=tuple(filter(None, (row.get(f"infarction_stadium{n}", "") for n in (1, 2)))),
             human_validated=row.get("validated_by_human") == "True",
+            rate=self.rate,
         )
 
 
-def _integer(row: dict[str, Any], column: str) -> int:
-    try:
-        return int(float(row[column]))
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{column} is {row[column]!r}, not a number") from None
+class PtbXl500Reader(PtbXlReader):
+    """Reads the 500 Hz records of a PTB-XL folder."""
+
+    ignored: ClassVar[frozenset[str]] = frozenset({"records100"})
+    folder: ClassVar[str] = "records500"
+    column: ClassVar[str] = "filename_hr"
+    rate: ClassVar[float] = 500
 
 
-def _age(text: str | None) -> float | None:
+def _codes(text: str) -> dict[str, float]:
+    """`{'NORM': 100.0, 'SR': 0.0}`, sorted by code."""
+    codes = ast.literal_eval(text or "{}")
+    if not isinstance(codes, dict):
+        raise ValueError("scp_codes is no mapping")
+    likelihoods = {str(code): float(likelihood) for code, likelihood in codes.items()}
+    if not all(math.isfinite(likelihood) for likelihood in likelihoods.values()):
+        raise ValueError("scp_codes holds a likelihood that is no number")
+    return dict(sorted(likelihoods.items()))
+
+
+def _age(text: str) -> float | None:
     age = float(text) if text else math.nan
     return age if 0 <= age <= OLDEST else None
-
-
-def _inside(text: str | None) -> Path:
-    """The record's path, refused if it could leave the source's folder."""
-    path = PurePosixPath(text or "")
-    if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in str(path) or "\0" in str(path):
-        raise ValueError(f"filename_lr {text!r} is no path inside the source")
-    return Path(path)

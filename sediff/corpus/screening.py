@@ -1,0 +1,154 @@
+"""Screening of a signal: named rules, each a small function that says what it found.
+
+A rule never changes the signal. What is repaired before (`waveform.py`) is named in a column of the record.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sediff.corpus.params import ScreeningParams
+from sediff.ecg import LEADS, limb_lead_residual
+
+Signal = NDArray[np.float64]
+
+SLOPE_LAG = 0.04  # s: differences over it keep QRS and T and drop what wanders
+REVERSALS = {"I": "the arms", "II": "the right arm and the left leg"}  # the lead that stands on its head
+
+
+class UnusableError(ValueError):
+    """A recording that cannot be used: `reason` is the rule's name, `detail` what was found."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+def amplitude(signal: Signal, rate: float, limits: ScreeningParams) -> str:
+    """The largest absolute value, where it is beyond `max_amplitude_mv`."""
+    largest = np.abs(signal).max(axis=1)
+    lead = int(largest.argmax())
+    if largest[lead] <= limits.max_amplitude_mv:
+        return ""
+    return f"{largest[lead]:.2f} mV in lead {LEADS[lead]}, above {limits.max_amplitude_mv:g} mV"
+
+
+def flat_lead(signal: Signal, rate: float, limits: ScreeningParams) -> str:
+    """Leads whose range is under `flat_range_mv`."""
+    ranges = np.ptp(signal, axis=1)
+    flat = ranges < limits.flat_range_mv
+    if not flat.any():
+        return ""
+    return f"lead {_names(flat)}: a range of {ranges[flat].max():.3f} mV, under {limits.flat_range_mv:g} mV"
+
+
+def clipped(signal: Signal, rate: float, limits: ScreeningParams) -> str:
+    """Leads that stay at their own extreme for `clipped_s`: an amplifier at its end repeats one value.
+
+    Leads that never leave ±`clipped_from_mv` are left out, since coarse steps give small waves flat tops.
+    """
+    run = max(round(limits.clipped_s * rate), 2)
+    for extreme, sign in ((signal.max(axis=1), 1), (signal.min(axis=1), -1)):
+        at_end = signal == extreme[:, None]
+        for lead in np.flatnonzero((at_end.sum(axis=1) >= run) & (sign * extreme >= limits.clipped_from_mv)):
+            longest = _longest_run(at_end[lead])
+            if longest >= run:
+                return f"lead {LEADS[lead]} stays at {extreme[lead]:.3f} mV for {longest / rate:.2f} s"
+    return ""
+
+
+def limb_leads(signal: Signal, rate: float, limits: ScreeningParams) -> str:
+    """Departure from Einthoven's law and Goldberger's leads beyond `max_limb_lead_residual_mv`."""
+    residual = np.abs(limb_lead_residual(signal)).max(axis=1)
+    worst = int(residual.argmax())
+    if residual[worst] <= limits.max_limb_lead_residual_mv:
+        return ""
+    return f"lead {LEADS[2 + worst]} contradicts I and II by {residual[worst]:.3f} mV"
+
+
+def reversed_leads(signal: Signal, rate: float, limits: ScreeningParams) -> str:
+    """Limb electrodes that were swapped, which the identities cannot show.
+
+    With the arms swapped, I stands on its head and aVR and aVL change places; with the right arm and the left leg
+    swapped, II does. V6 looks in nearly the same direction as I and II and takes no part in the swap: its slopes and
+    theirs then have a correlation near -1. (Correlation with V6 and the sign of whole beats are the usual criteria:
+    Batchvarov et al., Europace 2007; Jekova et al., Physiol Meas 2016.)
+    """
+    if limits.reversal_correlation >= 1:
+        return ""
+    lag = max(round(SLOPE_LAG * rate), 1)
+    slopes = signal[[LEADS.index("I"), LEADS.index("II"), LEADS.index("V6")], lag:]
+    slopes = slopes - signal[[LEADS.index("I"), LEADS.index("II"), LEADS.index("V6")], :-lag]
+    norms = np.sqrt(np.einsum("ij,ij->i", slopes, slopes))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlations = slopes[:2] @ slopes[2] / (norms[:2] * norms[2])
+    for lead, correlation in zip(REVERSALS, correlations, strict=True):
+        if correlation < -limits.reversal_correlation:
+            return f"{REVERSALS[lead]} look swapped: leads {lead} and V6 have a correlation of {correlation:.2f}"
+    return ""
+
+
+# In the order in which they are asked; the first that finds something names the reason.
+CHECKS: dict[str, Callable[[Signal, float, ScreeningParams], str]] = {
+    check.__name__: check for check in (amplitude, flat_lead, clipped, limb_leads, reversed_leads)
+}
+
+# All that can end a recording between its row in a table and its signal.
+RULES = {
+    "bad_table_row": "a row of the source's table cannot be read, or its id stands twice",
+    "unsafe_path": "a path or link that leads out of the source's folder, in a circle or to no plain name",
+    "unreadable_folder": "a folder that cannot be listed",
+    "missing_file": "the header or the signal is not there, is no file, or was not there at the scan",
+    "changed_file": "a file is another than at the scan",
+    "bad_header": "the header breaks WFDB's syntax or contradicts itself",
+    "too_large": "the header declares more samples than are ever read",
+    "unsupported": "several segments, files or samples a frame, a skew, or a format that is not decoded",
+    "sampling_rate": "under 100 Hz, no whole number, or not what the layout promises",
+    "too_short": "shorter than 10 s",
+    "bad_signal": "the signal has another size than its header says, or cannot be decoded",
+    "missing_lead": "a lead that cannot be derived is missing, or stands twice",
+    "unknown_unit": "a unit that is no voltage",
+    "no_gain": "a gain of zero: not calibrated",
+    "checksum": "a lead's sum is not the one in its header",
+    "nan": "a larger share of samples is marked as missing than is filled in",
+    "amplitude": "a value beyond the limit",
+    "flat_lead": "a lead that does not move",
+    "clipped": "a lead that stays at its own extreme",
+    "limb_leads": "limb leads that contradict each other",
+    "reversed_leads": "limb electrodes that look swapped",
+}
+
+REPAIRS = {
+    "leads_reordered": "leads stored in another order",
+    "extra_leads_dropped": "leads beyond the twelve left out",
+    "limb_leads_derived": "III, aVR, aVL or aVF was missing and follows from I and II",
+    "samples_interpolated": "missing samples filled in on a straight line",
+    "cropped": "longer than 10 s, the first 10 s kept",
+    "gain_replaced": "the source's headers are known to give wrong gains, the reader's gain taken",
+    "date_dropped": "a date in the header that is not in WFDB's form left out",
+}
+
+
+def screen(signal: Signal, rate: float, limits: ScreeningParams) -> None:
+    """Ask every rule of `CHECKS`.
+
+    Args:
+        signal: (12, samples), mV, finite, standard order.
+        rate: Hz.
+
+    Raises:
+        UnusableError: with the name of the first rule that finds something.
+    """
+    for name, check in CHECKS.items():
+        if found := check(signal, rate, limits):
+            raise UnusableError(name, found)
+
+
+def _names(chosen: NDArray[np.bool_]) -> str:
+    return ", ".join(np.array(LEADS)[chosen])
+
+
+def _longest_run(marks: NDArray[np.bool_]) -> int:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], marks.astype(np.int8), [0]])))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
