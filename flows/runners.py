@@ -1,6 +1,8 @@
 """Where shards are worked on: processes of this machine, or a Dask or Ray cluster through Prefect's task runners."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from sediff.corpus.build import Runner, in_processes
 from sediff.errors import UserError
@@ -20,33 +22,35 @@ def runner(params: RuntimeParams) -> Runner:
 
 def _through_prefect(params: RuntimeParams) -> Runner:
     from prefect import flow, task
-    from prefect.task_runners import TaskRunner
 
-    task_runner: TaskRunner = _task_runner(params)
+    task_runner = _task_runner(params)
 
     def run(function: Callable[[int], int], shards: Sequence[int]) -> Iterator[int]:
-        @flow(name="shards", task_runner=task_runner)
-        def shards_flow() -> list[int]:
-            futures = task(function_of_shard).map(shards)
-            return futures.result()
-
-        def function_of_shard(shard: int) -> int:
+        def work_on(shard: int) -> int:
             return function(shard)
 
-        yield from shards_flow()
+        @flow(name="shards", task_runner=task_runner)
+        def all_shards() -> list[int]:
+            return list(task(name="shard")(work_on).map(shards).result())
+
+        yield from all_shards()
 
     return run
 
 
-def _task_runner(params: RuntimeParams):  # noqa: ANN202
+def _task_runner(params: RuntimeParams) -> Any:
+    """Prefect's runner: a cluster of `runtime.workers` here, or that of DASK_SCHEDULER_ADDRESS or RAY_ADDRESS."""
     try:
         if params.runner == "dask":
             from prefect_dask import DaskTaskRunner
 
-            return DaskTaskRunner(cluster_kwargs={"n_workers": params.workers, "threads_per_worker": 1})
+            address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+            local = {"n_workers": params.workers, "threads_per_worker": 1}
+            return DaskTaskRunner(address=address) if address else DaskTaskRunner(cluster_kwargs=local)
         from prefect_ray import RayTaskRunner
 
-        return RayTaskRunner(init_kwargs={"num_cpus": params.workers})
+        address = os.environ.get("RAY_ADDRESS")
+        return RayTaskRunner(address=address) if address else RayTaskRunner(init_kwargs={"num_cpus": params.workers})
     except ImportError:
         raise UserError(
             f"runtime.runner is {params.runner}: install it with `pip install -e .[{params.runner}]`, or set processes."

@@ -56,7 +56,9 @@ def plan() -> None:
 
 @app.command()
 def scan(
-    verify: Annotated[bool, typer.Option("--verify", help="Hash every file, even if size and time are as before.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Hash every file, even if size and time are as before.")
+    ] = False,
 ) -> None:
     """Write the inventory of each source, which `dvc repro` starts from."""
     from sediff.params import Params

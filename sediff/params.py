@@ -42,7 +42,7 @@ class RuntimeParams(Section):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = Field(2, ge=1, le=1024, description="processes that read recordings")
-    runner: Literal["processes", "dask", "ray"] = Field("processes", description="where they are: dask and ray are extras")
+    runner: Literal["processes", "dask", "ray"] = Field("processes", description="dask and ray are extras")
     stage_time_limit: float = Field(4 * 3600, gt=0, description="s, after which a stage's processes are ended")
     server_start_limit: float = Field(120, gt=0, description="s that the loopback Prefect server has to come up")
     llm_base_url: str = Field("", description="OpenAI-compatible endpoint; empty: the offline distiller")

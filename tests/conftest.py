@@ -29,11 +29,11 @@ def cohort(tmp_path_factory, vocabulary) -> Path:
 
 @pytest.fixture
 def scanned(tmp_path):
-    """Scan a folder as the source `virtual`."""
+    """Scan a folder as a source, `virtual` if nothing else is said."""
 
-    def scanned(root: Path) -> Source:
-        source = Source("virtual", "ptb-xl", "open", root, tmp_path / "sources/virtual.parquet")
-        scan(source, tmp_path / "scan.json")
+    def scanned(root: Path, name: str = "virtual", reader: str = "ptb-xl") -> Source:
+        source = Source(name, reader, "open", root, tmp_path / f"sources/{name}.parquet")
+        scan(source, tmp_path / f"scan/{name}.sqlite")
         return source
 
     return scanned

@@ -37,7 +37,7 @@ def sediff(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (("run", "--set", "diffusion.steps=many"), "diffusion.steps is 'many', but"),
         (("run", "nonsense"), "There is no stage nonsense: the stages are"),
         (("configure", "--corpus", "/does/not/exist"), "/does/not/exist is no folder"),
-        (("configure", "--corpus", "."), "holds none of ptbxl_database.csv"),
+        (("configure", "--corpus", "."), "holds no corpus that a reader knows"),
         (("configure", "--profile", "huge"), "There is no profile huge: there are laptop, smoke."),
         (("configure",), "Say what to configure"),
         (("fetch", "mitdb", "mine"), "There is no corpus mitdb to fetch: there are ptb-xl, ludb, mimic-iv-ecg."),

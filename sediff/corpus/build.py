@@ -153,7 +153,8 @@ def _assemble(
     )  # fmt: skip
     usable = judged.filter(pl.col("reason").is_null())
     if len(usable):
-        _write(usable.select(*(n for n in LISTED.names if n not in NOT_KEPT), "split"), parsed_path(cache, shard), shard, out)
+        rows = _joined(usable.to_arrow(), parsed_path(cache, shard))
+        _write(_regrouped(rows), out / f"shard-{shard:04d}.parquet")
     return judged.filter(pl.col("reason").is_not_null()).select(REJECTED.names)
 
 
@@ -167,30 +168,31 @@ def _check_patients(listed: pl.DataFrame) -> None:
         )
 
 
-def _write(usable: pl.DataFrame, parsed: Path, shard: int, out: Path) -> None:
-    """Stream the rows that are used, in groups of one size."""
-    wanted, done, waiting = usable.to_arrow(), 0, []
-    names = set(usable["record_id"])
-    out.mkdir(parents=True, exist_ok=True)
-    with (
-        replacing(out / f"shard-{shard:04d}.parquet") as temporary,
-        pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer,
-    ):
+def _joined(usable: pa.Table, parsed: Path) -> Iterator[pa.Table]:
+    """Rows of `SCHEMA`: both sides are in the order of record ids, and all that is usable is among the parsed."""
+    names, done = set(usable["record_id"].to_pylist()), 0
+    for batch in pq.ParquetFile(parsed).iter_batches(ROWS_PER_GROUP):
+        table = pa.Table.from_batches([batch])
+        table = table.filter(pa.array([name in names for name in table["record_id"].to_pylist()]))
+        listed = usable.slice(done, len(table))
+        done += len(table)
+        sides = {name: (listed if name in listed.column_names else table)[name] for name in SCHEMA.names}
+        yield pa.table(sides).cast(SCHEMA)
 
-        def write(tables: list[pa.Table], everything: bool) -> list[pa.Table]:
-            table = pa.concat_tables(tables)
-            whole = len(table) if everything else len(table) // ROWS_PER_GROUP * ROWS_PER_GROUP
-            if whole:
-                writer.write_table(table.slice(0, whole), row_group_size=ROWS_PER_GROUP)
-            return [table.slice(whole)]
 
-        for batch in pq.ParquetFile(parsed).iter_batches(ROWS_PER_GROUP):
-            kept = pa.Table.from_batches([batch])
-            kept = kept.filter(pa.array([name in names for name in kept["record_id"].to_pylist()]))
-            described = wanted.slice(done, len(kept))
-            done += len(kept)
-            columns = {name: described[name] for name in described.column_names} | {
-                name: kept[name] for name in (*MEASURED.names, SIGNAL.name)
-            }
-            waiting = write([*waiting, pa.table({n: columns[n] for n in SCHEMA.names}).cast(SCHEMA)], everything=False)
-        write(waiting, everything=True)
+def _regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of `ROWS_PER_GROUP`, the last of what is left."""
+    waiting = SCHEMA.empty_table()
+    for table in tables:
+        waiting = pa.concat_tables([waiting, table])
+        while len(waiting) >= ROWS_PER_GROUP:
+            yield waiting.slice(0, ROWS_PER_GROUP)
+            waiting = waiting.slice(ROWS_PER_GROUP)
+    if len(waiting):
+        yield waiting
+
+
+def _write(tables: Iterable[pa.Table], path: Path) -> None:
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table)

@@ -47,6 +47,7 @@ class CorpusParams(Section):
     sources: Items[SourceParams] = Field(min_length=1)
     folds: FoldParams = FoldParams()
     screening: ScreeningParams = ScreeningParams()
+
     @field_validator("sources")
     @classmethod
     def _known_readers(cls, sources: tuple[SourceParams, ...]) -> tuple[SourceParams, ...]:

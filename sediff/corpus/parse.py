@@ -23,7 +23,7 @@ from sediff.corpus.waveform import UnusableError, on_grid, read_waveform
 from sediff.delineation import delineate, measure
 from sediff.ecg import SAMPLES, SAMPLING_RATE, independent_leads, to_microvolts, to_millivolts
 from sediff.files import replacing
-from sediff.records import ROWS_PER_GROUP, SIGNAL, SIGNAL_BYTES
+from sediff.records import ROWS_PER_GROUP, SIGNAL_BYTES
 from sediff.sources import Source, hashes_of
 
 TIMES = ("p_onset", "p_offset", "qrs_onset", "qrs_offset", "t_offset")

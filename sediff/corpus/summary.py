@@ -46,19 +46,23 @@ def summarise(out: Path, report: Path) -> dict[str, Any]:
         "records": len(records),
         "patients": records["patient_id"].n_unique(),
         "quarantined": len(quarantine),
-        "quarantine": dict(sorted(Counter(quarantine["reason"].to_list()).items())),
+        "quarantine": _counts(quarantine["reason"]),
         "splits": {split: int((records["split"] == split).sum()) for split in ("train", "validation", "test")},
-        "sources": dict(sorted(Counter(records["source"].to_list()).items())),
-        "sexes": dict(sorted(Counter(sex or "unknown" for sex in records["sex"]).items())),
+        "sources": _counts(records["source"]),
+        "sexes": _counts(records["sex"].fill_null("unknown")),
         "age": _quartiles(records["age"]),
         "heart_rate": _quartiles(records["heart_rate"]),
         "statements": dict(sorted(statements.items())),
-        "uncertain": dict(sorted(Counter(records["uncertain"].explode().drop_nulls().to_list()).items())),
-        "repairs": dict(sorted(Counter(records["repairs"].explode().drop_nulls().to_list()).items())),
-        "report_languages": dict(sorted(Counter(language or "unknown" for language in records["report_language"]).items())),
+        "uncertain": _counts(records["uncertain"].explode()),
+        "repairs": _counts(records["repairs"].explode()),
+        "report_languages": _counts(records["report_language"].replace("", "unknown")),
         "intervals": {name: _quartiles(records[name]) for name in INTERVALS},
-        "unmapped": dict(sorted(Counter(records["unmapped"].explode().drop_nulls().to_list()).items())),
+        "unmapped": _counts(records["unmapped"].explode()),
     }
+
+
+def _counts(column: pl.Series) -> dict[str, int]:
+    return dict(sorted(Counter(column.drop_nulls().to_list()).items()))
 
 
 def _quartiles(column: pl.Series) -> dict[str, float]:

@@ -51,7 +51,8 @@ def prepare_sources(params: Params, verify: bool = False) -> list[str]:
     for stray in set(INVENTORIES.glob("*.parquet")) - {source.inventory for source in wanted}:
         stray.unlink()
     return lines + [
-        scan(source, OWN / "scan" / f"{source.name}.sqlite", READERS[source.reader].ignored, verify) for source in wanted
+        scan(source, OWN / "scan" / f"{source.name}.sqlite", READERS[source.reader].ignored, verify)
+        for source in wanted
     ]
 
 

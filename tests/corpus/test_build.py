@@ -1,4 +1,8 @@
+import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -6,25 +10,60 @@ import polars as pl
 import pytest
 
 from sediff.cohort.write import write_record
-from sediff.corpus.build import build_corpus, patient_hash
+from sediff.corpus.build import Runner, build_corpus, in_processes
+from sediff.corpus.listing import patient_hash
 from sediff.corpus.params import CorpusParams, FoldParams
 from sediff.errors import UserError
 from sediff.records import read_columns, read_signals
 
+ROOT = Path(__file__).parents[2]
 SOURCES = ({"name": "virtual", "reader": "ptb-xl"},)
+# A build whose process kills itself after the first shard.
+KILLED = """
+import os, signal
+from pathlib import Path, PosixPath
+from sediff.corpus.build import build_corpus
+from sediff.corpus.params import CorpusParams
+from sediff.sources import Source
+from sediff.vocabulary import Vocabulary
+
+def runner(function, shards):
+    function(shards[0])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+folder = Path({folder!r})
+params = CorpusParams(sources=({{"name": "virtual", "reader": "ptb-xl"}},), shards=3)
+vocabulary = Vocabulary.load(Path("knowledge/statements.yaml"))
+folders = [folder / name for name in ("out", "report", "work", "cache")]
+build_corpus(params, [{source!r}], vocabulary, *folders, runner)
+"""
 
 
 def params(**changes) -> CorpusParams:
     return CorpusParams(sources=SOURCES, shards=3, **changes)
 
 
-def build(source, vocabulary, folder: Path, workers: int = 1, **changes) -> Path:
+def build(sources, vocabulary, folder: Path, runner: Runner | None = None, **changes) -> Path:
     for name in ("out", "report"):
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(parents=True)
-    arguments = (params(**changes), [source], vocabulary, folder / "out", folder / "report", folder / "work", workers)
-    build_corpus(*arguments)
+    told = build_corpus(
+        params(**changes),
+        sources if isinstance(sources, list) else [sources],
+        vocabulary,
+        folder / "out",
+        folder / "report",
+        folder / "work",
+        folder / "cache",
+        runner or in_processes(1),
+    )
+    (folder / "told").write_text(told)
     return folder / "out"
+
+
+def read_again(folder: Path) -> int:
+    """How many recordings the last build said that it read."""
+    return int(re.search(r"(\d+) read", (folder / "told").read_text()).group(1))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -63,16 +102,87 @@ def test_splits_share_no_patient(cohort, scanned, vocabulary, tmp_path):
     assert sum(map(len, by_split)) == rows["patient_id"].n_unique()
 
 
-def test_workers_and_interruptions_change_no_byte(cohort, scanned, vocabulary, tmp_path):
+def test_workers_change_no_byte(cohort, scanned, vocabulary, tmp_path):
     source = scanned(cohort)
     whole = files(build(source, vocabulary, tmp_path / "one"))
-    out = build(source, vocabulary, tmp_path / "two", workers=2)
-    assert files(out) == whole
-    # As after a kill: one shard is there without its mark, one is missing.
-    (tmp_path / "two/work/shard-000.rejected.json").unlink()
-    (tmp_path / "two/work/shard-000.parquet").write_bytes(b"half")
-    (tmp_path / "two/work/shard-001.rejected.json").unlink()
+    assert files(build(source, vocabulary, tmp_path / "two", in_processes(2))) == whole
+
+
+def test_a_build_that_was_killed_goes_on(cohort, scanned, vocabulary, tmp_path):
+    source = scanned(cohort)
+    whole = files(build(source, vocabulary, tmp_path / "one"))
+    script = tmp_path / "build.py"
+    script.write_text(KILLED.format(source=source, folder=str(tmp_path / "two")))
+    subprocess.run([sys.executable, script], cwd=ROOT, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert len(list((tmp_path / "two/cache").glob("shard-*.parquet"))) == 1
     assert files(build(source, vocabulary, tmp_path / "two")) == whole
+    total = sum(len(pl.read_parquet(path)) for path in (tmp_path / "two/cache").glob("shard-*.parquet"))
+    assert 0 < read_again(tmp_path / "two") < total
+
+
+def test_only_what_is_new_or_changed_is_read_and_the_bytes_are_those_of_a_new_build(
+    damaged, scanned, vocabulary, tmp_path
+):
+    table = damaged / "ptbxl_database.csv"
+    lines = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(lines[:-2]))
+    build(scanned(damaged), vocabulary, tmp_path / "kept")
+    build(scanned(damaged), vocabulary, tmp_path / "kept")
+    assert read_again(tmp_path / "kept") == 0
+    # Two more records, one that changed, one that is gone.
+    table.write_text("".join([*lines[:5], *lines[6:]]))
+    _rewrite(damaged, 1, lambda signal: signal + np.int16(1))
+    source = scanned(damaged)
+    out = build(source, vocabulary, tmp_path / "kept")
+    assert read_again(tmp_path / "kept") == 3
+    assert files(out) == files(build(source, vocabulary, tmp_path / "new"))
+
+
+def test_a_corrected_table_reads_no_recording(damaged, scanned, vocabulary, tmp_path):
+    build(scanned(damaged), vocabulary, tmp_path)
+    path = damaged / "ptbxl_database.csv"
+    pl.read_csv(path, infer_schema_length=0).with_columns(report=pl.lit("corrected")).write_csv(path)
+    rows = read_columns(build(scanned(damaged), vocabulary, tmp_path) / "records")
+    assert read_again(tmp_path) == 0
+    assert set(rows["original_report"]) == {"corrected"}
+
+
+def test_several_corpora_keep_their_origin(cohort, scanned, vocabulary, tmp_path):
+    sources = [scanned(cohort, "virtual"), scanned(cohort, "again", "wfdb")]
+    out = build(sources, vocabulary, tmp_path)
+    # The second holds the same signals: all of it is set aside, with the record that it doubles.
+    assert set(read_columns(out / "records")["source"]) == {"again"}
+    details = pl.read_parquet(out / "quarantine.parquet")
+    assert set(details["reason"]) == {"duplicate"}
+    assert all(detail.startswith("same signal as again/") for detail in details["detail"])
+    with pytest.raises(UserError, match="names virtual twice"):
+        build([sources[0], sources[0]], vocabulary, tmp_path)
+
+
+def test_what_is_possible_is_no_statement_but_told(damaged, scanned, vocabulary, tmp_path):
+    path = damaged / "ptbxl_database.csv"
+    table = pl.read_csv(path, infer_schema_length=0)
+    codes = ["{'NORM': 100.0, 'LVH': 35.0}", *table["scp_codes"].to_list()[1:]]
+    table.with_columns(pl.Series("scp_codes", codes), heart_axis=pl.lit("LAD")).write_csv(path)
+    rows = read_columns(build(scanned(damaged), vocabulary, tmp_path) / "records")
+    row = rows.filter(pl.col("record_id") == "virtual/00001").row(0, named=True)
+    assert (row["statements"], row["uncertain"]) == (["NORM"], ["LVH"])
+    assert "possible left ventricular hypertrophy" in row["report"].lower()
+    assert "left axis deviation" in row["report"].lower()
+
+
+def test_intervals_are_those_of_the_simulated_patients(cohort, scanned, vocabulary, tmp_path):
+    rows = read_columns(build(scanned(cohort), vocabulary, tmp_path) / "records")
+    truth = pl.read_parquet(cohort / "truth.parquet")
+    joined = rows.with_columns(ecg_id=pl.col("record_id").str.split("/").list.get(1).cast(truth["ecg_id"].dtype)).join(
+        truth, on="ecg_id", suffix="_true"
+    )
+    sinus = joined.filter(~pl.col("statements").list.contains("AFIB"))
+    assert abs((sinus["pr"] - sinus["pr_true"]).median()) < 15
+    assert abs((sinus["qrs_duration"] - sinus["qrs"]).median()) < 15
+    for name in ("p_onsets", "qrs_offsets", "t_offsets", "beat_kinds"):
+        assert (rows[name].list.len() == rows["r_peaks"].list.len()).all()
+    assert rows["st"].list.len().unique().to_list() == [12]
 
 
 def test_absent_folds_are_split_by_patient(cohort, scanned, vocabulary, tmp_path):
@@ -186,7 +296,7 @@ def test_a_broken_header_is_set_aside(name, damaged, scanned, vocabulary, tmp_pa
     HEADERS[name](damaged)
     found = reasons(build(scanned(damaged), vocabulary, tmp_path))
     assert list(found) == ["virtual/00001"]
-    assert found["virtual/00001"] in ("bad_header", "bad_signal")
+    assert found["virtual/00001"] in ("bad_header", "bad_signal", "too_large", "unsupported")
 
 
 def test_a_file_that_changed_after_the_scan_is_refused(damaged, scanned, vocabulary, tmp_path):
