@@ -102,11 +102,12 @@ def _content(root: Path, name: str, hashes: Mapping[str, str], limit: int, reaso
         raise UnusableError("missing_file", f"{name} is not there")
     try:
         with open(path, "rb") as stream:  # noqa: PTH123
-            content = stream.read(limit + 1)
+            size = os.fstat(stream.fileno()).st_size
+            if size > limit:
+                raise UnusableError(reason, f"{name}: {size} bytes, more than {limit}")
+            content = stream.read()
     except OSError as error:
         raise UnusableError("missing_file", f"{name} cannot be opened: {error.strerror}") from None
-    if len(content) > limit:
-        raise UnusableError(reason, f"{name} is longer than {limit} bytes")
     if hashlib.sha256(content).hexdigest() != hashes[name]:
         raise UnusableError("changed_file", f"{name} changed since it was scanned")
     return content
