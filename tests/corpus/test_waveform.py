@@ -197,8 +197,8 @@ def _swap_arm_and_leg(signal):
     ("flat_lead", _flat, "lead V2: a range of 0.000 mV, under 0.02 mV"),
     ("clipped", _clip, "lead V3 stays at 1.500 mV for"), ("amplitude", _loud, "12.00 mV in lead V1, above 8 mV"),
     ("limb_leads", _contradict, "lead III contradicts I and II by 0.30"),
-    ("reversed_leads", _swap_arms, "the arms look swapped: leads I and V6 have a correlation of -1.00"),
-    ("reversed_leads", _swap_arm_and_leg, "the right arm and the left leg look swapped: leads II and V6"),
+    ("reversed_leads", _swap_arms, "the arms look swapped: P points down in I, its correlation with V6 is -1.00"),
+    ("reversed_leads", _swap_arm_and_leg, "the right arm and the left leg look swapped: P points down in II"),
 ])  # fmt: skip
 def test_rules_find_what_they_are_for(rule, change, told, tmp_path):
     write_wfdb(tmp_path / "r", _changed(change))
