@@ -17,6 +17,7 @@ from sediff.corpus.screening import UnusableError
 
 MAX_LINE = 1000  # characters; wfdb's patterns need time that grows with the square of a word's length
 MAX_LEADS = 256
+MAX_BASELINE = 2**31  # WFDB's widest samples have 32 bits
 MAX_VALUES = 8_000_000  # leads times samples, 11 min of 12 leads at 1 kHz: what declares more is no short ECG
 
 
@@ -102,12 +103,15 @@ def _signal_line(line: str, name: str, signal_name: str) -> Channel:
     gain = float(match["adc_gain"]) if match["adc_gain"] else None
     if gain is not None and not math.isfinite(gain):
         raise ValueError(f"a gain of {match['adc_gain']}")
+    baseline = int(match["baseline"] or match["adc_zero"] or 0)  # WFDB: the ADC's zero stands in
+    if abs(baseline) > MAX_BASELINE:
+        raise ValueError(f"a baseline of {baseline}")
     return Channel(
         name=match["sig_name"].strip(),
         format=match["fmt"],
         offset=int(match["byte_offset"] or 0),
         gain=gain,
-        baseline=int(match["baseline"] or match["adc_zero"] or 0),  # WFDB: the ADC's zero stands in
+        baseline=baseline,
         unit=match["units"] or "mV",
         initial=int(match["init_value"] or 0),
         checksum=int(match["checksum"]) if match["checksum"] else None,

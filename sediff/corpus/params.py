@@ -36,7 +36,10 @@ class ScreeningParams(Section):
     clipped_s: float = Field(0.05, gt=0, description="s; a lead that stays at its own extreme for so long is clipped")
     clipped_from_mv: float = Field(1.0, ge=0, description="mV; flat tops of smaller waves are left alone")
     reversal_correlation: float = Field(
-        0.8, gt=0, le=1, description="limb electrodes are swapped where I or II and V6 are as opposed as this; 1: never"
+        0.7,
+        gt=0,
+        le=1,
+        description="limb electrodes count as swapped where I or II and V6 are so opposed and P points down; 1: never",
     )
     min_beats: int = Field(3, ge=2, description="fewer R peaks cannot be worked with")
 

@@ -8,12 +8,16 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from sediff.beats import find_r_peaks, median_beat
+from sediff.corpus.grid import on_grid
 from sediff.corpus.params import ScreeningParams
 from sediff.ecg import LEADS, limb_lead_residual
 
 Signal = NDArray[np.float64]
 
 SLOPE_LAG = 0.04  # s: differences over it keep QRS and T and drop what wanders
+P_WINDOW = (-0.26, -0.09)  # s from R
+P_WAVE = 0.03  # mV
 REVERSALS = {"I": "the arms", "II": "the right arm and the left leg"}  # the lead that stands on its head
 
 
@@ -71,22 +75,38 @@ def reversed_leads(signal: Signal, rate: float, limits: ScreeningParams) -> str:
     """Limb electrodes that were swapped, which the identities cannot show.
 
     With the arms swapped, I stands on its head and aVR and aVL change places; with the right arm and the left leg
-    swapped, II does. V6 looks in nearly the same direction as I and II and takes no part in the swap: its slopes and
-    theirs then have a correlation near -1. (Correlation with V6 and the sign of whole beats are the usual criteria:
-    Batchvarov et al., Europace 2007; Jekova et al., Physiol Meas 2016.)
+    swapped, II does. V6 takes no part in the swap and looks in nearly the same direction: the slopes of QRS and T are
+    then opposed to its. Infarctions, blocks and pacing do that too, but leave the P wave upright, so the P wave of the
+    average beat must point down as well; without one, nothing is said. (P, QRS and T of I against V6: Batchvarov et
+    al., Europace 2007; correlations between leads: Jekova et al., Physiol Meas 2016.)
+
+    On PTB-XL swapped by computation this finds 62 % of the arms' and 72 % of the other swap, and it sets aside 8 of
+    the 19,601 records as they are.
     """
     if limits.reversal_correlation >= 1:
         return ""
     lag = max(round(SLOPE_LAG * rate), 1)
-    slopes = signal[[LEADS.index("I"), LEADS.index("II"), LEADS.index("V6")], lag:]
-    slopes = slopes - signal[[LEADS.index("I"), LEADS.index("II"), LEADS.index("V6")], :-lag]
+    leads = signal[[LEADS.index("I"), LEADS.index("II"), LEADS.index("V6")]]
+    slopes = leads[:, lag:] - leads[:, :-lag]
     norms = np.sqrt(np.einsum("ij,ij->i", slopes, slopes))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        correlations = slopes[:2] @ slopes[2] / (norms[:2] * norms[2])
-    for lead, correlation in zip(REVERSALS, correlations, strict=True):
-        if correlation < -limits.reversal_correlation:
-            return f"{REVERSALS[lead]} look swapped: leads {lead} and V6 have a correlation of {correlation:.2f}"
+    for row, lead in enumerate(REVERSALS):
+        opposed = float(slopes[row] @ slopes[2]) < -limits.reversal_correlation * norms[row] * norms[2]
+        if opposed and _p_wave(signal, rate, lead) < -P_WAVE:
+            correlation = slopes[row] @ slopes[2] / (norms[row] * norms[2])
+            return (
+                f"{REVERSALS[lead]} look swapped: P points down in {lead}, its correlation with V6 is {correlation:.2f}"
+            )
     return ""
+
+
+def _p_wave(signal: Signal, rate: float, lead: str) -> float:
+    """The P wave of a lead's median beat in mV, above the line between the window's ends; 0 where there is no beat."""
+    grid = on_grid(signal, rate)
+    beat = median_beat(grid[[LEADS.index(lead)]], find_r_peaks(grid[None])[0], before=-P_WINDOW[0], after=P_WINDOW[1])[
+        0
+    ]
+    above = np.nan_to_num(beat - np.linspace(beat[0], beat[-1], len(beat)))
+    return float(above[np.abs(above).argmax()])
 
 
 # In the order in which they are asked; the first that finds something names the reason.

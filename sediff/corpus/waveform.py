@@ -1,24 +1,23 @@
-"""From one WFDB record to a screened signal at its native rate, or the reason why not; and to the project's grid."""
+"""From one WFDB record to a screened signal at its native rate, or the reason why not."""
 
 import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import gcd
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import firwin, resample_poly
 from wfdb.io._signal import DATA_LOAD_TYPES, INVALID_SAMPLE_VALUE, _rd_dat_signals, _required_byte_num
 
+from sediff.corpus.grid import on_grid
 from sediff.corpus.header import MAX_VALUES, Header, parse_header
 from sediff.corpus.params import ScreeningParams
 from sediff.corpus.readers.base import RawRecord
 from sediff.corpus.readers.comments import MAX_HEADER
 from sediff.corpus.screening import REPAIRS, RULES, Signal, UnusableError, screen
-from sediff.ecg import DURATION, LEADS, LIMB_LEADS, SAMPLES, SAMPLING_RATE
+from sediff.ecg import DURATION, LEADS, LIMB_LEADS, SAMPLING_RATE
 
 __all__ = ["REPAIRS", "RULES", "UnusableError", "Waveform", "on_grid", "read_waveform"]
 
@@ -70,29 +69,6 @@ def read_waveform(root: Path, record: RawRecord, hashes: Mapping[str, str], limi
     return Waveform(signal, header.rate, (*header.repairs, *repairs))
 
 
-def on_grid(signal: Signal, rate: float) -> Signal:
-    """Resample to 100 Hz by a polyphase filter (zero phase, reflected edges) and take the first 10 s.
-
-    Args:
-        signal: (leads, samples), any unit, 10 s or more.
-        rate: Hz, a whole number, 100 or more.
-
-    Returns:
-        (leads, 1000); the very same samples at 100 Hz.
-    """
-    if rate != SAMPLING_RATE:
-        common = gcd(int(rate), SAMPLING_RATE)
-        up, down = SAMPLING_RATE // common, int(rate) // common
-        signal = resample_poly(signal, up, down, axis=1, window=_low_pass(max(up, down)), padtype="reflect")
-    return signal[:, :SAMPLES]
-
-
-@lru_cache(maxsize=16)
-def _low_pass(ratio: int) -> NDArray[np.float64]:
-    """The filter that `resample_poly` would design anew for each record."""
-    return firwin(20 * ratio + 1, 1 / ratio, window=("kaiser", 5.0))
-
-
 def _content(root: Path, name: str, hashes: Mapping[str, str], limit: int, reason: str) -> bytes:
     """A file's bytes, read once: what is decoded is what was hashed."""
     path = os.path.join(root, name)  # noqa: PTH118  strings here and below: a third of the time of Path
@@ -102,11 +78,12 @@ def _content(root: Path, name: str, hashes: Mapping[str, str], limit: int, reaso
         raise UnusableError("missing_file", f"{name} is not there")
     try:
         with open(path, "rb") as stream:  # noqa: PTH123
-            content = stream.read(limit + 1)
+            size = os.fstat(stream.fileno()).st_size
+            if size > limit:
+                raise UnusableError(reason, f"{name}: {size} bytes, more than {limit}")
+            content = stream.read()
     except OSError as error:
         raise UnusableError("missing_file", f"{name} cannot be opened: {error.strerror}") from None
-    if len(content) > limit:
-        raise UnusableError(reason, f"{name} is longer than {limit} bytes")
     if hashlib.sha256(content).hexdigest() != hashes[name]:
         raise UnusableError("changed_file", f"{name} changed since it was scanned")
     return content

@@ -62,7 +62,7 @@ class Statements:
     """The machine's statements by study, from a table that is read once, side by side with the list of records.
 
     Where both tables are in one order, as published, nothing waits. Where they are not, what was passed waits, each
-    sentence held once in memory: 800,000 studies take 200 MB.
+    sentence held once in memory: 800,000 studies take 250 MB.
     """
 
     def __init__(self, path: Path) -> None:
