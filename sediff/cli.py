@@ -16,6 +16,8 @@ app = typer.Typer(
     help="Synthetic 12-lead ECGs from clinical text: a pipeline that can be rerun, scheduled and audited.",
 )
 INTERRUPTED = 130  # the exit status that typer gives to Ctrl-C
+corpus_app = typer.Typer(no_args_is_help=True, help="What is in the corpus.")
+app.add_typer(corpus_app, name="corpus")
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a parameter first, checked.")
 ]
@@ -114,6 +116,21 @@ def configure(
     lines = choose_corpus(corpus, sharing, name, reader, add) if corpus is not None else []
     lines += choose_profile(profile, force) if profile else []
     for line in lines or ["nothing to change"]:
+        typer.echo(line)
+
+
+@corpus_app.command("show")
+def corpus_show() -> None:
+    """Print what is in the corpus: records, patients, sources, statements, intervals, what was set aside and why."""
+    from flows.stage import REPORTS
+    from sediff.corpus.show import corpus_lines
+    from sediff.files import read_json
+    from sediff.vocabulary import Vocabulary
+
+    path = REPORTS / "corpus/metrics.json"
+    if not path.is_file():
+        raise UserError(f"{path} is missing: run `sediff run corpus` first.")
+    for line in corpus_lines(read_json(path), Vocabulary.load()):
         typer.echo(line)
 
 

@@ -68,7 +68,10 @@ def test_deps_are_the_import_graph(stage):
     paths.add(Path("flows/device.py"))
     unused = [dep for dep in deps if not any(path == Path(dep) or path.is_relative_to(dep) for path in paths)]
     assert not unused, f"{stage} lists {unused}, which it does not import"
-    folders = {dep for dep in deps if not dep.endswith(".py")} - {"sediff/vocabulary", "sediff/delineation"}  # loaded as wholes
+    folders = {dep for dep in deps if not dep.endswith(".py")} - {
+        "sediff/vocabulary",
+        "sediff/delineation",
+    }  # loaded as wholes
     assert folders == {f"sediff/{stage.split('@')[0]}"}, "of another package only the modules that are imported"
     assert ("flows/device.py" in deps) == ("computes=True" in flow.read_text())
     assert str(flow.relative_to(ROOT)) in deps

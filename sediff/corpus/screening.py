@@ -137,6 +137,9 @@ RULES = {
     "clipped": "a lead that stays at its own extreme",
     "limb_leads": "limb leads that contradict each other",
     "reversed_leads": "limb electrodes that look swapped",
+    "few_beats": "fewer R peaks than can be worked with",
+    "duplicate": "another record has the same signal",
+    "fold_not_used": "the source's fold stands in no split",
 }
 
 REPAIRS = {

@@ -13,7 +13,7 @@ from sediff.records import read_columns
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
-MOST_FREQUENT = 24
+MOST_FREQUENT, MOST_UNMAPPED = 24, 50
 INTERVALS = ("pr", "qrs_duration", "qt", "qtcf")
 COLUMNS = (
     "patient_id",
@@ -41,7 +41,9 @@ def summarise(out: Path, report: Path) -> dict[str, Any]:
     records = read_columns(out / "records", COLUMNS)
     quarantine = pl.read_parquet(out / "quarantine.parquet")
     statements = Counter(records["statements"].explode().drop_nulls().to_list())
+    unmapped = Counter(sorted(records["unmapped"].explode().drop_nulls().to_list()))
     _draw(records, statements, report / "plots" / "corpus.png")
+    _draw_quality(records, quarantine, report / "plots" / "quality.png")
     return {
         "records": len(records),
         "patients": records["patient_id"].n_unique(),
@@ -57,7 +59,8 @@ def summarise(out: Path, report: Path) -> dict[str, Any]:
         "repairs": _counts(records["repairs"].explode()),
         "report_languages": _counts(records["report_language"].replace("", "unknown")),
         "intervals": {name: _quartiles(records[name]) for name in INTERVALS},
-        "unmapped": _counts(records["unmapped"].explode()),
+        "unmapped": dict(unmapped.most_common(MOST_UNMAPPED)),
+        "unmapped_distinct": len(unmapped),
     }
 
 
@@ -71,6 +74,22 @@ def _quartiles(column: pl.Series) -> dict[str, float]:
         return {}
     names = ("lower_quartile", "median", "upper_quartile")
     return {name: round(float(q), 1) for name, q in zip(names, np.percentile(values, (25, 50, 75)), strict=True)}
+
+
+def _draw_quality(records: pl.DataFrame, quarantine: pl.DataFrame, path: Path) -> None:
+    """Intervals of what is kept, and what was set aside by reason."""
+    figure, axes = pyplot.subplots(1, len(INTERVALS) + 1, figsize=(12, 3.2), width_ratios=(*[1] * len(INTERVALS), 1.6))
+    for axis, name in zip(axes, INTERVALS, strict=False):
+        axis.hist(records[name].drop_nulls().to_numpy(), bins=40, color="#3b6ea5")
+        axis.set_xlabel(f"{name.replace('_', ' ')} (ms)")
+    axes[0].set_ylabel("records")
+    reasons = sorted(_counts(quarantine["reason"]).items(), key=lambda item: item[1])
+    axes[-1].barh([reason for reason, _ in reasons], [count for _, count in reasons], color="#a3261b")
+    axes[-1].set_xlabel("recordings set aside")
+    axes[-1].tick_params(labelsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    pyplot.close(figure)
 
 
 def _draw(records: pl.DataFrame, statements: Counter[str], path: Path) -> None:

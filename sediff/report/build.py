@@ -85,7 +85,8 @@ def _section(stage: str, metrics: dict[str, Any], reports: Path, restricted: boo
     """What the page shows of a stage: its numbers, pictures and learning curves."""
     folder = reports / stage
     curves = read_json(folder / "curves.json") if (folder / "curves.json").exists() else {}
-    rows = _flat(metrics.get(stage, {}))
+    # What a source says in words that nobody understood may be anything, a name too.
+    rows = [row for row in _flat(metrics.get(stage, {})) if not (restricted and row[0].startswith("unmapped."))]
     return {
         "name": stage,
         "title": TITLES[stage],
