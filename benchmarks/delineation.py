@@ -61,7 +61,9 @@ def _merge(rows: list[tuple[float, float, float]], gap: float) -> np.ndarray:
 
 
 def _medians(cluster: np.ndarray) -> list[float]:
-    return [float(np.nanmedian(column)) if np.isfinite(column).sum() >= MIN_MARKS else np.nan for column in cluster.T]
+    return [
+        float(np.nanmedian(column)) if np.isfinite(column).sum() >= MIN_MARKS else np.nan for column in cluster.T
+    ]
 
 
 def compare(beats: Delineation, waves: dict[str, np.ndarray], fibrillation: bool, score: Score) -> None:

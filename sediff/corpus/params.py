@@ -33,8 +33,10 @@ class ScreeningParams(Section):
     max_missing_share: float = Field(
         0.0, ge=0, lt=1, description="share of a lead's samples that may be missing and are interpolated"
     )
-    clipped_s: float = Field(0.05, gt=0, description="s; a lead that stays at its own extreme for so long is clipped")
-    clipped_from_mv: float = Field(1.0, ge=0, description="mV; flat tops of smaller waves are left alone")
+    clipped_s: float = Field(0.03, gt=0, description="s; a lead that rests at its own extreme for so long is clipped")
+    clipped_from_mv: float = Field(
+        1.0, ge=0, description="mV; no amplifier ends at less, so small waves are left alone"
+    )
     reversal_correlation: float = Field(
         0.7,
         gt=0,

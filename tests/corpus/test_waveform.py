@@ -172,7 +172,7 @@ def _flat(signal):
 
 
 def _clip(signal):
-    signal[8] = np.minimum(2 * signal[8] + np.sin(np.arange(5000) / 200), 1.5)
+    signal[8] = np.minimum(5 * signal[8], 1.5)
 
 
 def _loud(signal):
@@ -214,7 +214,8 @@ def test_swaps_show_at_100_hz_too(swap, tmp_path):
 
 
 @pytest.mark.parametrize(("change", "switch"), [
-    (_flat, {"flat_range_mv": 0}), (_clip, {"clipped_from_mv": 9}), (_loud, {"max_amplitude_mv": 20}),
+    (_flat, {"flat_range_mv": 0}), (_clip, {"clipped_s": 1}), (_clip, {"clipped_from_mv": 2}),
+    (_loud, {"max_amplitude_mv": 20}),
     (_contradict, {"max_limb_lead_residual_mv": 1}), (_swap_arms, {"reversal_correlation": 1}),
 ])  # fmt: skip
 def test_thresholds_are_parameters(change, switch, tmp_path):
@@ -275,3 +276,10 @@ def test_a_fold_of_ptb_xl(tmp_path):
     assert len(records) > 2000
     assert len(reasons) < 0.01 * len(records)
     assert reasons.count("reversed_leads") < 0.003 * len(records)
+
+
+def test_a_slow_wave_in_coarse_steps_is_not_clipped(tmp_path):
+    signal = ecg()
+    signal[8] += 2 * np.sin(np.arange(5000) / 700)
+    write_wfdb(tmp_path / "r", signal, gain=50)
+    assert read(tmp_path).repairs == ()
