@@ -19,6 +19,7 @@ from sediff.ecg import LEADS
 
 TOLERANCE = 0.075  # s
 SAME_WAVE = {"N": 0.08, "p": 0.08, "t": 0.1}  # s: marks of one wave in two leads are closer
+MICROVOLTS = 1000  # units a mV, as the reader takes them: LUDB's own gains scale each lead to a range of 1 mV
 MIN_LEADS, MIN_MARKS = 4, 3
 
 
@@ -37,7 +38,7 @@ class Score:
 
 def read(folder: Path, record: int) -> tuple[np.ndarray, float, dict[str, np.ndarray], list[str]]:
     """Signal (12, samples) in mV, rate, reference waves by symbol as rows (onset, peak, offset) in s, diagnoses."""
-    data = wfdb.rdrecord(str(folder / str(record)))
+    data = wfdb.rdrecord(str(folder / str(record)), physical=False)
     order = [[name.upper() for name in data.sig_name].index(lead.upper()) for lead in LEADS]
     marks: dict[str, list[tuple[float, float, float]]] = {"N": [], "p": [], "t": []}
     for lead in LEADS:
@@ -48,7 +49,12 @@ def read(folder: Path, record: int) -> tuple[np.ndarray, float, dict[str, np.nda
                 onset = samples[i - 1] if i and symbols[i - 1] == "(" else np.nan
                 offset = samples[i + 1] if i + 1 < len(symbols) and symbols[i + 1] == ")" else np.nan
                 marks[symbol].append((onset, samples[i], offset))
-    return data.p_signal.T[order], data.fs, {s: _merge(rows, SAME_WAVE[s]) for s, rows in marks.items()}, data.comments
+    return (
+        data.d_signal.T[order] / MICROVOLTS,
+        data.fs,
+        {s: _merge(rows, SAME_WAVE[s]) for s, rows in marks.items()},
+        data.comments,
+    )
 
 
 def _merge(rows: list[tuple[float, float, float]], gap: float) -> np.ndarray:
@@ -61,9 +67,7 @@ def _merge(rows: list[tuple[float, float, float]], gap: float) -> np.ndarray:
 
 
 def _medians(cluster: np.ndarray) -> list[float]:
-    return [
-        float(np.nanmedian(column)) if np.isfinite(column).sum() >= MIN_MARKS else np.nan for column in cluster.T
-    ]
+    return [float(np.nanmedian(column)) if np.isfinite(column).sum() >= MIN_MARKS else np.nan for column in cluster.T]
 
 
 def compare(beats: Delineation, waves: dict[str, np.ndarray], fibrillation: bool, score: Score) -> None:

@@ -16,6 +16,8 @@ ENVELOPE_WIDTH = 0.12  # s: about the width of a QRS
 REFRACTORY = 0.22  # s: no two beats are closer
 BLOCK = 1.6  # s: one block holds a beat at 40 bpm
 THRESHOLD = 0.22  # share of the record's typical beat
+LEAD_SCALE = 0.99  # quantile of a lead by which it is scaled, so that none speaks alone
+SMALLEST_QRS = 0.05  # mV: a lead that has less of the QRS than this is not raised to the others
 EDGE = 0.06  # s: a QRS cut by the window's edge has no peak to find
 BEATS_FOR_RMSSD = 3
 
@@ -33,6 +35,7 @@ def find_r_peaks(signals: Signals, rate: float = SAMPLING_RATE) -> list[NDArray[
         For each record the times of its R peaks in seconds, with sub-sample position.
     """
     qrs = band_pass(np.asarray(signals, np.float32), rate, *QRS_BAND)
+    qrs /= np.maximum(np.quantile(np.abs(qrs), LEAD_SCALE, axis=-1, keepdims=True), SMALLEST_QRS)
     envelope = uniform_filter1d((np.diff(qrs, axis=-1, prepend=qrs[..., :1]) ** 2).sum(1), _odd(ENVELOPE_WIDTH, rate))
     energy = (qrs**2).sum(1)
     is_maximum = envelope == maximum_filter1d(envelope, _odd(2 * REFRACTORY, rate))

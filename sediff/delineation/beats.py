@@ -15,7 +15,8 @@ BEFORE_SHARE, AFTER_SHARE = 0.55, 0.85  # of the RR interval
 SAME_SHAPE = 0.85  # correlation of two beats' QRS over all leads
 QRS_REACH = 0.08  # s around R that are compared
 BASELINE = 0.5  # Hz
-SPIKE_REACH, SPIKE_HEIGHT = 0.01, 0.08  # s, mV: a pacemaker's spike is narrower and higher
+SMALLEST_RANGE = 0.1  # mV: a lead that has less is not raised to the others
+SPIKE_REACH, SPIKE_HEIGHT = 0.01, 0.08  # s, share of the lead's range: a pacemaker's spike is narrower, higher
 
 PREMATURE = 0.85  # share of the median RR
 WIDE = 1.2  # times the dominant beat's QRS
@@ -55,7 +56,7 @@ def delineate(signal: NDArray[np.floating], rate: float, r_peaks: NDArray[np.flo
         rate: its sampling rate in Hz; below 500 it is interpolated, since 10 ms are too coarse for an interval.
         r_peaks: R peaks in seconds, as `sediff.beats.find_r_peaks` gives them.
     """
-    prepared = prepare(independent_leads(signal), rate)
+    prepared, scale = prepare(independent_leads(signal), rate)
     centres = np.clip(np.rint(np.asarray(r_peaks) * RATE).astype(int), 0, prepared.shape[1] - 1)
     times = np.full((len(centres), 6), np.nan)
     times[:, 0] = r_peaks
@@ -73,7 +74,7 @@ def delineate(signal: NDArray[np.floating], rate: float, r_peaks: NDArray[np.flo
             beat = np.median(alike, axis=0)
             marks = mark(beat, alike, before, rr, _irregularity(np.asarray(r_peaks)))
             if group == 0:
-                average, dominant = beat, marks
+                average, dominant = beat * scale, marks
             times[members] = (centres[members, None] - before + np.array(astuple(marks))) / RATE
             times[members, 0] = np.asarray(r_peaks)[members] + (marks.r_peak - before) / RATE
     r_peak, p_onset, p_offset, qrs_onset, qrs_offset, t_offset = times.T
@@ -81,11 +82,16 @@ def delineate(signal: NDArray[np.floating], rate: float, r_peaks: NDArray[np.flo
     return Delineation(*places, shape, _kinds(times, shape), average, dominant)
 
 
-def prepare(signal: NDArray[np.floating], rate: float) -> Floats:
-    """Bring leads (leads, samples) in mV to 500 Hz without a pacemaker's spikes or the baseline's drift."""
+def prepare(signal: NDArray[np.floating], rate: float) -> tuple[Floats, Floats]:
+    """Bring leads (leads, samples) in mV to 500 Hz without a pacemaker's spikes or the baseline's drift.
+
+    Returns:
+        Each lead as a share of its range, or the chest leads would speak alone; and the ranges, (leads, 1) in mV.
+    """
     if rate != RATE:
         signal = resample_poly(signal, RATE, round(rate), axis=1, padtype="reflect")
-    return np.asarray(band_pass(_without_spikes(np.asarray(signal, np.float64)), RATE, BASELINE))
+    scale = np.maximum(np.ptp(signal, axis=1, keepdims=True), SMALLEST_RANGE)
+    return np.asarray(band_pass(_without_spikes(np.asarray(signal / scale, np.float64)), RATE, BASELINE)), scale
 
 
 def _without_spikes(signal: Floats) -> Floats:

@@ -30,9 +30,9 @@ P_SHARE_OF_RR = 0.45
 P_START, P_END = 0.25, 0.28  # share of P's height
 P_ON_T = 0.03  # s: a wave that begins this long before T's end is flutter's, or cannot be told from T
 P_SHORTEST, P_LONGEST = 0.05, 0.26  # s: what is shorter is a pacemaker's spike, what is longer drift
-P_LOWEST = 0.012  # mV, root mean square over the leads
-P_CONSISTENCY = 0.65  # median correlation of a beat's segment with that of the others
-IRREGULAR, P_CONSISTENCY_IRREGULAR = 0.06, 0.8  # change of RR, as a share of it, from which on more is asked for
+P_LOWEST = 0.009  # share of a lead's range, root mean square over the leads
+P_CONSISTENCY = 0.6  # median correlation of a beat's segment with that of the others
+IRREGULAR, P_CONSISTENCY_IRREGULAR = 0.08, 0.75  # change of RR, as a share of it, from which on more is asked for
 NOT_KNOWN = 0.5  # the consistency of two beats or fewer
 
 
@@ -55,7 +55,7 @@ def mark(beat: Beat, beats: Beat, r: int, rr: float, irregularity: float) -> Mar
     """Mark one averaged beat.
 
     Args:
-        beat: (leads, samples) in mV at `RATE`.
+        beat: (leads, samples) at `RATE`, each lead as a share of its range.
         beats: (beats, leads, samples), those it is the average of.
         r: the sample of the R peak.
         rr: samples between beats.
