@@ -1,0 +1,127 @@
+"""Marks and measurements of beats whose waves are known."""
+
+import numpy as np
+import pytest
+from scipy.signal import butter, sosfiltfilt
+
+from sediff.beats import find_r_peaks
+from sediff.delineation import Delineation, delineate, measure
+from sediff.ecg import LIMB_LEADS
+from sediff.filters import band_pass
+
+RATE = 500
+TIMES = ("r_peak", "p_onset", "p_offset", "qrs_onset", "qrs_offset", "t_offset")
+
+
+def ecg(peaks, p: float = 0.15, st: float = 0.0, wide=(), gains=(1.0, 1.2), rate: int = RATE) -> np.ndarray:
+    """12 leads in mV, 10 s: P at -160 ms, a QRS of 100 ms, T that ends at about 400 ms; `wide` beats differ."""
+    t = np.arange(10 * rate) / rate
+    wave = np.zeros_like(t)
+    for i, peak in enumerate(peaks):
+        x = t - peak
+        if i in wide:
+            wave += -1.4 * np.exp(-0.5 * ((x - 0.03) / 0.035) ** 2) + 0.4 * np.exp(-0.5 * ((x - 0.3) / 0.05) ** 2)
+            continue
+        wave += p * np.exp(-0.5 * ((x + 0.16) / 0.022) ** 2)
+        wave += np.exp(-0.5 * (x / 0.014) ** 2) - 0.3 * np.exp(-0.5 * ((x - 0.03) / 0.01) ** 2)
+        wave += 0.35 * np.exp(-0.5 * ((x - 0.3) / 0.04) ** 2)
+        wave += st * ((x > 0.05) & (x < 0.25))
+    rng = np.random.default_rng(0)
+    limb = np.array([gains[0] * wave, gains[1] * wave])
+    chest = np.array([gain * wave for gain in (-0.6, 0.5, 1.2, 1.6, 1.4, 1.1)]) + rng.normal(0, 0.002, (6, len(t)))
+    return np.concatenate([limb, LIMB_LEADS @ limb, chest])
+
+
+def marked(signal: np.ndarray, rate: int = RATE) -> Delineation:
+    return delineate(signal, rate, find_r_peaks(signal[None], rate)[0])
+
+
+REGULAR = np.arange(0.5, 9.8, 0.8)
+
+
+def test_waves_lie_where_they_were_put():
+    beats = marked(ecg(REGULAR))
+    assert len(beats.r_peak) == len(REGULAR)
+    wanted = {
+        "r_peak": 0.0,
+        "p_onset": -0.205,
+        "p_offset": -0.115,
+        "qrs_onset": -0.04,
+        "qrs_offset": 0.06,
+        "t_offset": 0.39,
+    }
+    for name, place in wanted.items():
+        assert np.median(getattr(beats, name) - REGULAR) == pytest.approx(place, abs=0.022), name
+
+
+def test_amplitude_does_not_move_a_mark():
+    one, double = marked(ecg(REGULAR)), marked(2 * ecg(REGULAR))
+    for name in TIMES:
+        np.testing.assert_allclose(getattr(one, name), getattr(double, name), atol=1e-9)
+
+
+def test_at_100_hz_marks_are_those_of_500_hz():
+    one, coarse = marked(ecg(REGULAR)), marked(ecg(REGULAR, rate=100), 100)
+    for name in TIMES:
+        assert np.abs(getattr(one, name) - getattr(coarse, name)).max() < 0.012, name
+
+
+def test_where_there_is_no_p_none_is_found():
+    assert np.isfinite(marked(ecg(REGULAR)).p_onset).all()
+    assert np.isnan(marked(ecg(REGULAR, p=0.0)).p_onset).all()
+    assert np.isnan(measure(marked(ecg(REGULAR, p=0.0))).pr)
+
+
+def test_a_wide_early_beat_is_ventricular_and_an_early_narrow_one_supraventricular():
+    peaks = REGULAR.copy()
+    peaks[5] -= 0.25
+    assert marked(ecg(peaks, wide=(5,))).kind.tolist() == ["N"] * 5 + ["V"] + ["N"] * (len(peaks) - 6)
+    assert marked(ecg(peaks)).kind[5] == "S"
+    assert set(marked(ecg(REGULAR)).kind) == {"N"}
+
+
+def test_intervals_and_st_of_the_dominant_beat():
+    measured = measure(marked(ecg(REGULAR, st=0.1)))
+    level = measure(marked(ecg(REGULAR)))
+    assert measured.pr == pytest.approx(165, abs=25)
+    assert measured.qrs_duration == pytest.approx(100, abs=20)
+    assert measured.qtcf == pytest.approx(measured.qt / 0.8 ** (1 / 3))
+    assert measured.st[0] - level.st[0] == pytest.approx(0.1, abs=0.03)
+    assert level.r_amplitudes[0] == pytest.approx(1.0, abs=0.1)
+    assert level.s_amplitudes[0] < -0.15
+    assert level.t_amplitudes[0] == pytest.approx(0.35, abs=0.05)
+    assert level.p_amplitudes[0] == pytest.approx(0.15, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("gains", "degrees"),
+    [((1.0, 0.5), 0), ((0.5, 1.0), 60), ((0.0, 1.0), 90), ((-1.0, -0.5), 180), ((1.0, -0.5), -49.1)],
+)
+def test_axis_follows_the_limb_leads(gains, degrees):
+    axis = measure(marked(ecg(REGULAR, gains=gains))).axis
+    assert abs((axis - degrees + 180) % 360 - 180) < 2
+
+
+def test_a_pacemakers_spike_is_no_p_wave():
+    signal = ecg(REGULAR, p=0.0)
+    for peak in REGULAR:
+        signal[:, round((peak - 0.16) * RATE) : round((peak - 0.16) * RATE) + 2] += 0.8
+    assert np.isnan(marked(signal).p_onset).all()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_few_beats_are_no_error(count):
+    beats = delineate(ecg(REGULAR), RATE, REGULAR[:count])
+    measured = measure(beats)
+    assert len(beats.r_peak) == count
+    assert np.isfinite(measured.qt) == (count == 2)
+
+
+def test_the_filter_is_butterworths_run_both_ways():
+    signal = ecg(REGULAR)
+    sections = butter(2, (5, 22), "bandpass", fs=RATE, output="sos")
+    theirs = sosfiltfilt(sections, signal, axis=-1)
+    inner = slice(RATE, -RATE)
+    # The digital filter is warped towards the Nyquist frequency, so they agree in shape and not to the digit.
+    ours = band_pass(signal, RATE, 5, 22)
+    assert np.corrcoef(ours[0, inner], theirs[0, inner])[0, 1] > 0.99
