@@ -95,7 +95,7 @@ def test_intervals_and_st_of_the_dominant_beat():
 
 @pytest.mark.parametrize(
     ("gains", "degrees"),
-    [((1.0, 0.5), 0), ((0.5, 1.0), 60), ((0.0, 1.0), 90), ((-1.0, -0.5), 180), ((1.0, -0.5), -49.1)],
+    [((1, 0.5), 0), ((0.5, 1), 60), ((0, 1), 90), ((-1, -0.5), 180), ((1, -0.5), -49.1)],
 )
 def test_axis_follows_the_limb_leads(gains, degrees):
     axis = measure(marked(ecg(REGULAR, gains=gains))).axis
