@@ -108,12 +108,12 @@ def _splits_by_hash(folds: FoldParams, listing: Listing) -> list[str]:
 
 
 def _split(fold: int | None, patient_id: str, folds: FoldParams, by_hash: Sequence[str]) -> str:
-    """The split of a record; "" where its fold is in none."""
+    """The split of a record; "" where its fold is in none. A source without folds is split by hash, 8 : 1 : 1."""
     names = ("train", "validation", "test")
     split = "train" if fold is None else next((name for name in names if fold in getattr(folds, name)), "")
     place = patient_hash(patient_id) % 10
     chosen = ("validation", "test")[place] if place < 2 else ""
-    return chosen if split == "train" and chosen in by_hash else split
+    return chosen if chosen and split == "train" and (fold is None or chosen in by_hash) else split
 
 
 def _doubles(cache: Path, shards: Sequence[int]) -> dict[str, str]:

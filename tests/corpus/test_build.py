@@ -159,6 +159,21 @@ def test_several_corpora_keep_their_origin(cohort, scanned, vocabulary, tmp_path
         build([sources[0], sources[0]], vocabulary, tmp_path)
 
 
+def test_a_source_without_folds_is_split_by_hash_beside_one_that_has_them(
+    cohort, damaged, scanned, vocabulary, tmp_path
+):
+    for path in sorted(damaged.rglob("*.dat")):  # other signals, or all would be duplicates
+        number = int(path.stem.split("_")[0])
+        _rewrite(damaged, number, lambda signal: signal + np.int16(1))
+    sources = [scanned(cohort, "virtual"), scanned(damaged, "plain", "wfdb")]
+    rows = read_columns(build(sources, vocabulary, tmp_path) / "records")
+    plain = rows.filter(pl.col("source") == "plain")
+    assert len(plain) > 40
+    for patient, split in zip(plain["patient_id"], plain["split"], strict=True):
+        wanted = {0: "validation", 1: "test"}.get(patient_hash(patient) % 10, "train")
+        assert split == wanted
+
+
 def test_what_is_possible_is_no_statement_but_told(damaged, scanned, vocabulary, tmp_path):
     path = damaged / "ptbxl_database.csv"
     table = pl.read_csv(path, infer_schema_length=0)
