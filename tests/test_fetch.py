@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from sediff.corpus.readers import READERS
 from sediff.errors import UserError
 from sediff.fetch import copy, download, parallel, server, verified
 from sediff.fetch.corpora import CORPORA
@@ -194,7 +195,8 @@ def test_a_corpus_arrives_in_its_own_layout(site, tmp_path):
     assert site.asked("RECORDS")[0]["User-Agent"].startswith("sediff/")
 
 
-def test_the_next_command_is_named_where_there_is_a_reader(site, tmp_path):
+def test_the_next_command_is_named(site, tmp_path):
+    assert set(CORPORA) <= set(READERS)
     listing, site.files = site.body(LISTING), {}
     site.files = {"/ptb-xl/1.0.3/" + name: data for name, data in FILES.items()}
     site.files["/ptb-xl/1.0.3/" + LISTING] = listing

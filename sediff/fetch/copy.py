@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import get_args
 
 from sediff.errors import UserError
 from sediff.fetch.corpora import Corpus
@@ -138,13 +137,4 @@ class Copy:
     def _summary(self, total: int, fetched: int, size: int) -> str:
         corpus = self.server.corpus
         line = f"{corpus}: {total} files ({size / 1e6:,.0f} MB) in {self.folder}, {fetched} fetched now, all verified"
-        if corpus.name in _readers():
-            return f"{line}; next: sediff configure --corpus {shlex.quote(str(self.folder))}"
-        return f"{line}; sediff has no reader for it yet"
-
-
-def _readers() -> tuple[str, ...]:
-    """Layouts that the pipeline reads. Imported when the fetching is done: with polars loaded, Ctrl-C wakes no wait."""
-    from sediff.sources import SourceParams
-
-    return get_args(SourceParams.model_fields["reader"].annotation)
+        return f"{line}; next: sediff configure --corpus {shlex.quote(str(self.folder))}"

@@ -9,7 +9,7 @@ PHYSIONET = "https://physionet.org/files"
 
 @dataclass(frozen=True)
 class Corpus:
-    """A published version of a corpus. Its name is PhysioNet's own, and the layout's where there is a reader."""
+    """A published version of a corpus. Its name is PhysioNet's own, and that of its reader."""
 
     name: str
     version: str

@@ -8,7 +8,6 @@ from flows.runners import runner
 from sediff.corpus.build import build_corpus, in_processes
 from sediff.corpus.params import CorpusParams
 from sediff.params import RuntimeParams
-from sediff.pipeline.server import prefect_server
 
 PARAMS = CorpusParams(sources=({"name": "virtual", "reader": "ptb-xl"},), shards=3)
 
@@ -19,12 +18,6 @@ def built(folder: Path, source, vocabulary, run) -> dict[str, bytes]:
     folders = [folder / name for name in ("out", "report", "work", "cache")]
     build_corpus(PARAMS, [source], vocabulary, *folders, run)
     return {path.name: path.read_bytes() for path in sorted((folder / "out").rglob("*.parquet"))}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with prefect_server(tmp_path_factory.mktemp("prefect"), 120) as api:
-        yield api
 
 
 @pytest.mark.parametrize("name", ["dask", "ray"])

@@ -48,12 +48,6 @@ BEFORE = {"first": None, "second": "first", "third": "second"}
 SECTIONS = {"first": "simulator", "second": "evaluation", "third": "augmentation"}
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with prefect_server(tmp_path_factory.mktemp("prefect"), 120) as api:
-        yield api
-
-
 @pytest.fixture
 def project(tmp_path, monkeypatch, server) -> Path:
     stages = {}
