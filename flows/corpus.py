@@ -10,6 +10,7 @@ from sediff.corpus.build import build_corpus
 from sediff.files import sha256_json
 from sediff.vocabulary import Vocabulary
 
+LISTING_CODE = ("knowledge", "sediff/vocabulary", "sediff/language.py", "sediff/phrases.py")
 PARSED = OWN / "parsed"
 
 
@@ -29,8 +30,11 @@ def corpus(context: Context) -> str:
 
 
 def _cache(context: Context) -> Path:
-    """Folder of the recordings parsed by this code under these limits; those of others are dropped."""
-    code = {name: digest for name, digest in context.origin.code.items() if not name.startswith("knowledge")}
+    """Folder of the recordings parsed by this code under these limits; those of others are dropped.
+
+    What is said of a record is listed anew each time, so the vocabulary's code is not part of it.
+    """
+    code = {name: digest for name, digest in context.origin.code.items() if not name.startswith(LISTING_CODE)}
     params = context.params.corpus
     cache = PARSED / sha256_json([code, params.screening.model_dump(), params.shards])[:16]
     cache.mkdir(parents=True, exist_ok=True)

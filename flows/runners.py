@@ -1,12 +1,17 @@
-"""Where shards are worked on: processes of this machine, or a Dask or Ray cluster through Prefect's task runners."""
+"""Where shards are worked on: processes of this machine, or a Dask or Ray cluster through Prefect's task runners.
+
+A cluster on other machines needs the project's folder and the sources at the same paths, on a shared file system.
+"""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from flows.stage import OWN
 from sediff.corpus.build import Runner, in_processes
 from sediff.errors import UserError
 from sediff.params import RuntimeParams
+from sediff.pipeline.server import prefect_server
 
 
 def runner(params: RuntimeParams) -> Runner:
@@ -21,19 +26,18 @@ def runner(params: RuntimeParams) -> Runner:
 
 
 def _through_prefect(params: RuntimeParams) -> Runner:
-    from prefect import flow, task
-
-    task_runner = _task_runner(params)
-
     def run(function: Callable[[int], int], shards: Sequence[int]) -> Iterator[int]:
-        def work_on(shard: int) -> int:
-            return function(shard)
+        with prefect_server(OWN / "prefect", params.server_start_limit):
+            from prefect import flow, task
 
-        @flow(name="shards", task_runner=task_runner)
-        def all_shards() -> list[int]:
-            return list(task(name="shard")(work_on).map(shards).result())
+            def work_on(shard: int) -> int:
+                return function(shard)
 
-        yield from all_shards()
+            @flow(name="shards", task_runner=_task_runner(params))
+            def all_shards() -> list[int]:
+                return list(task(name="shard")(work_on).map(shards).result())
+
+            yield from all_shards()
 
     return run
 

@@ -130,7 +130,11 @@ def corpus_show() -> None:
     path = REPORTS / "corpus/metrics.json"
     if not path.is_file():
         raise UserError(f"{path} is missing: run `sediff run corpus` first.")
-    for line in corpus_lines(read_json(path), Vocabulary.load()):
+    try:
+        lines = corpus_lines(read_json(path), Vocabulary.load())
+    except (KeyError, ValueError):
+        raise UserError(f"{path} is not of this version's run: run `sediff run corpus` again.") from None
+    for line in lines:
         typer.echo(line)
 
 

@@ -11,6 +11,7 @@ from sediff.params import PARAMS, Params, set_params
 from sediff.pipeline.run import SETTINGS
 from sediff.sources import VIRTUAL, Sharing, read_local_paths, write_local_path
 
+PLAIN = "wfdb"  # the reader of folders that are none of the published corpora
 PROFILES = Path(__file__).parent / "profiles"
 
 
@@ -35,9 +36,17 @@ def choose_corpus(
         raise UserError(f"{path} holds no corpus that a reader knows ({', '.join(READERS)}): check the path.")
     name, root = name or reader, path.resolve()
     before = read_local_paths(SETTINGS).get(name)
+    if name == VIRTUAL:
+        raise UserError(f"--name {VIRTUAL} is the built-in corpus's: give another name.")
+    if add and before not in (None, str(root)) and name in {source.name for source in Params.load().corpus.sources}:
+        raise UserError(f"{name} is configured already, at {before}: give the other folder another --name.")
     lines = _set_source({"name": name, "reader": reader, "sharing": sharing}, add)
     write_local_path(SETTINGS, name, root)
-    return lines + ([f"{SETTINGS}: {name} is at {root}"] if str(root) != before else [])
+    if str(root) != before:
+        lines.append(f"{SETTINGS}: {name} is at {root}")
+    if reader == PLAIN:
+        lines.append(f"{root} has no known corpus's table: read as plain WFDB records. Is it the corpus's top folder?")
+    return lines
 
 
 def _set_source(source: dict[str, str], add: bool) -> list[str]:

@@ -8,7 +8,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +26,7 @@ from sediff.section import Section
 VIRTUAL = "virtual"  # the name of the corpus that the project simulates itself
 SUFFIXES = frozenset({".hea", ".dat", ".mat", ".csv", ".gz"})
 SCHEMA = pa.schema([("path", pa.string()), ("size", pa.int64()), ("sha256", pa.string())])
+COMMITTED = 5000  # files after which the cache is made safe
 BATCH = 65_536  # rows of an inventory that are held at once
 
 
@@ -49,6 +50,10 @@ class Source:
     sharing: str
     root: Path
     inventory: Path
+
+    def resolved(self) -> "Source":
+        """The same with absolute paths, for processes in other folders."""
+        return replace(self, root=self.root.resolve(), inventory=self.inventory.resolve())
 
 
 def locate(params: Sequence[SourceParams], settings: Path, inventories: Path) -> list[Source]:
@@ -77,7 +82,7 @@ def read_local_paths(settings: Path) -> dict[str, str]:
     try:
         paths = (yaml.safe_load(settings.read_text(encoding="utf-8")) or {}).get("sources", {})
         return {str(name): str(path) for name, path in paths.items()}
-    except (yaml.YAMLError, AttributeError):
+    except (yaml.YAMLError, AttributeError, UnicodeDecodeError):
         raise UserError(f"{settings} cannot be read: it should hold `sources:` with a path for each name.") from None
 
 
@@ -104,14 +109,25 @@ def scan(source: Source, cache: Path, ignored: frozenset[str] = frozenset(), ver
     Raises:
         UserError: the folder holds no file that a reader could use.
     """
+    try:
+        return _scan(source, cache, ignored, verify)
+    except sqlite3.DatabaseError:  # a damaged cache holds nothing that cannot be read again
+        for path in (cache, cache.with_name(f"{cache.name}-journal")):
+            path.unlink(missing_ok=True)
+        return _scan(source, cache, ignored, verify)
+
+
+def _scan(source: Source, cache: Path, ignored: frozenset[str], verify: bool) -> str:
     read = count = 0
     with closing(_open(cache)) as known:
         known.execute("UPDATE files SET seen = 0")
         for path in track(_files(source.root, ignored), None, f"scan of {source.name}: files"):
             name, stat = path.relative_to(source.root).as_posix(), path.stat()
+            if count % COMMITTED == 0:
+                known.commit()  # so that a kill costs the last files only
             found = known.execute("SELECT size, modified FROM files WHERE path = ?", (name,)).fetchone()
             if verify or found != (stat.st_size, stat.st_mtime_ns):
-                row = (name, stat.st_size, stat.st_mtime_ns, sha256_file(path))
+                row = (name, stat.st_size, stat.st_mtime_ns, _sha256(path))
                 known.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, 1)", row)
                 read += 1
             else:
@@ -126,21 +142,19 @@ def scan(source: Source, cache: Path, ignored: frozenset[str] = frozenset(), ver
 
 
 def _open(cache: Path) -> sqlite3.Connection:
-    """The database, a new one where it is missing or no database; the journal makes a kill harmless."""
+    """The database, a new one where it is missing; its journal makes a kill harmless."""
     cache.parent.mkdir(parents=True, exist_ok=True)
-    for attempt in (1, 2):
-        known = sqlite3.connect(cache)
-        try:
-            columns = "path TEXT PRIMARY KEY, size INTEGER, modified INTEGER, sha256 TEXT, seen INTEGER"
-            known.execute(f"CREATE TABLE IF NOT EXISTS files ({columns}) WITHOUT ROWID")
-        except sqlite3.DatabaseError:
-            known.close()
-            if attempt == 2:
-                raise
-            cache.unlink()
-        else:
-            return known
-    raise AssertionError
+    known = sqlite3.connect(cache)
+    columns = "path TEXT PRIMARY KEY, size INTEGER, modified INTEGER, sha256 TEXT, seen INTEGER"
+    known.execute(f"CREATE TABLE IF NOT EXISTS files ({columns}) WITHOUT ROWID")
+    return known
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): mend its permissions, or scan again.") from None
 
 
 def _write_inventory(known: sqlite3.Connection, inventory: Path) -> None:
@@ -179,12 +193,18 @@ def check_unchanged(source: Source, hashes: Mapping[str, str], names: Iterable[s
 def _files(root: Path, ignored: frozenset[str]) -> Iterator[Path]:
     """Files that a reader could use; links to folders are not followed, links to files must stay inside."""
     real_root = root.resolve()
-    for folder, folders, names in os.walk(root):
+
+    def refuse(error: OSError) -> None:
+        raise UserError(f"{error.filename} cannot be listed ({error.strerror}): mend its permissions.")
+
+    for folder, folders, names in os.walk(root, onerror=refuse):
         folders[:] = sorted(name for name in folders if name not in ignored)
         for name in sorted(names):
             path = Path(folder) / name
             if path.suffix not in SUFFIXES or not path.is_file():
                 continue
+            if not path.name.isprintable() or not folder.isprintable():
+                raise UserError(f"{str(path)!r} has a name that is not UTF-8 or not printable: rename or remove it.")
             if path.is_symlink() and not path.resolve().is_relative_to(real_root):
                 continue
             yield path

@@ -44,6 +44,8 @@ def sediff(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (("generate", "atrial fibrillation"), "is missing: run `make run` once"),
         (("generate", "atrial fibrillation", "--sex", "x"), "--sex x: write F or M."),
         (("generate", "  "), "The text is empty"),
+        (("corpus", "show"), "is missing: run `sediff run corpus` first"),
+        (("configure", "--corpus", "knowledge", "--name", "virtual"), "holds no corpus that a reader knows"),
         (("configure", "--corpus", "virtual", "--sharing", "all"), "--sharing all: write open or restricted."),
     ],
 )

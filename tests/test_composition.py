@@ -87,7 +87,7 @@ def test_a_reading_is_composed_without_what_is_absent():
 
 
 def test_likelihoods_are_read_as_certainty():
-    reading = VOCABULARY.from_codes({"SR": 0.0, "IMI": 100.0, "LVH": 80.0, "AMI": 50.0, "XYZ": 100.0})
+    reading = VOCABULARY.from_codes({"SR": 0.0, "IMI": 100.0, "LVH": 80.0, "AMI": 50.0, "XYZ": 100.0}, 80)
     assert reading.codes("present") == ["IMI", "LVH", "SR"]
     assert reading.codes("uncertain") == ["AMI"]
     assert reading.statements["AMI"].likelihood == 50

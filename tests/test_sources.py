@@ -70,6 +70,21 @@ def test_a_damaged_cache_is_made_anew(source, tmp_path):
     assert "3 files, 3 of them new" in scan(source, tmp_path / "cache.sqlite")
 
 
+def test_a_name_that_is_no_text_is_a_sentence(source, tmp_path):
+    (source.root / os.fsdecode(b"bad\xff.dat")).write_text("x")
+    with pytest.raises(UserError, match="rename or remove it"):
+        scan(source, tmp_path / "cache.sqlite")
+
+
+def test_a_file_that_cannot_be_read_is_named(source, tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("sediff.sources.sha256_file", refuse)
+    with pytest.raises(UserError, match=r"table\.csv cannot be read \(Permission denied\)"):
+        scan(source, tmp_path / "cache.sqlite")
+
+
 def test_folders_that_the_reader_ignores_are_not_listed(source, tmp_path):
     scan(source, tmp_path / "cache.sqlite", ignored=frozenset({"a"}))
     assert sorted(inventory(source)) == ["table.csv"]

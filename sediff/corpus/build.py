@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sediff.corpus.listing import LISTED, REJECTED, Listing, check_source_names, list_records, patient_hash
+from sediff.corpus.listing import LISTED, REJECTED, Listing, list_records, patient_hash
 from sediff.corpus.params import CorpusParams, FoldParams
 from sediff.corpus.parse import MEASURED, ParseJob, parse_shard, parsed_path
 from sediff.corpus.summary import summarise
@@ -23,7 +23,7 @@ from sediff.records import ROWS_PER_GROUP, SIGNAL, write_table
 from sediff.sources import Source
 from sediff.vocabulary import Vocabulary
 
-NOT_KEPT = ("path", "suffix", "fold")  # columns of the listing that only reading needs
+NOT_KEPT = ("path", "suffix", "rate", "gain", "fold")  # columns of the listing that only reading needs
 SCHEMA = pa.schema(
     [
         *(field for field in LISTED if field.name not in NOT_KEPT),
@@ -70,14 +70,16 @@ def build_corpus(
     Raises:
         UserError: a source's table cannot be read, no record is usable, or a patient is in two splits.
     """
-    check_source_names(sources)
     shutil.rmtree(work, ignore_errors=True)
+    for left in cache.glob(".*.parquet"):  # half-written when a build was killed
+        left.unlink()
+    work, cache = work.resolve(), cache.resolve()  # workers of a cluster have folders of their own
     listing = list_records(sources, vocabulary, params.min_likelihood, params.shards, work / "listing")
     by_hash = _splits_by_hash(params.folds, listing)
-    job = ParseJob(listing, {source.name: source for source in sources}, params.screening, cache)
+    job = ParseJob(listing, {source.name: source.resolved() for source in sources}, params.screening, cache)
     shards = range(params.shards)
     read = sum(track(runner(partial(parse_shard, job), shards), len(shards), "corpus: shards"))
-    doubles = _doubles(cache, shards)
+    doubles = _doubles(listing, params.folds, by_hash, cache, shards)
     quarantine = [listing.rejected()]
     for shard in shards:
         quarantine.append(_assemble(shard, listing, params.folds, by_hash, doubles, cache, out / "records"))
@@ -116,13 +118,29 @@ def _split(fold: int | None, patient_id: str, folds: FoldParams, by_hash: Sequen
     return chosen if chosen and split == "train" and (fold is None or chosen in by_hash) else split
 
 
-def _doubles(cache: Path, shards: Sequence[int]) -> dict[str, str]:
-    """Records whose signal another record has too, and that record: the one with the first id stays."""
-    tables = [pl.read_parquet(parsed_path(cache, s), columns=["record_id", "content"]) for s in shards]
-    parsed = pl.concat(tables).filter(pl.col("content").is_not_null()).sort("record_id")
-    first = parsed.group_by("content", maintain_order=True).agg(pl.col("record_id").first().alias("first"))
-    double = parsed.filter(pl.col("content").is_duplicated()).join(first, on="content")
+def _doubles(
+    listing: Listing, folds: FoldParams, by_hash: Sequence[str], cache: Path, shards: Sequence[int]
+) -> dict[str, str]:
+    """Used records whose signal another used record has too, and that record.
+
+    One of a source with folds stays before one without, whose patient may be unknown there; then the first id.
+    """
+    tables = []
+    for shard in shards:
+        listed = _with_splits(listing.of_shard(shard), folds, by_hash).filter(pl.col("split") != "")
+        parsed = pl.read_parquet(parsed_path(cache, shard), columns=["record_id", "content"])
+        placed = listed.select("record_id", without_fold=pl.col("fold").is_null())
+        tables.append(placed.join(parsed.filter(pl.col("content").is_not_null()), on="record_id"))
+    used = pl.concat(tables).sort("without_fold", "record_id")
+    first = used.group_by("content", maintain_order=True).agg(pl.col("record_id").first().alias("first"))
+    double = used.filter(pl.col("content").is_duplicated()).join(first, on="content")
     return dict(double.filter(pl.col("record_id") != pl.col("first")).select("record_id", "first").rows())
+
+
+def _with_splits(listed: pl.DataFrame, folds: FoldParams, by_hash: Sequence[str]) -> pl.DataFrame:
+    pairs = zip(listed["fold"], listed["patient_id"], strict=True)
+    splits = [_split(fold, patient, folds, by_hash) for fold, patient in pairs]
+    return listed.with_columns(split=pl.Series(splits, dtype=pl.String))
 
 
 def _assemble(
@@ -135,10 +153,7 @@ def _assemble(
     out: Path,
 ) -> pl.DataFrame:
     """Join what was listed and what was parsed into one shard of records; gives what is set aside."""
-    listed = listing.of_shard(shard)
-    pairs = zip(listed["fold"], listed["patient_id"], strict=True)
-    splits = [_split(fold, patient, folds, by_hash) for fold, patient in pairs]
-    listed = listed.with_columns(split=pl.Series(splits, dtype=pl.String))
+    listed = _with_splits(listing.of_shard(shard), folds, by_hash)
     _check_patients(listed)
     parsed = pl.read_parquet(parsed_path(cache, shard), columns=["record_id", "reason", "detail"])
     judged = listed.join(parsed, on="record_id", how="left", maintain_order="left").with_columns(
@@ -176,6 +191,7 @@ def _joined(usable: pa.Table, parsed: Path) -> Iterator[pa.Table]:
         table = table.filter(pa.array([name in names for name in table["record_id"].to_pylist()]))
         listed = usable.slice(done, len(table))
         done += len(table)
+        assert listed["record_id"].to_pylist() == table["record_id"].to_pylist(), "both are sorted by record id"
         sides = {name: (listed if name in listed.column_names else table)[name] for name in SCHEMA.names}
         yield pa.table(sides).cast(SCHEMA)
 

@@ -13,7 +13,6 @@ import polars as pl
 import pyarrow as pa
 
 from sediff.corpus.readers import READERS, RawRecord, Rejection
-from sediff.errors import UserError
 from sediff.language import detect_language
 from sediff.records import write_table
 from sediff.sources import Source, check_unchanged, hashes_of
@@ -27,6 +26,8 @@ LISTED = pa.schema(
         pa.field("source", pa.string(), nullable=False),
         pa.field("path", pa.string(), nullable=False),
         pa.field("suffix", pa.string(), nullable=False),
+        pa.field("rate", pa.float64()),
+        pa.field("gain", pa.float64()),
         pa.field("recorded_at", pa.string(), nullable=False),
         pa.field("fold", pa.int64()),
         pa.field("age", pa.float32()),
@@ -119,28 +120,27 @@ def _row(record: RawRecord, vocabulary: Vocabulary, min_likelihood: float) -> di
     present: dict[str, float] = {}
     uncertain: set[str] = set()
     unmapped: list[str] = []
-    for code, likelihood in record.scp.items():
-        if not vocabulary.known(code):
-            unmapped.append(code)
-        elif likelihood == 0 or likelihood >= min_likelihood:
-            present[code] = likelihood
-        else:
-            uncertain.add(code)
     coded = record.scp or record.snomed or record.lines
     for reading in (
+        vocabulary.from_codes(record.scp, min_likelihood),
         vocabulary.from_snomed(record.snomed),
         vocabulary.from_text(record.lines if coded else record.report),
     ):
-        present |= dict.fromkeys(set(reading.codes("present")) - set(present), 0.0)
+        present = {code: reading.statements[code].likelihood for code in reading.codes("present")} | present
         uncertain |= set(reading.codes("uncertain"))
         unmapped += reading.unmapped
     codes, possible = sorted(present), sorted(uncertain - set(present))
+    axis = record.axis if vocabulary.knows_axis(record.axis) else ""
+    stages = tuple(stage for stage in record.stages if vocabulary.knows_stage(stage))
+    unmapped += [word for word in (record.axis, *record.stages) if word and word not in (axis, *stages)]
     return {
         "record_id": record.record_id,
         "patient_id": record.patient_id,
         "source": record.source,
         "path": record.path.as_posix(),
         "suffix": record.suffix,
+        "rate": record.rate,
+        "gain": record.gain,
         "recorded_at": record.recorded_at,
         "fold": record.fold,
         "age": record.age,
@@ -149,7 +149,7 @@ def _row(record: RawRecord, vocabulary: Vocabulary, min_likelihood: float) -> di
         "likelihoods": [present[code] for code in codes],
         "uncertain": possible,
         "unmapped": sorted(set(unmapped)),
-        "report": vocabulary.describe(codes, possible, record.axis, record.stages),
+        "report": vocabulary.describe(codes, possible, axis, stages),
         "original_report": record.report or "\n".join(record.lines),
         "report_language": detect_language(record.report or "\n".join(record.lines)),
         "human_validated": record.human_validated,
@@ -158,20 +158,10 @@ def _row(record: RawRecord, vocabulary: Vocabulary, min_likelihood: float) -> di
 
 def shard_rows(listed: pl.DataFrame) -> Iterator[RawRecord]:
     """Rows of a listing as records that can be read; what they say is not needed for that."""
-    for row in listed.select("record_id", "patient_id", "source", "path", "suffix").iter_rows(named=True):
-        yield RawRecord(row["record_id"], row["patient_id"], row["source"], Path(row["path"]), suffix=row["suffix"])
+    columns = ("record_id", "patient_id", "source", "path", "suffix", "rate", "gain")
+    for row in listed.select(columns).iter_rows(named=True):
+        yield RawRecord(**{**row, "path": Path(row["path"])})
 
 
 def _shard_name(shard: int) -> str:
     return f"shard-{shard:04d}"
-
-
-def check_source_names(sources: Sequence[Source]) -> None:
-    """Two sources of one name would mix their records.
-
-    Raises:
-        UserError: names it.
-    """
-    for name, count in Counter(source.name for source in sources).items():
-        if count > 1:
-            raise UserError(f"corpus.sources names {name} twice: give each source its own name.")

@@ -52,6 +52,10 @@ class CorpusParams(Section):
     sources: Items[SourceParams] = Field(min_length=1)
     folds: FoldParams = FoldParams()
     screening: ScreeningParams = ScreeningParams()
+    min_likelihood: float = Field(
+        50.0, ge=0, le=100, description="from this likelihood on an SCP statement is present; 0, unstated, too"
+    )
+    shards: int = Field(16, ge=1, le=4096, description="files of records, by a hash of the patient; best of some 5,000")
 
     @field_validator("sources")
     @classmethod
@@ -59,9 +63,8 @@ class CorpusParams(Section):
         for source in sources:
             if source.reader not in READERS:
                 raise ValueError(f"there is no reader {source.reader}: there are {', '.join(READERS)}")
+        names = [source.name for source in sources]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise ValueError(f"{twice} stands twice: give each source its own name")
         return sources
-
-    min_likelihood: float = Field(
-        50.0, ge=0, le=100, description="from this likelihood on an SCP statement is present; 0, unstated, too"
-    )
-    shards: int = Field(16, ge=1, le=4096, description="files of records; a patient's hash chooses one")

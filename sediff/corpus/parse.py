@@ -22,6 +22,7 @@ from sediff.corpus.readers import RawRecord
 from sediff.corpus.waveform import UnusableError, on_grid, read_waveform
 from sediff.delineation import delineate, measure
 from sediff.ecg import SAMPLES, SAMPLING_RATE, independent_leads, to_microvolts, to_millivolts
+from sediff.errors import UserError
 from sediff.files import replacing
 from sediff.records import ROWS_PER_GROUP, SIGNAL_BYTES
 from sediff.sources import Source, hashes_of
@@ -29,6 +30,8 @@ from sediff.sources import Source, hashes_of
 TIMES = ("p_onset", "p_offset", "qrs_onset", "qrs_offset", "t_offset")
 INTERVALS = ("pr", "qrs_duration", "qt", "qtcf", "axis")
 LEADS_MEASURED = ("st", "p_amplitudes", "r_amplitudes", "s_amplitudes", "t_amplitudes")
+DAMAGED = (pa.ArrowException, OSError)  # what a damaged file of parsed recordings raises
+NOT_AS_SCANNED = ("changed_file", "missing_file")
 FLOATS = pa.list_(pa.float32())
 MEASURED = pa.schema(
     [
@@ -77,13 +80,31 @@ def parse_shard(job: ParseJob, shard: int) -> int:
     records = list(shard_rows(listed))
     hashes = _hashes(job.sources, records)
     keys = {record.record_id: _key(record, hashes[record.source]) for record in records}
+    try:
+        return _parse_shard(job, shard, records, keys, hashes)
+    except DAMAGED:
+        path = parsed_path(job.cache, shard)
+        if not path.exists():
+            raise
+        path.unlink()
+        return _parse_shard(job, shard, records, keys, hashes)
+
+
+def _parse_shard(
+    job: ParseJob,
+    shard: int,
+    records: Sequence[RawRecord],
+    keys: Mapping[str, str],
+    hashes: Mapping[str, dict[str, str]],
+) -> int:
     path = parsed_path(job.cache, shard)
     known = _Known(path, keys)
     if known.complete:
+        known.verify()
         return 0
     with (
         replacing(path) as temporary,
-        pq.ParquetWriter(temporary, PARSED, compression="zstd") as writer,
+        pq.ParquetWriter(temporary, PARSED, compression="zstd", write_page_checksum=True) as writer,
     ):
         for start in range(0, len(records), ROWS_PER_GROUP):
             batch = records[start : start + ROWS_PER_GROUP]
@@ -109,8 +130,13 @@ class _Known:
 
     @staticmethod
     def _read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-        batches = pq.ParquetFile(path).iter_batches(ROWS_PER_GROUP)
+        batches = pq.ParquetFile(path, page_checksum_verification=True).iter_batches(ROWS_PER_GROUP)
         return enumerate(row for batch in batches for row in batch.to_pylist())
+
+    def verify(self) -> None:
+        """Read every page, whose checksum tells whether it is whole."""
+        for _ in self.rows:
+            pass
 
     def row(self, record_id: str) -> dict[str, Any] | None:
         """The kept row of a record, asked for in the order of ids."""
@@ -128,8 +154,9 @@ def _hashes(sources: Mapping[str, Source], records: Sequence[RawRecord]) -> dict
 
 
 def _key(record: RawRecord, hashes: Mapping[str, str]) -> str:
-    """What a parsed row depends on, besides code and screening: the place and content of its files."""
-    return hashlib.sha256("\n".join(f"{name} {hashes.get(name)}" for name in record.files).encode()).hexdigest()
+    """What a parsed row depends on, besides code and screening: its files, and what the reader knows of them."""
+    files = [f"{name} {hashes.get(name)}" for name in record.files]
+    return hashlib.sha256("\n".join([*files, f"{record.rate} {record.gain}"]).encode()).hexdigest()
 
 
 def _parse(record: RawRecord, key: str, hashes: Mapping[str, str], job: ParseJob) -> dict[str, Any]:
@@ -137,6 +164,11 @@ def _parse(record: RawRecord, key: str, hashes: Mapping[str, str], job: ParseJob
     try:
         return row | _measure(record, hashes, job)
     except UnusableError as unusable:
+        if unusable.reason in NOT_AS_SCANNED and all(name in hashes for name in record.files):
+            # Not a fault of the data: kept, it would set the record aside for as long as the inventory is the same.
+            raise UserError(
+                f"{record.record_id}: {unusable.detail}, though the scan had read it: run again, the source at rest."
+            ) from None
         return row | {"reason": unusable.reason, "detail": unusable.detail}
 
 

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Delineation:
-    """All beats of one record, in order; times in seconds, NaN where there is no such wave.
+    """All beats of one record, in order; times in seconds, NaN where there is no such wave within the record.
 
     Attributes:
         r_peak: with sub-sample position; of one shape always the same place of the beat.
@@ -77,6 +77,7 @@ def delineate(signal: NDArray[np.floating], rate: float, r_peaks: NDArray[np.flo
                 average, dominant = beat * scale, marks
             times[members] = (centres[members, None] - before + np.array(astuple(marks))) / RATE
             times[members, 0] = np.asarray(r_peaks)[members] + (marks.r_peak - before) / RATE
+    times[:, 1:][(times[:, 1:] < 0) | (times[:, 1:] > prepared.shape[1] / RATE)] = np.nan
     r_peak, p_onset, p_offset, qrs_onset, qrs_offset, t_offset = times.T
     places = (r_peak, p_onset, p_offset, qrs_onset, qrs_offset, t_offset)
     return Delineation(*places, shape, _kinds(times, shape), average, dominant)

@@ -13,9 +13,6 @@ from sediff.vocabulary.certainty import Certainty, Effect, Item, certainties, ou
 from sediff.vocabulary.statements import KINDS, STATEMENTS, Kind, Statement, read_statements, read_yaml
 from sediff.vocabulary.wording import Wording, compose
 
-# PTB-XL's likelihoods are 0 (not stated), 15, 35, 50, 80 and 100 percent. Of the diagnostic codes that its reports
-# name, 96 % of those at 80 stand there as certain, and 63 % of those at 50 with a word of doubt.
-CERTAIN_FROM = 80.0
 NOT_STATED = 0.0
 
 
@@ -100,13 +97,13 @@ class Vocabulary:
         """Whether the vocabulary has this code."""
         return code in self._statements
 
-    def from_codes(self, likelihoods: Mapping[str, float]) -> Reading:
+    def from_codes(self, likelihoods: Mapping[str, float], certain_from: float) -> Reading:
         """Read SCP codes with their likelihoods in percent, 0 where it is not stated.
 
-        A stated likelihood below 80 % makes a statement uncertain.
+        A stated likelihood below `certain_from` makes a statement uncertain.
         """
         statements = {
-            code: Said(_certainty_of(likelihood), likelihood)
+            code: Said("uncertain" if NOT_STATED < likelihood < certain_from else "present", likelihood)
             for code, likelihood in likelihoods.items()
             if self.known(code)
         }
@@ -133,6 +130,14 @@ class Vocabulary:
                 before = statements.get(code)
                 statements[code] = Said(outweighing(before.certainty, certainty) if before else certainty)
         return Reading(statements, tuple(unmapped))
+
+    def knows_axis(self, axis: str) -> bool:
+        """Whether `describe` has words for a heart axis."""
+        return not axis or axis in self._wording.heart_axis
+
+    def knows_stage(self, stage: str) -> bool:
+        """Whether `describe` has words for an infarction stage."""
+        return not stage or stage in self._wording.infarction_stage
 
     def views(self, codes: Iterable[str]) -> dict[Kind, list[str]]:
         """The codes that are diagnostic, form and rhythm statements, each sorted; some are of two kinds."""
@@ -214,7 +219,3 @@ def _by_snomed(statements: Iterable[Statement]) -> dict[str, str]:
             if known.setdefault(snomed, statement.code) != statement.code:
                 raise UserError(f"SNOMED {snomed} is both {known[snomed]} and {statement.code}: keep it in one place.")
     return known
-
-
-def _certainty_of(likelihood: float) -> Certainty:
-    return "present" if likelihood == NOT_STATED or likelihood >= CERTAIN_FROM else "uncertain"

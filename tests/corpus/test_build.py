@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import wfdb
 
 from sediff.cohort.write import write_record
 from sediff.corpus.build import Runner, build_corpus, in_processes
 from sediff.corpus.listing import patient_hash
 from sediff.corpus.params import CorpusParams, FoldParams
+from sediff.ecg import LEADS
 from sediff.errors import UserError
 from sediff.records import read_columns, read_signals
 
@@ -151,12 +153,72 @@ def test_several_corpora_keep_their_origin(cohort, scanned, vocabulary, tmp_path
     sources = [scanned(cohort, "virtual"), scanned(cohort, "again", "wfdb")]
     out = build(sources, vocabulary, tmp_path)
     # The second holds the same signals: all of it is set aside, with the record that it doubles.
-    assert set(read_columns(out / "records")["source"]) == {"again"}
+    assert set(read_columns(out / "records")["source"]) == {"virtual"}
     details = pl.read_parquet(out / "quarantine.parquet")
     assert set(details["reason"]) == {"duplicate"}
-    assert all(detail.startswith("same signal as again/") for detail in details["detail"])
-    with pytest.raises(UserError, match="names virtual twice"):
-        build([sources[0], sources[0]], vocabulary, tmp_path)
+    assert all(detail.startswith("same signal as virtual/") for detail in details["detail"])
+
+
+def test_of_two_copies_the_one_in_a_fold_and_in_use_stays(cohort, damaged, scanned, vocabulary, tmp_path):
+    # The plain copy's ids come first, but its patients are unknown and the other's folds are not.
+    out = build([scanned(cohort, "virtual"), scanned(cohort, "again", "wfdb")], vocabulary, tmp_path / "both")
+    assert set(read_columns(out / "records")["source"]) == {"virtual"}
+    # A copy of a record that is not used is no copy of anything.
+    for suffix in (".dat", ".hea"):
+        text = _signal(damaged, 1).with_suffix(suffix).read_bytes().replace(b"00001_lr", b"00003_lr")
+        _signal(damaged, 3).with_suffix(suffix).write_bytes(text)
+    path = damaged / "ptbxl_database.csv"
+    table = pl.read_csv(path, infer_schema_length=0)
+    own = table.filter(pl.col("ecg_id") == "1")["patient_id"][0]
+    fold = pl.when(pl.col("patient_id") == own).then(pl.lit("99")).otherwise("strat_fold")
+    table.with_columns(strat_fold=fold).write_csv(path)
+    out = build(scanned(damaged), vocabulary, tmp_path / "one")
+    assert set(reasons(out).values()) == {"fold_not_used"}
+    assert "virtual/00003" in read_columns(out / "records")["record_id"].to_list()
+
+
+def test_a_reader_that_knows_the_gain_is_believed(cohort, scanned, vocabulary, tmp_path):
+    root = tmp_path / "ludb"
+    (root / "data").mkdir(parents=True)
+    (root / "ludb.csv").write_text("ID,Sex,Age\n")
+    for number in (1, 2):
+        signal = np.repeat(np.fromfile(_signal(cohort, number), "<i2").reshape(1000, 12), 5, axis=0)
+        record = wfdb.Record(
+            record_name=str(number), fs=500, n_sig=12, sig_len=5000, sig_name=[lead.lower() for lead in LEADS],
+            units=["mV"] * 12, fmt=["16"] * 12, adc_gain=[777.0 + i for i in range(12)], baseline=[0] * 12,
+            d_signal=signal, comments=["<age>: 51", "<sex>: F", "<diagnoses>:", "Rhythm: Sinus rhythm."],
+            file_name=[f"{number}.dat"] * 12, adc_res=[16] * 12, adc_zero=[0] * 12,
+            init_value=signal[0].tolist(), checksum=(signal.astype(int).sum(0) % 65536).tolist(), block_size=[0] * 12,
+        )  # fmt: skip
+        record.wrsamp(write_dir=str(root / "data"))
+    rows = read_columns(build(scanned(root, "ludb", "ludb"), vocabulary, tmp_path) / "records")
+    assert rows["repairs"].to_list() == [["gain_replaced"]] * 2
+    assert rows["statements"].to_list() == [["SR"]] * 2
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.98])
+def test_a_damaged_cache_is_read_again(keep, cohort, scanned, vocabulary, tmp_path):
+    source = scanned(cohort)
+    whole = files(build(source, vocabulary, tmp_path))
+    path = sorted((tmp_path / "cache").glob("shard-*.parquet"))[0]
+    content = bytearray(path.read_bytes())
+    if keep < 0.9:
+        path.write_bytes(content[: int(len(content) * keep)])
+    else:  # within a page
+        content[len(content) // 3] ^= 0xFF
+        path.write_bytes(content)
+    (tmp_path / "cache/.shard-0000.parquet.left.parquet").write_bytes(b"half")
+    assert files(build(source, vocabulary, tmp_path)) == whole
+    assert read_again(tmp_path) > 0
+    assert not list((tmp_path / "cache").glob(".*"))
+
+
+@pytest.mark.parametrize(("column", "word"), [("heart_axis", "???"), ("infarction_stadium1", "Stage X")])
+def test_a_word_without_meaning_is_kept_as_unmapped(column, word, damaged, scanned, vocabulary, tmp_path):
+    path = damaged / "ptbxl_database.csv"
+    pl.read_csv(path, infer_schema_length=0).with_columns(pl.lit(word).alias(column)).write_csv(path)
+    rows = read_columns(build(scanned(damaged), vocabulary, tmp_path) / "records")
+    assert rows["unmapped"].list.contains(word).all()
 
 
 def test_a_source_without_folds_is_split_by_hash_beside_one_that_has_them(
@@ -317,7 +379,10 @@ def test_a_broken_header_is_set_aside(name, damaged, scanned, vocabulary, tmp_pa
 def test_a_file_that_changed_after_the_scan_is_refused(damaged, scanned, vocabulary, tmp_path):
     source = scanned(damaged)
     _rewrite(damaged, 1, lambda signal: signal + np.int16(1))
-    assert reasons(build(source, vocabulary, tmp_path)) == {"virtual/00001": "changed_file"}
+    with pytest.raises(UserError, match=r"virtual/00001: .*changed.*run again"):
+        build(source, vocabulary, tmp_path)
+    # Once it is scanned again, nothing of that is left.
+    assert reasons(build(scanned(damaged), vocabulary, tmp_path)) == {}
 
 
 def test_a_copy_of_a_recording_is_set_aside(damaged, scanned, vocabulary, tmp_path):

@@ -125,3 +125,14 @@ def test_the_filter_is_butterworths_run_both_ways():
     # The digital filter is warped towards the Nyquist frequency, so they agree in shape and not to the digit.
     ours = band_pass(signal, RATE, 5, 22)
     assert np.corrcoef(ours[0, inner], theirs[0, inner])[0, 1] > 0.99
+
+
+def test_no_mark_lies_outside_the_record():
+    peaks = np.arange(0.12, 10, 0.8)  # P of the first and T of the last beat are cut
+    beats = marked(ecg(peaks))
+    assert np.isnan(beats.p_onset[0])
+    assert np.isnan(beats.t_offset[-1])
+    for name in TIMES:
+        times = getattr(beats, name)
+        assert np.nanmin(times) >= 0
+        assert np.nanmax(times) <= 10

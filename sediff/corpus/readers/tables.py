@@ -10,6 +10,7 @@ from sediff.errors import UserError
 
 Row = dict[str, str]
 
+LARGEST = 2**62  # of a whole number; what is larger is no id and no fold
 LONGEST = 4000  # characters of a path, under what any system takes
 # What a cell that is not what its column promises makes of a row.
 ROW_ERRORS = (ValueError, TypeError, SyntaxError, ArithmeticError, RecursionError, MemoryError)
@@ -75,7 +76,10 @@ def integer(row: Row, column: str) -> int:
         ValueError: it is none.
     """
     try:
-        return int(row[column]) if row[column].isdecimal() else int(float(row[column]))
+        number = int(row[column]) if row[column].isdecimal() else int(float(row[column]))
+        if abs(number) > LARGEST:
+            raise OverflowError
+        return number
     except (ValueError, OverflowError):
         raise ValueError(f"{column} is {row[column]!r}, not a number") from None
 
