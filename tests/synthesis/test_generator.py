@@ -79,8 +79,8 @@ def test_shards_go_on_where_they_stopped(generator, tmp_path, monkeypatch):
 
     whole = run("a")
     run("b")
-    (tmp_path / "b/work/shard-001.parquet").unlink()
-    (tmp_path / "b/work/.shard-002.parquet.half").write_bytes(b"half")
+    (tmp_path / "b" / "work" / "shard-001.parquet").unlink()
+    (tmp_path / "b" / "work" / ".shard-002.parquet.half").write_bytes(b"half")
     assert run("b") == whole
     rows = read_columns(tmp_path / "a/out/records")
     assert rows["index"].to_list() == list(range(10))
