@@ -1,5 +1,8 @@
 """Delineation against LUDB's cardiologists: `python benchmarks/delineation.py LUDB [--records 51 100] [--rate 100]`.
 
+Records 51-100 are no blind test any more: they were scored several times while the delineation was made, three were
+looked at, and the limit on P's length came from one of them. A blind score needs recordings that nobody has seen.
+
 Marks are compared between a record's first and last marked QRS. A cardiologist's mark of a beat is the median over
 the leads of LUDB's marks, as the delineation gives one mark for all leads. R and P count as found within 75 ms.
 """

@@ -254,7 +254,10 @@ def test_the_list_of_a_large_corpus_streams(tmp_path):
         "n = sum(bool(r.lines) for r in READERS['mimic-iv-ecg']('m', Path(sys.argv[1])).records())\n"
         "print(n, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
     )
-    limit = lambda: resource.setrlimit(resource.RLIMIT_DATA, (400 << 20,) * 2)  # noqa: E731
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_DATA, (400 << 20,) * 2)
+
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)],
         cwd=ROOT,
