@@ -17,4 +17,4 @@ def augmentation(context: Context) -> str:
 
 
 if __name__ == "__main__":
-    run(augmentation, computes=True)
+    run(augmentation, computes=True, trains=True)

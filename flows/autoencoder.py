@@ -14,4 +14,4 @@ def autoencoder(context: Context) -> str:
 
 
 if __name__ == "__main__":
-    run(autoencoder, computes=True)
+    run(autoencoder, computes=True, trains=True)

@@ -20,4 +20,4 @@ def diffusion(context: Context) -> str:
 
 
 if __name__ == "__main__":
-    run(diffusion, computes=True)
+    run(diffusion, computes=True, trains=True)

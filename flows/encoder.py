@@ -17,4 +17,4 @@ def encoder(context: Context) -> str:
 
 
 if __name__ == "__main__":
-    run(encoder, computes=True)
+    run(encoder, computes=True, trains=True)

@@ -1,6 +1,8 @@
 """What all stages share: folders, fingerprint, lock, manifest, run record, and Prefect where a server is.
 
 Without PREFECT_API_URL a stage is a plain function call in this process, so `dvc repro` needs no server.
+Several training processes (`runtime.training_processes`) are started by torch's launcher and joined by `accelerate`:
+all of them run the stage, and the first alone writes, records and speaks to Prefect.
 """
 
 import fcntl
@@ -9,10 +11,11 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,27 +35,33 @@ if TYPE_CHECKING:
 
 DATA, REPORTS, RUNS, OWN = Path("data"), Path("reports"), Path("runs"), Path(".sediff")
 SCHEMA_VERSION = 1
+TRAINING_SHARE = 0.95  # of the time limit, after which a training stops by itself, before it is ended
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a stage gets: its parameters, its folders, and where numbers are computed."""
+    """What a stage gets: its parameters, its folders, and where numbers are computed.
+
+    `base` is where its outs go: the project's folder, or one that is thrown away.
+    """
 
     stage: str
     item: str
     params: Params
     origin: Origin
     device: "torch.device | None"
+    base: Path = Path()
+    started: float = field(default_factory=time.monotonic)
 
     @property
     def out(self) -> Path:
         """Folder of the stage's data; DVC versions it."""
-        return DATA / self.stage / self.item
+        return self.base / DATA / self.stage / self.item
 
     @property
     def report(self) -> Path:
         """Folder of its metrics and plots."""
-        return REPORTS / self.stage / self.item
+        return self.base / REPORTS / self.stage / self.item
 
     @property
     def work(self) -> Path:
@@ -70,7 +79,17 @@ class Context:
         """The same for a stage that trains."""
         from sediff.training import Job
 
-        return Job(self.out, self.report, self.work, self.params.reproducibility.seed, self.computing_device)
+        runtime = self.params.runtime
+        return Job(
+            self.out,
+            self.report,
+            self.work,
+            self.params.reproducibility.seed,
+            self.computing_device,
+            self.origin.fingerprint,
+            runtime.checkpoint_every,
+            self.started + TRAINING_SHARE * runtime.stage_time_limit,
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -91,12 +110,13 @@ def folder_tag() -> str:
 Body = Callable[[Context], str]
 
 
-def run(body: Body, *, computes: bool = False, items: tuple[str, ...] = ()) -> None:
+def run(body: Body, *, computes: bool = False, trains: bool = False, items: tuple[str, ...] = ()) -> None:
     """Run a stage as a program and exit: 0, or 1 after one sentence for a user's mistake.
 
     Args:
         body: the stage; its name is the stage's.
         computes: whether its bytes depend on device and threads.
+        trains: whether several processes may share its trainings.
         items: allowed first arguments of a stage that is one for each of several requests.
     """
     if os.environ.get(DIES_WITH_PARENT):
@@ -107,12 +127,36 @@ def run(body: Body, *, computes: bool = False, items: tuple[str, ...] = ()) -> N
     try:
         if items and item not in items:
             raise UserError(f"python -m flows.{name} takes one of {', '.join(items)}.")
+        processes = Params.load().runtime.training_processes if trains else 1
+        if processes > 1 and "RANK" not in os.environ:
+            _launch(name, processes)
+        if int(os.environ.get("RANK", "0")):
+            _assist(body, name, item)
+            return
         with only_one(full_name):
             _run(body, name, item, computes)
     except UserError as error:
         failure_file(full_name).write_text(str(error), encoding="utf-8")
         print(f"sediff: error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def _launch(name: str, processes: int) -> None:
+    """Become the launcher that starts this stage in so many processes; does not return."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+    os.execv(sys.executable, [sys.executable, *launcher, "-m", f"flows.{name}"])
+
+
+def _assist(body: Body, name: str, item: str) -> None:
+    """Take part in the first process's trainings, and write nothing that is kept."""
+    params = Params.load()
+    device, described = computing_device(params)
+    origin = origin_of(Path(), f"{name}@{item}" if item else name, described)
+    with tempfile.TemporaryDirectory() as folder:
+        context = Context(name, item, params, origin, device, Path(folder))
+        for needed in (context.out, context.report / "plots"):
+            needed.mkdir(parents=True)
+        body(context)
 
 
 def failure_file(stage: str) -> Path:

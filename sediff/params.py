@@ -43,7 +43,11 @@ class RuntimeParams(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = Field(2, ge=1, le=1024, description="processes that read recordings")
     runner: Literal["processes", "dask", "ray"] = Field("processes", description="dask and ray are extras")
-    stage_time_limit: float = Field(4 * 3600, gt=0, description="s, after which a stage's processes are ended")
+    training_processes: int = Field(1, ge=1, le=64, description="processes that train together, one a GPU")
+    checkpoint_every: int = Field(200, ge=1, description="steps of a training between its checkpoints")
+    stage_time_limit: float = Field(
+        4 * 3600, gt=0, description="s, after which a stage stops, to go on at the next run"
+    )
     server_start_limit: float = Field(120, gt=0, description="s that the loopback Prefect server has to come up")
     llm_base_url: str = Field("", description="OpenAI-compatible endpoint; empty: the offline distiller")
     llm_allowed_hosts: Items[str] = Field((), description="hosts that may see records of restricted sources")

@@ -20,10 +20,22 @@ def log_line(message: str) -> None:
     tqdm.write(message, file=sys.stderr)
 
 
-def track(items: Iterable[Item], total: int | None, label: str, log: Log = log_line) -> Iterator[Item]:
-    """Yield items and show how many are done, the rate and, where the total is known, the time left."""
+def track(
+    items: Iterable[Item],
+    total: int | None,
+    label: str,
+    log: Log = log_line,
+    note: Callable[[], str] = str,
+) -> Iterator[Item]:
+    """Yield items and show how many are done, the rate and, where the total is known, the time left.
+
+    `note` gives what else there is to say, such as a loss.
+    """
     if sys.stderr.isatty() or os.environ.get(BARS):
-        yield from tqdm(items, total=total, desc=label, file=sys.stderr, leave=False, ncols=80)
+        with tqdm(items, total=total, desc=label, file=sys.stderr, leave=False, ncols=100) as bar:
+            for item in bar:
+                yield item
+                bar.set_postfix_str(note(), refresh=False)
         return
     started = last = time.monotonic()
     for done, item in enumerate(items, start=1):
@@ -32,5 +44,6 @@ def track(items: Iterable[Item], total: int | None, label: str, log: Log = log_l
         if now - last >= SECONDS_BETWEEN_LINES and done != total:
             rate = done / (now - started)
             left = f", {(total - done) / rate:.0f} s left" if total else ""
-            log(f"{label}: {done}{f' of {total}' if total else ''} ({rate:.3g}/s{left})")
+            said = f", {note()}" if note() else ""
+            log(f"{label}: {done}{f' of {total}' if total else ''} ({rate:.3g}/s{left}{said})")
             last = now

@@ -1,32 +1,55 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from sediff.errors import UserError
-from sediff.training import Job, Schedule, batches, generator, train
+from sediff.seeds import generator
+from sediff.training import Job, Schedule, train
+from sediff.training.batches import Prefetched, batches
 
 CPU = torch.device("cpu")
 DATA = torch.randn(37, 4, generator=torch.Generator().manual_seed(1))
+PROGRAM = Path(__file__).parent / "training_program.py"
 
 
-def fit(work, steps=40, stop=None, average=0.9, every=7):
-    """Train a tiny network to rebuild noisy data; `stop` raises before that step."""
+def gather(rows):
+    return DATA[rows]
+
+
+def rebuild(network, x, rng):
+    error = (network(x + 0.1 * torch.randn(x.shape, generator=rng)) - x).square().mean()
+    return error, {"error": error}
+
+
+def fit(work, steps=40, stop=None, average=0.9, every=7, fingerprint="f", loss=rebuild, rate=1e-2, ends=None):
+    """Train a tiny network with dropout to rebuild noisy data; `stop` raises at that call of the loss."""
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 4))
+    network = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(0.1), nn.Linear(8, 4))
     calls = 0
 
-    def loss(rows, rng):
+    def counted(network, x, rng):
         nonlocal calls
         calls += 1
         if calls == stop:
             raise KeyboardInterrupt
-        x = DATA[rows]
-        error = (network(x + 0.1 * torch.randn(x.shape, generator=rng)) - x).square().mean()
-        return error, {"error": error}
+        return loss(network, x, rng)
 
-    schedule = Schedule(steps, 5, 1e-2, warmup=3, average=average, checkpoint_every=every)
-    result, curves = train(network, loss, len(DATA), schedule, Job(work, work, work, 3, CPU), "tiny")
-    return result.state_dict(), curves
+    schedule = Schedule(steps, 5, rate, warmup=3, average=average)
+    job = Job(work, work, work, 3, CPU, fingerprint, every, ends)
+    trained = train(network, gather, counted, len(DATA), schedule, job, "tiny")
+    return trained.network.state_dict(), trained.curves
+
+
+def same(one, other):
+    return all(torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.parametrize("stop", [2, 9, 17, 36])
@@ -35,9 +58,50 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, stop):
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path / "b", stop=stop)
     resumed, resumed_curves = fit(tmp_path / "b")
-    assert all(torch.equal(undisturbed[name], resumed[name]) for name in undisturbed)
+    assert same(undisturbed, resumed)
     assert curves == resumed_curves
     assert curves["loss"]["y"][-1] < 0.8 * curves["loss"]["y"][0]
+
+
+def program(*arguments, launcher=()):
+    """Start the training program in processes of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(PROGRAM.parents[1]), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, *launcher, PROGRAM, *map(str, arguments)], env=environment, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finish(process):
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+
+
+@pytest.mark.parametrize("fraction", [0.15, 0.5, 0.85])
+def test_a_killed_training_ends_with_the_same_bytes(tmp_path, fraction):
+    steps = 300
+    finish(program(tmp_path / "a", steps))
+    process = program(tmp_path / "b", steps)
+    progress = tmp_path / "b/progress"
+    while not progress.exists() or int(progress.read_text() or 0) < fraction * steps:
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (tmp_path / "b/weights.safetensors").exists()
+    finish(program(tmp_path / "b", steps))
+    assert (tmp_path / "b/weights.safetensors").read_bytes() == (tmp_path / "a/weights.safetensors").read_bytes()
+
+
+def test_two_processes_train_together_as_one_would(tmp_path):
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    finish(program(tmp_path / "one", 60, "quiet"))
+    for name in ("two", "again"):
+        finish(program(tmp_path / name, 60, "quiet", launcher=launcher))
+    from safetensors.torch import load_file
+
+    one, two = (load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
+    assert all(torch.allclose(one[name], two[name], atol=1e-4) for name in one)
+    assert (tmp_path / "two/weights.safetensors").read_bytes() == (tmp_path / "again/weights.safetensors").read_bytes()
 
 
 def test_every_record_comes_once_an_epoch():
@@ -51,20 +115,88 @@ def test_batches_from_the_middle_are_those_of_the_whole():
     assert all(torch.equal(whole[step], rows) for step, rows in batches(37, 5, 0, 11, 20))
 
 
-def test_a_foreign_checkpoint_is_refused(tmp_path):
-    tmp_path.joinpath("tiny.pt").write_bytes(b"not a checkpoint")
-    with pytest.raises(UserError, match=r"tiny\.pt is no checkpoint"):
-        fit(tmp_path)
+def test_the_next_batch_is_gathered_while_a_step_computes():
+    def slow(rows):
+        time.sleep(0.02)
+        return DATA[rows]
+
+    prefetched = Prefetched(batches(37, 5, 0, 0, 10), slow, CPU)
+    for _, x in prefetched:
+        assert x.shape == (5, 4)
+        time.sleep(0.06)
+    assert prefetched.waited < 0.1  # of ten times 0.02 s that gathering takes, none if nothing else runs
 
 
-def test_divergence_is_a_sentence(tmp_path):
-    network = nn.Linear(1, 1)
+def test_an_error_of_the_thread_that_gathers_is_raised():
+    def broken(rows):
+        raise RuntimeError("no such record")
 
-    def loss(rows, rng):
-        return network(torch.full((1, 1), float("nan"))).sum(), {}
+    with pytest.raises(RuntimeError, match="no such record"):
+        list(Prefetched(batches(37, 5, 0, 0, 3), broken, CPU))
 
-    with pytest.raises(UserError, match="no longer a number"):
-        train(network, loss, 4, Schedule(4, 2, 1.0), Job(tmp_path, tmp_path, tmp_path, 0, CPU), "x")
+
+@pytest.mark.parametrize("content", [b"not a checkpoint", b"", None])
+def test_a_damaged_checkpoint_is_refused(tmp_path, content):
+    fit(tmp_path, steps=7)
+    path = tmp_path / "tiny.pt"
+    path.write_bytes(path.read_bytes()[:-200] if content is None else content)
+    with pytest.raises(UserError, match=r"tiny\.pt is damaged .* remove it"):
+        fit(tmp_path, steps=7)
+
+
+def test_another_configurations_checkpoint_is_refused(tmp_path):
+    fit(tmp_path, steps=7)
+    with pytest.raises(UserError, match=r"of another configuration \(other fingerprint\): remove it"):
+        fit(tmp_path, steps=7, fingerprint="g")
+    with pytest.raises(UserError, match=r"other learning_rate"):
+        fit(tmp_path, steps=7, rate=2e-2)
+
+
+def test_another_networks_checkpoint_is_refused(tmp_path):
+    schedule, job = Schedule(4, 5, 1e-2), Job(tmp_path, tmp_path, tmp_path, 0, CPU)
+
+    def error(network, x, rng):
+        return network(x).square().mean(), {}
+
+    train(nn.Linear(4, 4), gather, error, 37, schedule, job, "x")
+    with pytest.raises(UserError, match="of another network: remove it"):
+        train(nn.Linear(4, 5), gather, error, 37, schedule, job, "x")
+
+
+def test_a_loss_that_is_no_number_names_the_last_good_checkpoint(tmp_path):
+    def late(network, x, rng):
+        late.calls += 1
+        error, terms = rebuild(network, x, rng)
+        return (error * float("nan") if late.calls > 16 else error), terms
+
+    late.calls = 0
+    with pytest.raises(UserError, match=r"no longer a number at step 17.*last good checkpoint, of step 14, is .*tiny"):
+        fit(tmp_path, loss=late)
+    content = torch.load(tmp_path / "tiny.pt", weights_only=True)
+    assert content["step"] == 14
+    assert all(weights.isfinite().all() for weights in content["network"].values())
+
+
+def test_a_loss_that_explodes_stops(tmp_path):
+    with pytest.raises(UserError, match=r"times what it was at the start at step \d+: lower its learning_rate"):
+        fit(tmp_path, steps=100, rate=3e3)
+
+
+def test_the_time_limit_leaves_a_training_to_go_on_with(tmp_path):
+    undisturbed, _ = fit(tmp_path / "a")
+    with pytest.raises(UserError, match=r"The time is up for tiny after step 1 of 40: run again"):
+        fit(tmp_path / "b", ends=time.monotonic() - 1)
+    assert torch.load(tmp_path / "b/tiny.pt", weights_only=True)["step"] == 1
+    assert same(undisturbed, fit(tmp_path / "b")[0])
+
+
+def test_a_batch_that_does_not_fit_says_what_would(tmp_path):
+    process = program(tmp_path, "memory")
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    said = json.loads((tmp_path / "said").read_text())
+    assert said.startswith("wide: a batch of 512 records does not fit into memory: set its batch_size to ")
+    assert 0 < int(said.rstrip(".").rsplit(" ", 1)[1]) < 512
 
 
 def test_neighbouring_seeds_share_no_noise():

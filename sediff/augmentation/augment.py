@@ -15,7 +15,8 @@ from sediff.augmentation.params import AugmentationParams
 from sediff.ecg import independent_leads
 from sediff.files import write_json
 from sediff.records import read_columns, read_signals
-from sediff.training import Job, Schedule, seed_of, train
+from sediff.seeds import seed_of
+from sediff.training import Job, Schedule, Terms, train
 from sediff.vocabulary import Vocabulary
 
 SUPERCLASSES = ("CD", "HYP", "MI", "NORM", "STTC")
@@ -90,17 +91,18 @@ def _train(
     job: Job,
 ) -> nn.Module:
     torch.manual_seed(seed_of(job.seed, "classifier"))
-    network = Classifier(y.shape[1], params.width).to(job.device)
     index_of = torch.from_numpy(rows)
 
-    def loss(index: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        chosen = index_of[index]
-        logits = network(x[chosen].to(job.device).float() / 1000)
-        return nn.functional.binary_cross_entropy_with_logits(logits, y[chosen].to(job.device)), {}
+    def batch(index: Tensor) -> tuple[Tensor, Tensor]:
+        return x[index_of[index]], y[index_of[index]]
+
+    def loss(network: nn.Module, batch: tuple[Tensor, Tensor], rng: torch.Generator) -> tuple[Tensor, Terms]:
+        signals, labels = batch
+        return nn.functional.binary_cross_entropy_with_logits(network(signals.float() / 1000), labels), {}
 
     schedule = Schedule(params.steps, min(params.batch_size, len(rows)), params.learning_rate)
-    trained, _ = train(network, loss, len(rows), schedule, job, f"on {arm}")
-    return trained
+    network = Classifier(y.shape[1], params.width)
+    return train(network, batch, loss, len(rows), schedule, job, f"on {arm}").network
 
 
 @torch.no_grad()

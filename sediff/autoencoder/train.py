@@ -17,7 +17,8 @@ from sediff.ecg import independent_leads
 from sediff.errors import UserError
 from sediff.files import write_json
 from sediff.records import read_columns, read_signals
-from sediff.training import Job, Schedule, seed_of, train
+from sediff.seeds import seed_of
+from sediff.training import Job, Schedule, Terms, train
 
 BATCH = 256
 SMALLEST_SCALE = 1e-3
@@ -37,17 +38,19 @@ def train_autoencoder(params: AutoencoderParams, corpus: Path, job: Job) -> str:
     grid = beat_grid([np.asarray(peaks) for peaks in records["r_peaks"].to_list()])
     rows = torch.from_numpy(np.flatnonzero(split == "train"))
     torch.manual_seed(seed_of(job.seed, "autoencoder"))
-    autoencoder = Autoencoder(params.width, params.depth).to(job.device)
+    autoencoder = Autoencoder(params.width, params.depth)
 
-    def loss(index: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        chosen = rows[index]
-        x = signals[chosen].to(job.device).float() / 1000
-        return vae_loss(autoencoder, x, grid.rows(chosen).to(job.device), params, rng)
+    def batch(index: Tensor) -> tuple[Tensor, BeatGrid]:
+        return signals[rows[index]], grid.rows(rows[index])
+
+    def loss(network: Autoencoder, batch: tuple[Tensor, BeatGrid], rng: torch.Generator) -> tuple[Tensor, Terms]:
+        x, beats = batch
+        return vae_loss(network, x.float() / 1000, beats, params, rng)
 
     schedule = Schedule(
         params.steps, min(params.batch_size, len(rows)), params.learning_rate, precision=params.precision
     )
-    _, curves = train(autoencoder, loss, len(rows), schedule, job, "autoencoder")
+    curves = train(autoencoder, batch, loss, len(rows), schedule, job, "autoencoder").curves
     autoencoder.cpu().eval().requires_grad_(False)
     latents = encode(autoencoder, signals[rows])
     standardise(autoencoder, latents)

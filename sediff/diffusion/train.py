@@ -1,6 +1,6 @@
 """The diffusion stage: L_total = L_DDPM + λ·L_Euler + γ·L_interlead (SE-Diff, part 3)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +21,11 @@ from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Conditions, corpus_conditions, encode_conditions
 from sediff.files import write_json
 from sediff.records import read_columns
+from sediff.seeds import seed_of
 from sediff.simulator.morphology import Morphology
 from sediff.simulator.ode import scale_with_rate
 from sediff.simulator.rhythm import phase
-from sediff.training import Job, Schedule, seed_of, train
+from sediff.training import Job, Schedule, Terms, train
 from sediff.vocabulary import Vocabulary
 
 RECORDS_FOR_SCALE = 512
@@ -47,6 +48,15 @@ class TrainingData:
     grid: BeatGrid
     waves: Waves
 
+    def rows(self, index: Tensor) -> "TrainingData":
+        """The data of some records."""
+        latents, phases = self.latents[index], self.phases[index]
+        return TrainingData(latents, phases, self.conditions.rows(index), self.grid.rows(index), self.waves.rows(index))
+
+    def to(self, device: torch.device) -> "TrainingData":
+        """The same on another device."""
+        return TrainingData(*(getattr(self, part.name).to(device) for part in fields(self)))
+
 
 def train_diffusion(
     params: DiffusionParams,
@@ -63,8 +73,8 @@ def train_diffusion(
     decoder = Autoencoder.load(autoencoder).to(job.device)
     data = load_training_data(corpus, simulator, knowledge, autoencoder, conditioner, vocabulary)
     torch.manual_seed(seed_of(job.seed, "denoiser"))
-    denoiser = Denoiser(params.denoiser, conditioner.config["width"]).to(job.device)
-    step = TrainingStep(params, denoiser, conditioner, decoder, data, job.device)
+    denoiser = Denoiser(params.denoiser, conditioner.config["width"])
+    loss = DiffusionLoss(params, conditioner, decoder, data.latents[:RECORDS_FOR_SCALE].to(job.device))
     schedule = Schedule(
         params.steps,
         min(params.batch_size, len(data.latents)),
@@ -72,8 +82,8 @@ def train_diffusion(
         average=params.average,
         precision=params.precision,
     )
-    averaged, curves = train(denoiser, step, len(data.latents), schedule, job, "denoiser")
-    assert isinstance(averaged, Denoiser)
+    trained = train(denoiser, data.rows, loss, len(data.latents), schedule, job, "denoiser")
+    averaged, curves = trained.network, trained.curves
     averaged.cpu().save(job.out)
     write_json(job.report / "curves.json", {"denoiser": curves})
     final = {name: curve["y"][-1] for name, curve in curves.items()}
@@ -83,63 +93,54 @@ def train_diffusion(
     return f"denoiser of {parameters / 1e6:.1f} M weights, {params.steps} steps, loss {final['denoising']:.3f}"
 
 
-class TrainingStep:
-    """The loss of one batch; physics speaks every few steps, on some rows, through the frozen D_beat."""
+class DiffusionLoss:
+    """The loss of one batch; physics speaks every few steps, on some rows, through the frozen D_beat.
+
+    Args:
+        latents: of some records, from which the unit of the physics terms is taken.
+    """
 
     def __init__(
-        self,
-        params: DiffusionParams,
-        denoiser: nn.Module,
-        conditioner: Conditioner,
-        decoder: Autoencoder,
-        data: TrainingData,
-        device: torch.device,
+        self, params: DiffusionParams, conditioner: Conditioner, decoder: Autoencoder, latents: Tensor
     ) -> None:
-        self.params, self.denoiser, self.conditioner, self.decoder = params, denoiser, conditioner, decoder
-        self.data, self.device = data, device
-        self.slope_scale = self._slope_scale()
-
-    def __call__(self, rows: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        data, params = self.data, self.params
-        z = data.latents[rows].to(self.device)
-        noise = torch.randn(z.shape, generator=rng).to(self.device)
-        # Stratified times: one in each of equal parts of (0, 1), so that a batch covers every noise level.
-        u = (torch.arange(len(rows)) + torch.rand(len(rows), generator=rng)) / len(rows)
-        lam = log_snr(u.clamp(1e-4, 1 - 1e-4)).to(self.device)
-        dropped = (torch.rand(len(rows), generator=rng) < params.condition_dropout).to(self.device)
-        conditions = data.conditions.rows(rows).withheld(params.condition_dropout, rng).to(self.device)
+        self.params, self.conditioner, self.decoder = params, conditioner, decoder
         with torch.no_grad():
-            tokens, mask = self.conditioner(conditions)
-        rhythm = rhythm_channels(data.phases[rows]).to(self.device)
+            # Mean square slope of the beats, (mV/s)².
+            self.slope_scale = float((slopes(decoder.decode_beat(latents)) ** 2).mean())
+
+    def __call__(self, denoiser: nn.Module, data: TrainingData, rng: torch.Generator) -> tuple[Tensor, Terms]:
+        params, z = self.params, data.latents
+        device, count = z.device, len(z)
+        noise = torch.randn(z.shape, generator=rng).to(device)
+        # Stratified times: one in each of equal parts of (0, 1), so that a batch covers every noise level.
+        u = (torch.arange(count) + torch.rand(count, generator=rng)) / count
+        lam = log_snr(u.clamp(1e-4, 1 - 1e-4)).to(device)
+        dropped = (torch.rand(count, generator=rng) < params.condition_dropout).to(device)
+        with torch.no_grad():
+            tokens, mask = self.conditioner(data.conditions.withheld(params.condition_dropout, rng))
 
         z_t = add_noise(z, noise, lam)
-        v = self.denoiser(z_t, lam, rhythm, tokens, mask, dropped).float()
+        v = denoiser(z_t, lam, rhythm_channels(data.phases), tokens, mask, dropped).float()
         terms = {"denoising": nn.functional.mse_loss(v, velocity(z, noise, lam))}
         physics = params.physics
         speaks = torch.rand((), generator=rng) < 1 / physics.every
         if not speaks or not (physics.euler or physics.interlead):
-            zero = torch.zeros((), device=self.device)
+            zero = torch.zeros((), device=device)
             return terms["denoising"], {**terms, "euler": zero, "interlead": zero}
-        chosen = torch.randperm(len(rows), generator=rng)[: physics.rows]
-        euler, interlead = self.physics(estimate(z_t, v, lam)[chosen], lam[chosen], rows[chosen])
+        chosen = torch.randperm(count, generator=rng)[: physics.rows].to(device)
+        some = (data.grid.rows(chosen), data.waves.rows(chosen))
+        euler, interlead = self.physics(estimate(z_t, v, lam)[chosen], lam[chosen], *some)
         terms |= {"euler": physics.every * euler, "interlead": physics.every * interlead}
         total = terms["denoising"] + physics.euler * terms["euler"] + physics.interlead * terms["interlead"]
         return total, terms
 
-    def physics(self, estimated: Tensor, lam: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def physics(self, estimated: Tensor, lam: Tensor, grid: BeatGrid, waves: Waves) -> tuple[Tensor, Tensor]:
         """L_Euler and L_interlead of ẑ (batch, 8, 125), each record weighted by α² = SNR / (1 + SNR)."""
-        grid, waves = self.data.grid.rows(rows).to(self.device), self.data.waves.rows(rows).to(self.device)
         beat = self.decoder.decode_beat(estimated)
         slope, vector, inside = slopes(beat), field(beat, grid, waves), grid.inside()[:, :-1]
         weight = alpha_sigma(lam)[0] ** 2 / self.slope_scale
         euler, interlead = euler_loss(slope, vector, inside), interlead_loss(slope, vector, inside)
         return (weight * euler).mean(), (weight * interlead).mean()
-
-    @torch.no_grad()
-    def _slope_scale(self) -> float:
-        """Mean square slope of the beats of the first records, (mV/s)²: the unit of the physics terms."""
-        latents = self.data.latents[:RECORDS_FOR_SCALE].to(self.device)
-        return float((slopes(self.decoder.decode_beat(latents)) ** 2).mean())
 
 
 def load_training_data(

@@ -62,7 +62,7 @@ class Conditions:
 
     def withheld(self, share: float, rng: torch.Generator) -> "Conditions":
         """Leave age, sex, heart rate or experience out of a random share of rows, so each may be missing later."""
-        age, sex, rate, experience = (torch.rand(len(self), generator=rng) < share for _ in range(4))
+        age, sex, rate, experience = (torch.rand(4, len(self), generator=rng) < share).to(self.age.device)
         return replace(
             self,
             age=self.age.masked_fill(age, torch.nan),

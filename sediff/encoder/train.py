@@ -20,7 +20,8 @@ from sediff.errors import UserError
 from sediff.files import write_json
 from sediff.knowledge.experience import value_count
 from sediff.records import read_columns, read_signals
-from sediff.training import Curves, Job, Schedule, seed_of, train
+from sediff.seeds import seed_of
+from sediff.training import Curves, Job, Schedule, Terms, train
 from sediff.vocabulary import Vocabulary
 
 TEMPERATURE = 0.07
@@ -87,6 +88,14 @@ def _labels(statements: list[list[str]], codes: tuple[str, ...]) -> Tensor:
     return labels
 
 
+class _Pair(nn.Module):
+    """The conditioner, and what it is trained against."""
+
+    def __init__(self, conditioner: Conditioner, ecg: EcgNetwork, projection: nn.Linear) -> None:
+        super().__init__()
+        self.conditioner, self.ecg, self.projection = conditioner, ecg, projection
+
+
 def _train_conditioner(
     params: ConditionerParams,
     conditions: Conditions,
@@ -98,22 +107,23 @@ def _train_conditioner(
     """Contrastive training: the pooled tokens of a condition against the features of its ECG (InfoNCE)."""
     torch.manual_seed(seed_of(job.seed, "conditioner"))
     conditioner = Conditioner(len(vocabulary.codes), value_count(len(vocabulary.codes)), params.width, params.buckets)
-    pair = nn.ModuleDict(
-        {"conditioner": conditioner, "ecg": EcgNetwork(16), "projection": nn.Linear(params.width, FEATURES)}
-    ).to(job.device)
+    pair = _Pair(conditioner, EcgNetwork(16), nn.Linear(params.width, FEATURES))
 
-    def loss(index: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        chosen = rows[index]
-        batch = conditions.rows(chosen).withheld(params.withheld, rng)
-        text = nn.functional.normalize(pair["projection"](conditioner.pooled(batch.to(job.device))), dim=-1)
-        ecg = nn.functional.normalize(pair["ecg"](signals[chosen].to(job.device).float() / 1000), dim=-1)
+    def batch(index: Tensor) -> tuple[Conditions, Tensor]:
+        return conditions.rows(rows[index]), signals[rows[index]]
+
+    def loss(pair: _Pair, batch: tuple[Conditions, Tensor], rng: torch.Generator) -> tuple[Tensor, Terms]:
+        asked, x = batch
+        pooled = pair.conditioner.pooled(asked.withheld(params.withheld, rng))
+        text = nn.functional.normalize(pair.projection(pooled), dim=-1)
+        ecg = nn.functional.normalize(pair.ecg(x.float() / 1000), dim=-1)
         scores = text @ ecg.T / TEMPERATURE
-        target = torch.arange(len(scores), device=job.device)
+        target = torch.arange(len(scores), device=scores.device)
         both = nn.functional.cross_entropy(scores, target) + nn.functional.cross_entropy(scores.T, target)
         return both / 2, {}
 
     schedule = Schedule(params.steps, min(params.batch_size, len(rows)), params.learning_rate)
-    _, curves = train(pair, loss, len(rows), schedule, job, "conditioner")
+    curves = train(pair, batch, loss, len(rows), schedule, job, "conditioner").curves
     return conditioner.cpu().eval(), curves
 
 
@@ -132,17 +142,18 @@ def _train_judge(
             f"No statement has encoder.judge.min_cases = {params.min_cases} training cases: lower it or add records."
         )
     torch.manual_seed(seed_of(job.seed, "judge"))
-    judge = Judge(tuple(vocabulary.codes[column] for column in columns), params.width).to(job.device)
+    judge = Judge(tuple(vocabulary.codes[column] for column in columns), params.width)
 
-    def loss(index: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        chosen = rows[index]
-        logits = judge(signals[chosen].to(job.device).float() / 1000)
-        targets = labels[chosen][:, columns].to(job.device)
-        return nn.functional.binary_cross_entropy_with_logits(logits, targets), {}
+    def batch(index: Tensor) -> tuple[Tensor, Tensor]:
+        return signals[rows[index]], labels[rows[index]][:, columns]
+
+    def loss(judge: Judge, batch: tuple[Tensor, Tensor], rng: torch.Generator) -> tuple[Tensor, Terms]:
+        x, targets = batch
+        return nn.functional.binary_cross_entropy_with_logits(judge(x.float() / 1000), targets), {}
 
     schedule = Schedule(params.steps, min(params.batch_size, len(rows)), params.learning_rate)
     own = replace(job, seed=seed_of(job.seed, "judge's own seed"))
-    _, curves = train(judge, loss, len(rows), schedule, own, "judge")
+    curves = train(judge, batch, loss, len(rows), schedule, own, "judge").curves
     return judge.cpu().eval(), curves
 
 

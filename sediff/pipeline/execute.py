@@ -28,7 +28,7 @@ def execute(root: Path, stage: str, failure: Path, time_limit: float) -> None:
 
     Args:
         failure: file in which the stage leaves the sentence of a user's mistake.
-        time_limit: s, after which the whole process group is ended.
+        time_limit: s, after which the whole process group is ended; a training stops by itself a little earlier.
 
     Raises:
         UserError: what the stage said, or that it crashed twice or took too long.

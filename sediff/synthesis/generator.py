@@ -17,11 +17,11 @@ from sediff.ecg import SAMPLES, SAMPLING_RATE, to_microvolts, twelve_leads
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Conditions, encode_conditions
 from sediff.files import sha256_file, sha256_json
+from sediff.seeds import generator, seed_of
 from sediff.simulator.morphology import Morphology
 from sediff.simulator.rhythm import RhythmModel, phase, sample_r_peaks
 from sediff.synthesis.params import SamplerParams
 from sediff.synthesis.request import RequestRow, expected_heart_rate
-from sediff.training import generator, seed_of
 from sediff.vocabulary import Vocabulary
 
 USUAL_HEART_RATE = 70.0  # bpm, where neither the request nor similar patients say

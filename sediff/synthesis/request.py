@@ -13,8 +13,8 @@ from sediff.knowledge.experience import Experience
 from sediff.knowledge.index import KnowledgeIndex
 from sediff.knowledge.query import experience_for_text
 from sediff.records import read_columns
+from sediff.seeds import seed_of
 from sediff.synthesis.params import CohortRequest, PromptRequest
-from sediff.training import seed_of
 from sediff.vocabulary import Vocabulary
 
 

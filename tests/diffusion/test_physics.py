@@ -7,7 +7,7 @@ from sediff.autoencoder.model import Autoencoder
 from sediff.diffusion.model import Denoiser
 from sediff.diffusion.params import DenoiserParams, DiffusionParams, PhysicsParams
 from sediff.diffusion.physics import IDENTITIES, Waves, euler_loss, field, interlead_loss, slopes
-from sediff.diffusion.train import TrainingData, TrainingStep, record_phase
+from sediff.diffusion.train import DiffusionLoss, TrainingData, record_phase
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Condition, encode_conditions
 from sediff.knowledge.experience import value_count
@@ -20,8 +20,8 @@ PEAKS = np.arange(0.5, 9.8, 0.8)
 
 
 @pytest.fixture
-def step(vocabulary) -> TrainingStep:
-    """A training step of small networks on four random records."""
+def setting(vocabulary) -> tuple[Denoiser, DiffusionLoss, TrainingData]:
+    """Small networks, their loss, and four random records."""
     torch.manual_seed(0)
     params = DiffusionParams(
         denoiser=DenoiserParams(width=24, depth=1, heads=2, patch=5),
@@ -39,18 +39,19 @@ def step(vocabulary) -> TrainingStep:
         grid=beat_grid([PEAKS] * 4),
         waves=Waves(THETA.expand(shape), A.expand(shape), B.expand(shape)),
     )
-    return TrainingStep(params, denoiser, conditioner.requires_grad_(False), decoder, data, torch.device("cpu"))
+    return denoiser, DiffusionLoss(params, conditioner.requires_grad_(False), decoder, data.latents), data
 
 
 @pytest.mark.parametrize("term", ["euler", "interlead"])
-def test_each_term_alone_reaches_the_denoiser_and_nothing_frozen(step, term):
-    _, terms = step(torch.arange(4), torch.Generator().manual_seed(0))
+def test_each_term_alone_reaches_the_denoiser_and_nothing_frozen(setting, term):
+    denoiser, loss, data = setting
+    _, terms = loss(denoiser, data, torch.Generator().manual_seed(0))
     terms[term].backward()
-    gradients = [weight.grad for weight in step.denoiser.parameters() if weight.grad is not None]
+    gradients = [weight.grad for weight in denoiser.parameters() if weight.grad is not None]
     assert gradients, "no weight of the denoiser has a gradient"
     assert sum(float(gradient.abs().sum()) for gradient in gradients) > 0
-    assert all(weight.grad is None for weight in step.decoder.parameters())
-    assert all(weight.grad is None for weight in step.conditioner.parameters())
+    assert all(weight.grad is None for weight in loss.decoder.parameters())
+    assert all(weight.grad is None for weight in loss.conditioner.parameters())
 
 
 def test_a_beat_of_the_simulator_has_little_residual_and_a_foreign_one_has_much():
