@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 GRAPH = read_graph(ROOT)
 # Modules that speak to the user or check parameters; a change of theirs changes no byte of an out.
 SILENT = {"sediff.errors", "sediff.progress", "sediff.section", "sediff.params"}
+LOADED_AS_WHOLES = {"sediff/vocabulary", "sediff/delineation", "sediff/training"}
 SILENT_PREFIXES = ("sediff.lineage", "flows.")
 
 
@@ -68,10 +69,7 @@ def test_deps_are_the_import_graph(stage):
     paths.add(Path("flows/device.py"))
     unused = [dep for dep in deps if not any(path == Path(dep) or path.is_relative_to(dep) for path in paths)]
     assert not unused, f"{stage} lists {unused}, which it does not import"
-    folders = {dep for dep in deps if not dep.endswith(".py")} - {
-        "sediff/vocabulary",
-        "sediff/delineation",
-    }  # loaded as wholes
+    folders = {dep for dep in deps if not dep.endswith(".py")} - LOADED_AS_WHOLES
     assert folders == {f"sediff/{stage.split('@')[0]}"}, "of another package only the modules that are imported"
     assert ("flows/device.py" in deps) == ("computes=True" in flow.read_text())
     assert str(flow.relative_to(ROOT)) in deps
