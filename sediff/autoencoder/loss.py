@@ -1,4 +1,4 @@
-"""L_VAE = L_full + β·L_KL + L_beat + α·L_spec (SE-Diff, part 1).
+"""L_VAE = L_full + β·L_KL + L_beat + α·L_spec (SE-Diff, part 1), each with a weight.
 
 One term of our own helps D_beat: a cross-entropy on where the R of its beat lies, which its shape alone teaches
 slowly.
@@ -14,7 +14,7 @@ from sediff.ecg import SAMPLES, SAMPLING_RATE
 from sediff.layers import MILLIVOLTS
 
 EPSILON = 0.05  # floor of a spectrum, in units of MILLIVOLTS: below it is noise
-ARTEFACT = 4.0  # in units of MILLIVOLTS: larger errors count linearly, so artefacts do not rule the loss
+QUADRATIC = 0.2  # in units of MILLIVOLTS: larger errors count linearly, so artefacts do not rule the loss
 
 
 def vae_loss(
@@ -37,7 +37,7 @@ def vae_loss(
         "place": torch.nn.functional.cross_entropy(place, r_samples(grid)),
     }
     total = (
-        terms["full"]
+        params.full_weight * terms["full"]
         + params.kl_weight * terms["kl"]
         + params.beat_weight * terms["beat"]
         + params.place_weight * terms["place"]
@@ -52,8 +52,8 @@ def r_samples(grid: BeatGrid) -> Tensor:
 
 
 def robust(error: Tensor) -> Tensor:
-    """Mean squared error that grows linearly beyond ARTEFACT (Huber)."""
-    return 2 * torch.nn.functional.huber_loss(error, torch.zeros_like(error), delta=ARTEFACT)
+    """Mean absolute error with a parabola for its tip, up to QUADRATIC (Huber's loss, divided by it)."""
+    return torch.nn.functional.smooth_l1_loss(error, torch.zeros_like(error), beta=QUADRATIC)
 
 
 def spectral(predicted: Tensor, beats: Tensor) -> Tensor:

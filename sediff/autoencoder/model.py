@@ -21,17 +21,31 @@ LATENT_STEPS = 125
 STRIDE = 8  # samples of the ECG to one step of the latent
 
 
+class Block(nn.Module):
+    """Residual convolution over time: (batch, width, time) to the same.
+
+    A dense one: on a CPU it costs no more than a depthwise one, in bfloat16, and learns more in a step.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.GroupNorm(1, width), nn.Conv1d(width, width, 3, padding=1), nn.GELU(), nn.Conv1d(width, width, 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
+
+
 class Encoder(nn.Module):
     """E: x (batch, 8, 1000) to mean and log-variance of z, each (batch, 8, 125)."""
 
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()
-        half = width // 2
         self.layers = nn.Sequential(
-            nn.Conv1d(LEADS, half, 9, stride=4, padding=4),
-            *(ResidualBlock(half) for _ in range(depth // 2)),
-            nn.Conv1d(half, width, 4, stride=2, padding=1),
-            *(ResidualBlock(width) for _ in range(depth)),
+            nn.Conv1d(LEADS, width, 2 * STRIDE + 1, stride=STRIDE, padding=STRIDE),
+            *(Block(width) for _ in range(depth)),
+            nn.GroupNorm(1, width),
             nn.Conv1d(width, 2 * LATENT_CHANNELS, 1),
         )
 
@@ -45,13 +59,11 @@ class Decoder(nn.Module):
 
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()
-        half = width // 2
         self.layers = nn.Sequential(
             nn.Conv1d(LATENT_CHANNELS, width, 3, padding=1),
-            *(ResidualBlock(width) for _ in range(depth)),
-            nn.ConvTranspose1d(width, half, 4, stride=2, padding=1),
-            *(ResidualBlock(half) for _ in range(depth // 2)),
-            nn.ConvTranspose1d(half, LEADS, 12, stride=4, padding=4),
+            *(Block(width) for _ in range(depth)),
+            nn.GroupNorm(1, width),
+            nn.ConvTranspose1d(width, LEADS, 2 * STRIDE, stride=STRIDE, padding=STRIDE // 2),
         )
 
     def forward(self, z: Tensor) -> Tensor:
@@ -100,7 +112,7 @@ class Autoencoder(nn.Module):
     shift: Tensor
     scale: Tensor
 
-    def __init__(self, width: int = 96, depth: int = 4) -> None:
+    def __init__(self, width: int, depth: int) -> None:
         super().__init__()
         self.width, self.depth = width, depth
         self.encoder = Encoder(width, depth)

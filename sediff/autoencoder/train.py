@@ -1,14 +1,17 @@
 """The autoencoder stage: train E, D and D_beat, measure the latent's scale, write the latents."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
-from sediff.autoencoder.beat import BeatGrid, beat_grid, crop_beats
+from sediff.autoencoder.beat import BeatGrid, beat_grid
+from sediff.autoencoder.fidelity import BATCH, changes, class_beat_error, reconstruct
 from sediff.autoencoder.loss import vae_loss
 from sediff.autoencoder.model import LATENT_CHANNELS, Autoencoder
 from sediff.autoencoder.params import AutoencoderParams
@@ -20,7 +23,6 @@ from sediff.records import read_columns, read_signals
 from sediff.seeds import seed_of
 from sediff.training import Job, Schedule, Terms, train
 
-BATCH = 256
 SMALLEST_SCALE = 1e-3
 
 
@@ -57,8 +59,8 @@ def train_autoencoder(params: AutoencoderParams, corpus: Path, job: Job) -> str:
     autoencoder.save(job.out)
     save_file({"latents": (latents - autoencoder.shift) / autoencoder.scale}, job.out / "latents.safetensors")
 
-    held_out = torch.from_numpy(np.flatnonzero(split == "test"))
-    metrics = _reconstruction(autoencoder, signals, grid, held_out, records["record_id"].to_list(), job.report)
+    held_out = np.flatnonzero(split == "test")
+    metrics = _measure(autoencoder, signals, grid, records, rows.numpy(), held_out, job.report)
     write_json(job.report / "metrics.json", metrics)
     write_json(job.report / "curves.json", {"autoencoder": curves})
     error = metrics.get("absolute_error_uv", {}).get("median")
@@ -82,36 +84,35 @@ def standardise(autoencoder: Autoencoder, latents: Tensor) -> None:
     autoencoder.scale.copy_(scale)
 
 
-def _reconstruction(
-    autoencoder: Autoencoder, signals: Tensor, grid: BeatGrid, rows: Tensor, names: list[str], report: Path
-) -> dict:
-    """Absolute error of reconstructions and of D_beat on held-out records, µV, and their picture."""
-    if not len(rows):
+def _measure(
+    autoencoder: Autoencoder,
+    signals: Tensor,
+    grid: BeatGrid,
+    records: pl.DataFrame,
+    training: NDArray[np.intp],
+    held_out: NDArray[np.intp],
+    report: Path,
+) -> dict[str, Any]:
+    """Errors and changes on held-out records, and the picture of the best, the median and the worst."""
+    if not len(held_out):
         return {}
-    errors: list[NDArray] = []
-    beat_errors: list[NDArray] = []
-    with torch.no_grad():
-        for part in rows.split(BATCH):
-            x = signals[part].float() / 1000
-            z = autoencoder.encode(x)
-            errors.append((autoencoder.decode(z) - x).abs().mean((1, 2)).numpy() * 1000)
-            inside = grid.rows(part).inside()[:, None]
-            difference = (autoencoder.decode_beat(z) - crop_beats(x, grid.rows(part))[:, 0]).abs() * inside
-            beat_errors.append((difference.sum(-1) / inside.sum(-1)).mean(-1).numpy() * 1000)
-    error = np.concatenate(errors)
-    order = np.argsort(error, kind="stable")
-    chosen = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+    index = torch.from_numpy(held_out)
+    result = reconstruct(autoencoder, signals[index], grid.rows(index))
+    order = np.argsort(result.error, kind="stable")
     pairs = {}
-    for label, position in chosen.items():
-        x = signals[rows[position]][None].float() / 1000
-        with torch.no_grad():
-            decoded = autoencoder.decode(autoencoder.encode(x))[0]
-        title = f"{label}: {names[int(rows[position])]}, {error[position]:.0f} µV"
-        pairs[title] = (x[0].numpy(), decoded.numpy())
+    for label, row in {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}.items():
+        title = f"{label}: {records['record_id'][int(held_out[row])]}, {result.error[row]:.0f} µV"
+        pairs[title] = (signals[held_out[row]].numpy() / 1000, result.decoded[row])
     draw_reconstructions(pairs, report / "plots" / "reconstructions.png")
-    quantiles = {"median": 50, "ninetieth_percentile": 90}
+    class_beat = class_beat_error(signals, grid, records, training, held_out)
     return {
-        "test_records": len(rows),
-        "absolute_error_uv": {n: round(float(np.percentile(error, q)), 2) for n, q in quantiles.items()},
-        "beat_error_uv": {"median": round(float(np.median(np.concatenate(beat_errors))), 2)},
+        "test_records": len(held_out),
+        "absolute_error_uv": _quantiles(result.error),
+        "beat_error_uv": {**_quantiles(result.beat_error), "of_class_beat": _quantiles(class_beat)},
+        "changes": changes(signals[index].numpy(), result.decoded),
     }
+
+
+def _quantiles(error: NDArray[np.floating]) -> dict[str, float]:
+    middle, high = np.percentile(error, (50, 90))
+    return {"median": round(float(middle), 2), "ninetieth_percentile": round(float(high), 2)}
