@@ -101,7 +101,7 @@ def changes(signals: NDArray[np.int16], decoded: Floats) -> dict[str, Any]:
             continue
         qrs.append(after["qrs"] - before["qrs"])
         large = before["r"] > SMALLEST_R
-        amplitude += (100 * (after["r"] / before["r"] - 1))[large].tolist()
+        amplitude += (100 * (after["r"][large] / before["r"][large] - 1)).tolist()
         dispersion.append(after["rmssd"] - before["rmssd"])
     told = {"qrs_duration_ms": qrs, "r_amplitude_percent": amplitude, "rmssd_ms": dispersion}
     return {"records": len(qrs), "beats_lost": lost, **{name: _spread(values) for name, values in told.items()}}
