@@ -1,0 +1,148 @@
+"""How busy a training keeps its device: `python benchmarks/training.py [--steps 30] [--device cuda]`.
+
+For the autoencoder, the judge and the denoiser of params.yaml, on random records: records a second, the share of time
+for which a step waits for its batch, and the arithmetic of a step (as torch counts it) a second as a share of what a
+large matrix product of the same precision reaches on this device in the same run.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from sediff.autoencoder.beat import beat_grid
+from sediff.autoencoder.loss import vae_loss
+from sediff.autoencoder.model import Autoencoder
+from sediff.diffusion.model import Denoiser
+from sediff.diffusion.physics import Waves
+from sediff.diffusion.train import DiffusionLoss, TrainingData, record_phase
+from sediff.encoder.conditioner import Conditioner
+from sediff.encoder.conditions import Condition, encode_conditions
+from sediff.encoder.judge import Judge
+from sediff.knowledge.experience import value_count
+from sediff.params import Params
+from sediff.training import Batch, Job, Loss, Schedule, train
+from sediff.vocabulary import Vocabulary
+
+RECORDS = 512
+PRODUCT = 2048  # rows and columns of the matrix product
+
+
+class Case(NamedTuple):
+    """A training: `records` is indexed by rows and gives a batch."""
+
+    name: str
+    network: nn.Module
+    records: Any
+    loss: Loss
+    batch_size: int
+    precision: str
+
+
+def cases(params: Params, device: torch.device) -> Iterator[Case]:
+    """The trainings, with random records."""
+    vocabulary, rng = Vocabulary.load(), np.random.default_rng(0)
+    signals = torch.from_numpy(rng.integers(-500, 500, (RECORDS, 8, 1000)).astype(np.int16))
+    peaks = [np.arange(0.5, 9.8, 0.8)] * RECORDS
+    grid = beat_grid(peaks)
+    autoencoder = Autoencoder(params.autoencoder.width, params.autoencoder.depth)
+
+    def vae(network: Autoencoder, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        return vae_loss(network, batch[0].float() / 1000, batch[1], params.autoencoder, rng)
+
+    def of_signals(rows: Tensor) -> Batch:
+        return signals[rows], grid.rows(rows)
+
+    own = params.autoencoder
+    yield Case("autoencoder", autoencoder, of_signals, vae, own.batch_size, own.precision)
+
+    judge = Judge(vocabulary.codes, params.encoder.judge.width)
+    labels = torch.from_numpy((rng.random((RECORDS, len(vocabulary.codes))) < 0.1).astype(np.float32))
+
+    def supervised(network: Judge, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        return nn.functional.binary_cross_entropy_with_logits(network(batch[0].float() / 1000), batch[1]), {}
+
+    def labelled(rows: Tensor) -> Batch:
+        return signals[rows], labels[rows]
+
+    yield Case("judge", judge, labelled, supervised, params.encoder.judge.batch_size, "float32")
+
+    asked = [Condition("sinus rhythm", 60, "male", 75)] * RECORDS
+    buckets, width = params.encoder.conditioner.buckets, params.encoder.conditioner.width
+    conditioner = Conditioner(len(vocabulary.codes), value_count(len(vocabulary.codes)), width, buckets)
+    waves = torch.full((RECORDS, 8, 5), 0.3)
+    data = TrainingData(
+        latents=torch.randn(RECORDS, 8, 125),
+        phases=torch.from_numpy(np.stack([record_phase(row) for row in peaks])),
+        conditions=encode_conditions(asked, vocabulary, buckets),
+        grid=grid,
+        waves=Waves(waves, waves, waves),
+    )
+    frozen = autoencoder.to(device).eval().requires_grad_(False)
+    loss = DiffusionLoss(
+        params.diffusion, conditioner.to(device).requires_grad_(False), frozen, data.latents.to(device)
+    )
+    own = params.diffusion
+    yield Case("denoiser", Denoiser(own.denoiser, width), data.rows, loss, own.batch_size, own.precision)
+
+
+def product_rate(device: torch.device, precision: str) -> float:
+    """Operations a second of a square matrix product."""
+    a, b = (torch.randn(PRODUCT, PRODUCT, device=device, dtype=getattr(torch, precision)) for _ in range(2))
+    best = 0.0
+    for _ in range(10):
+        started = time.perf_counter()
+        float((a @ b)[0, 0])  # waits for the device
+        best = max(best, 2 * PRODUCT**3 / (time.perf_counter() - started))
+    return best
+
+
+def operations(case: Case, device: torch.device) -> float:
+    """Operations of one step."""
+    network = case.network.to(device)
+    batch = case.records(torch.arange(case.batch_size))
+    batch = tuple(part.to(device) for part in batch) if isinstance(batch, tuple) else batch.to(device)
+    with FlopCounterMode(display=False) as counter:
+        case.loss(network, batch, torch.Generator().manual_seed(0))[0].backward()
+    return float(counter.get_total_flops())
+
+
+def main() -> None:
+    """Print a line for each training."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    params, device = Params.load(), torch.device(arguments.device)
+    torch.set_num_threads(params.reproducibility.threads)
+    name = torch.cuda.get_device_name() if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
+    print(f"{name}, {torch.get_num_threads()} threads, {arguments.steps} steps each")
+    for case in cases(params, device):
+        count, rate = operations(case, device), product_rate(device, case.precision)
+        with tempfile.TemporaryDirectory() as folder:
+            job = Job(*[Path(folder)] * 3, 0, device, checkpoint_every=10**9)
+            trained = train(
+                case.network,
+                case.records,
+                case.loss,
+                RECORDS,
+                Schedule(arguments.steps, case.batch_size, 1e-4, precision=case.precision),
+                job,
+                case.name,
+            )
+        share = count * trained.rate / case.batch_size / rate
+        print(
+            f"{case.name}: {trained.rate:.0f} records/s, waits {trained.waited:.1%} of the time, "
+            f"{share:.0%} of a matrix product's {rate / 1e9:.0f} GFLOP/s ({case.precision})"
+        )
+
+
+if __name__ == "__main__":
+    main()
