@@ -1,0 +1,40 @@
+"""A stage whose training several processes share, as several GPUs would."""
+
+import json
+import shutil
+import sys
+
+from safetensors.torch import load_file
+
+from tests.pipeline.clone import command, sediff
+
+
+def test_two_processes_give_one_result_and_the_same_bytes_each_time(project, tmp_path):
+    folder, weights = tmp_path / "clone", []
+    shutil.copytree(project[0], folder, symlinks=True)
+    records = len(list((folder / "runs/autoencoder").rglob("*.json")))
+    alone = load_file(folder / "data/autoencoder/autoencoder.safetensors")
+    sediff(folder, "run", "--set", "runtime.training_processes=2", "report")
+    for _ in range(2):
+        shutil.rmtree(folder / ".sediff/work", ignore_errors=True)
+        result = command(folder, sys.executable, "-m", "flows.autoencoder")
+        assert result.returncode == 0, result.stderr
+        weights.append((folder / "data/autoencoder/autoencoder.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+    together = load_file(folder / "data/autoencoder/autoencoder.safetensors")
+    difference = [float((together[name] - alone[name]).abs().mean()) for name in ("decoder.layers.0.weight", "scale")]
+    assert 0 < max(difference) < 0.2  # other noise for each process, the same training
+    assert len(list((folder / "runs/autoencoder").rglob("*.json"))) == records + 2, "one record a run"
+    assert json.loads((folder / "reports/autoencoder/metrics.json").read_text())["test_records"] > 0
+
+
+def test_a_batch_that_cannot_be_shared_is_a_sentence(project, tmp_path):
+    folder = tmp_path / "clone"
+    shutil.copytree(project[0], folder, symlinks=True)
+    shutil.rmtree(folder / ".sediff/work", ignore_errors=True)
+    sediff(folder, "run", "--set", "runtime.training_processes=2", "report")
+    params = (folder / "params.yaml").read_text()
+    (folder / "params.yaml").write_text(params.replace("  batch_size: 16\n", "  batch_size: 15\n", 1))
+    result = command(folder, sys.executable, "-m", "flows.autoencoder")
+    assert result.returncode == 1
+    assert "a batch of 15 records cannot be shared equally by 2 processes" in result.stderr
