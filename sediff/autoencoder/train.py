@@ -55,7 +55,7 @@ def train_autoencoder(params: AutoencoderParams, corpus: Path, job: Job) -> str:
     save_file({"latents": (latents - autoencoder.shift) / autoencoder.scale}, job.out / "latents.safetensors")
 
     held_out = torch.from_numpy(np.flatnonzero(split == "test"))
-    metrics = _reconstruction(autoencoder, signals, grid, held_out, records["record_id"].to_list(), job.report)
+    metrics = _reconstruction(autoencoder, signals, grid, held_out, job.report)
     write_json(job.report / "metrics.json", metrics)
     write_json(job.report / "curves.json", {"autoencoder": curves})
     error = metrics.get("absolute_error_uv", {}).get("median")
@@ -79,10 +79,11 @@ def standardise(autoencoder: Autoencoder, latents: Tensor) -> None:
     autoencoder.scale.copy_(scale)
 
 
-def _reconstruction(
-    autoencoder: Autoencoder, signals: Tensor, grid: BeatGrid, rows: Tensor, names: list[str], report: Path
-) -> dict:
-    """Absolute error of reconstructions and of D_beat on held-out records, µV, and their picture."""
+def _reconstruction(autoencoder: Autoencoder, signals: Tensor, grid: BeatGrid, rows: Tensor, report: Path) -> dict:
+    """Absolute error of reconstructions and of D_beat on held-out records, µV, and their picture.
+
+    The picture names records by their place among the test records, as it may be shown where their ids may not.
+    """
     if not len(rows):
         return {}
     errors: list[NDArray] = []
@@ -103,7 +104,7 @@ def _reconstruction(
         x = signals[rows[position]][None].float() / 1000
         with torch.no_grad():
             decoded = autoencoder.decode(autoencoder.encode(x))[0]
-        title = f"{label}: {names[int(rows[position])]}, {error[position]:.0f} µV"
+        title = f"{label}: test record {position + 1} of {len(rows)}, {error[position]:.0f} µV"
         pairs[title] = (x[0].numpy(), decoded.numpy())
     draw_reconstructions(pairs, report / "plots" / "reconstructions.png")
     quantiles = {"median": 50, "ninetieth_percentile": 90}
