@@ -33,4 +33,6 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 clean:
-	rm -rf $(VENV) .sediff data runs reports/*/ reports/index.html
+	rm -rf $(VENV) data runs reports/*/ reports/index.html
+	@# No one can make a pseudonym key again.
+	test ! -d .sediff || find .sediff -mindepth 1 -maxdepth 1 ! -name pseudonym.key -exec rm -rf {} +

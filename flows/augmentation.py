@@ -1,5 +1,6 @@
 """Flow of the augmentation stage: classifiers trained on real, on synthetic, and on both."""
 
+from flows.inputs import pseudonyms_of
 from flows.stage import DATA, Context, run
 from sediff.augmentation.augment import train_classifiers
 from sediff.vocabulary import Vocabulary
@@ -12,6 +13,7 @@ def augmentation(context: Context) -> str:
         DATA / "corpus",
         DATA / "synthesis" / "augmentation",
         Vocabulary.load(),
+        pseudonyms_of(context.params),
         context.job,
     )
 

@@ -1,5 +1,6 @@
 """Flow of the evaluation stage: synthetic records of held-out conditions against the real ones."""
 
+from flows.inputs import pseudonyms_of
 from flows.stage import DATA, Context, run
 from sediff.evaluation.evaluate import evaluate
 
@@ -14,6 +15,7 @@ def evaluation(context: Context) -> str:
         context.out,
         context.report,
         context.params.reproducibility.seed,
+        pseudonyms_of(context.params),
     )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from flows.inputs import CHROMA
+from flows.inputs import CHROMA, pseudonyms_of
 from flows.stage import DATA
 from sediff.knowledge.index import KnowledgeIndex
 from sediff.params import Params
@@ -21,8 +21,10 @@ def prompt_records(prompt: PromptRequest, seed: int, out: Path, explain: bool) -
     """
     require_models(DATA)
     params = Params.load()
+    pseudonyms = pseudonyms_of(params)
     torch.set_num_threads(params.reproducibility.threads)
     wanted = params.runtime.device
     device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
     index = KnowledgeIndex.open(DATA / "knowledge", CHROMA)
-    return generate(prompt, seed, params.synthesis.sampler, Vocabulary.load(), index, DATA, out, device, explain)
+    sampler, vocabulary = params.synthesis.sampler, Vocabulary.load()
+    return generate(prompt, seed, sampler, vocabulary, index, DATA, out, device, explain, pseudonyms)

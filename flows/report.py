@@ -7,7 +7,7 @@ from sediff.sources import VIRTUAL
 
 def report(context: Context) -> str:
     """Check the gates and write reports/index.html."""
-    restricted = any(source.sharing == "restricted" for source in context.params.corpus.sources)
+    restricted = bool(context.params.restricted)
     simulated = any(source.name == VIRTUAL for source in context.params.corpus.sources)
     gates, page = context.params.gates, REPORTS / "index.html"
     return build_report(REPORTS, DATA, gates, page, context.report, restricted, simulated)

@@ -1,5 +1,6 @@
 """Flow of the synthesis stage: one synthetic dataset for each request."""
 
+from flows.inputs import pseudonyms_of
 from flows.stage import DATA, Context, run
 from sediff.synthesis.generator import EcgGenerator
 from sediff.synthesis.request import RequestRow, cohort_request, prompt_request
@@ -26,13 +27,13 @@ def synthesis(context: Context) -> str:
 
 
 def _rows(context: Context, vocabulary: Vocabulary) -> list[RequestRow]:
-    params, knowledge = context.params.synthesis, DATA / "knowledge"
+    params, knowledge, pseudonyms = context.params.synthesis, DATA / "knowledge", pseudonyms_of(context.params)
     if context.item == "dataset":
         # Without the index: it is approximate, and a dataset's bytes may rest on exact similarities only.
-        return prompt_request(params.dataset, vocabulary, knowledge, None)
+        return prompt_request(params.dataset, vocabulary, knowledge, None, pseudonyms)
     request = params.evaluation if context.item == "evaluation" else params.augmentation
     seed = context.params.reproducibility.seed
-    return cohort_request(request, SPLITS[context.item], DATA / "corpus", knowledge, seed)
+    return cohort_request(request, SPLITS[context.item], DATA / "corpus", knowledge, seed, pseudonyms)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,9 @@ def configure(
     name: Annotated[str | None, typer.Option(help="What the corpus is called; its reader's name by default.")] = None,
     reader: Annotated[str | None, typer.Option(help="Layout of the folder; told by its files by default.")] = None,
     add: Annotated[bool, typer.Option("--add", help="Read it beside the corpora that are configured.")] = False,
-    sharing: Annotated[str, typer.Option(help="open or restricted: who may see the corpus.")] = "open",
+    sharing: Annotated[
+        str | None, typer.Option(help="open or restricted: who may see the corpus; open, or as it was, by default.")
+    ] = None,
     profile: Annotated[str | None, typer.Option(help="Sizes for a machine: smoke or laptop.")] = None,
     force: Annotated[bool, typer.Option(help="Overwrite keys that were edited.")] = False,
 ) -> None:
@@ -162,6 +164,20 @@ def generate(
     prompt = PromptRequest(text=text, age=age, sex=_sex(sex), heart_rate=heart_rate, records=count)
     for line in prompt_records(prompt, seed, out, explain):
         typer.echo(line)
+
+
+@app.command()
+def trace(
+    pseudonym: Annotated[str, typer.Argument(help="Id of a restricted record in an exported row.")],
+) -> None:
+    """Print the record and the patient behind a pseudonym; takes the corpus and the team's key."""
+    from flows.inputs import pseudonyms_of
+    from flows.stage import DATA
+    from sediff.lineage.trace import trace as trace_record
+    from sediff.params import Params
+
+    record, patient = trace_record(pseudonym, DATA / "corpus/records", pseudonyms_of(Params.load()))
+    typer.echo(f"record {record} of patient {patient}")
 
 
 @app.command()

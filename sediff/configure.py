@@ -9,21 +9,29 @@ from sediff.corpus.readers import READERS
 from sediff.errors import UserError
 from sediff.params import PARAMS, Params, set_params
 from sediff.pipeline.run import SETTINGS
+from sediff.pseudonyms import FILE, VARIABLE, keep_key
 from sediff.sources import VIRTUAL, Sharing, read_local_paths, write_local_path
 
 PLAIN = "wfdb"  # the reader of folders that are none of the published corpora
+NEW_KEY = (
+    f"{FILE} holds a new pseudonym key: give it to your team and nobody else, as that file or as {VARIABLE}, and keep "
+    "it; without it nobody gets the same bytes or traces a pseudonym back"
+)
 PROFILES = Path(__file__).parent / "profiles"
 
 
 def choose_corpus(
-    path: Path, sharing: str = "open", name: str | None = None, reader: str | None = None, add: bool = False
+    path: Path, sharing: str | None = None, name: str | None = None, reader: str | None = None, add: bool = False
 ) -> list[str]:
     """Make a folder the one source, or with `add` one more; its reader is told by its layout if it is not given.
 
+    A folder that is restricted stays so until `sharing` says otherwise; the first restricted one gets a pseudonym key.
+
     Raises:
-        UserError: the folder is missing, has no layout that is known, or the name or the reader is none.
+        UserError: the folder is missing, has no layout that is known, the name or the reader is none, or the pseudonym
+            key that params.yaml names is not here.
     """
-    if sharing not in get_args(Sharing):
+    if sharing not in (None, *get_args(Sharing)):
         raise UserError(f"--sharing {sharing}: write {' or '.join(get_args(Sharing))}.")
     if str(path) == VIRTUAL:
         return _set_source({"name": VIRTUAL, "reader": "ptb-xl", "sharing": "open"}, add)
@@ -40,7 +48,7 @@ def choose_corpus(
         raise UserError(f"--name {VIRTUAL} is the built-in corpus's: give another name.")
     if add and before not in (None, str(root)) and name in {source.name for source in Params.load().corpus.sources}:
         raise UserError(f"{name} is configured already, at {before}: give the other folder another --name.")
-    lines = _set_source({"name": name, "reader": reader, "sharing": sharing}, add)
+    lines = _set_source({"name": name, "reader": reader, "sharing": sharing or _sharing(name, root)}, add)
     write_local_path(SETTINGS, name, root)
     if str(root) != before:
         lines.append(f"{SETTINGS}: {name} is at {root}")
@@ -49,12 +57,22 @@ def choose_corpus(
     return lines
 
 
+def _sharing(name: str, root: Path) -> str:
+    """How a folder is shared of which nothing is said: as the source of that name or place, else openly."""
+    restricted, paths = Params.load().restricted, read_local_paths(SETTINGS)
+    return "restricted" if name in restricted or str(root) in map(paths.get, restricted) else "open"
+
+
 def _set_source(source: dict[str, str], add: bool) -> list[str]:
-    others = [dict(s) for s in Params.load().corpus.sources if s.name != source["name"]] if add else []
-    written = ", ".join(
-        "{" + ", ".join(f"{key}: {value}" for key, value in entry.items()) + "}" for entry in [*others, source]
-    )
-    return [line for line in set_params(PARAMS, [f"corpus.sources=[{written}]"]) if _changes(line)]
+    params = Params.load()
+    others = [dict(s) for s in params.corpus.sources if s.name != source["name"]] if add else []
+    entries = [*others, source]
+    restricted = any(entry["sharing"] == "restricted" for entry in entries)
+    identifier, is_new = keep_key(params.pseudonyms.key) if restricted else ("", False)
+    written = ", ".join("{" + ", ".join(f"{key}: {value}" for key, value in entry.items()) + "}" for entry in entries)
+    # In quotes, as an identifier may look like a number.
+    changes = set_params(PARAMS, [f"corpus.sources=[{written}]", f'pseudonyms.key="{identifier}"'])
+    return [line for line in changes if _changes(line)] + [NEW_KEY] * is_new
 
 
 def choose_profile(name: str, force: bool) -> list[str]:

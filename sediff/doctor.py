@@ -11,15 +11,17 @@ from pathlib import Path
 from sediff.errors import UserError
 from sediff.params import Params
 from sediff.pipeline.run import INVENTORIES, SETTINGS
+from sediff.pseudonyms import read_pseudonyms
 from sediff.sources import locate
 
 LITTLE_DISK = 5e9  # bytes
+Check = Callable[[Params], tuple[bool, str]]
 
 
 def findings() -> list[str]:
     """A line for each thing the pipeline could use: `ok` or `--`, what was found, how to mend it."""
     params = Params.load()
-    checks: list[Callable[[Params], tuple[bool, str]]] = [_corpus, _gpu, _prefect, _chroma, _llm, _remote, _disk]
+    checks: list[Check] = [_corpus, _pseudonyms, _gpu, _prefect, _chroma, _llm, _remote, _disk]
     return [f"{'ok' if good else '--'}  {text}" for good, text in (check(params) for check in checks)]
 
 
@@ -31,6 +33,14 @@ def _corpus(params: Params) -> tuple[bool, str]:
             return True, "corpus: the virtual cohort, simulated at the next `sediff run`"
         return False, f"corpus: {error}"
     return True, "corpus: " + ", ".join(f"{source.name} in {source.root}" for source in sources)
+
+
+def _pseudonyms(params: Params) -> tuple[bool, str]:
+    try:
+        read_pseudonyms(params.restricted, params.pseudonyms.key)
+    except UserError as error:
+        return False, f"pseudonym key: {error}"
+    return True, f"pseudonym key: {params.pseudonyms.key or 'not needed, no source is restricted'}"
 
 
 def _gpu(params: Params) -> tuple[bool, str]:

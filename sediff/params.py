@@ -34,6 +34,14 @@ class ReproducibilityParams(Section):
     threads: int = Field(2, ge=1, le=256, description="threads of a computing stage; other counts give other last bits")
 
 
+class PseudonymsParams(Section):
+    """What stages depend on that write ids of restricted sources."""
+
+    key: str = Field(
+        "", pattern=r"^([0-9a-f]{16})?$", description="identifier of the team's key; empty: no source is restricted"
+    )
+
+
 class RuntimeParams(Section):
     """Where and how the pipeline runs. No stage depends on it.
 
@@ -59,6 +67,7 @@ class Params(Section):
     reproducibility: ReproducibilityParams = ReproducibilityParams()
     cohort: CohortParams = CohortParams()
     corpus: CorpusParams
+    pseudonyms: PseudonymsParams = PseudonymsParams()
     simulator: SimulatorParams = SimulatorParams()
     knowledge: KnowledgeParams = KnowledgeParams()
     encoder: EncoderParams = EncoderParams()
@@ -69,6 +78,11 @@ class Params(Section):
     augmentation: AugmentationParams = AugmentationParams()
     gates: GatesParams = GatesParams()
     runtime: RuntimeParams = RuntimeParams()
+
+    @property
+    def restricted(self) -> list[str]:
+        """Names of the sources that others may not see."""
+        return [source.name for source in self.corpus.sources if source.sharing == "restricted"]
 
     @classmethod
     def load(cls, path: Path = PARAMS) -> Self:

@@ -44,6 +44,7 @@ def sediff(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (("generate", "atrial fibrillation"), "is missing: run `make run` once"),
         (("generate", "atrial fibrillation", "--sex", "x"), "--sex x: write F or M."),
         (("generate", "  "), "The text is empty"),
+        (("trace", "virtual/0123456789abcdef"), "is no pseudonym of a restricted source (none)"),
         (("corpus", "show"), "is missing: run `sediff run corpus` first"),
         (("configure", "--corpus", "knowledge", "--name", "virtual"), "holds no corpus that a reader knows"),
         (("configure", "--corpus", "virtual", "--sharing", "all"), "--sharing all: write open or restricted."),
@@ -64,14 +65,14 @@ def test_help_names_the_verbs_and_is_quick(project):
     started = time.monotonic()
     result = sediff(project, "--help")
     assert time.monotonic() - started < 10, "heavy modules are imported before they are needed"
-    for verb in ("run", "plan", "fetch", "configure", "generate", "doctor", "scan"):
+    for verb in ("run", "plan", "fetch", "configure", "generate", "doctor", "scan", "trace"):
         assert verb in result.stdout
 
 
 def test_doctor_says_how_to_mend(project):
     result = sediff(project, "doctor")
     assert result.returncode == 0
-    for subject in ("corpus", "GPU", "Prefect server", "Chroma", "LLM", "DVC remote", "disk"):
+    for subject in ("corpus", "GPU", "Prefect server", "Chroma", "LLM", "pseudonym key", "DVC remote", "disk"):
         assert subject in result.stdout
     assert "dvc remote add" in result.stdout
     assert len(result.stdout.splitlines()) < 24

@@ -49,6 +49,8 @@ def test_a_gate_is_changed_by_its_dotted_name(path):
         ("diffusion", "write section.key=value"),
         ("diffusion.steps=[1", "is no YAML"),
         ("synthesis.sampler.steps.x=1", "is no section"),
+        ("pseudonyms.key=clinic", r"pseudonyms\.key is 'clinic', but"),
+        ("pseudonyms.key=1234567890123456", r"pseudonyms\.key is 1234567890123456, but input should be a valid string"),
         ("corpus.sources=[]", r"corpus\.sources"),
         ("corpus.folds.test=[1]", "a fold may stand in one split only"),
     ],

@@ -14,6 +14,7 @@ from sediff.augmentation.network import Classifier
 from sediff.augmentation.params import AugmentationParams
 from sediff.ecg import independent_leads
 from sediff.files import write_json
+from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns, read_signals
 from sediff.seeds import seed_of
 from sediff.training import Job, Schedule, Terms, train
@@ -29,6 +30,7 @@ def train_classifiers(
     corpus: Path,
     synthetic: Path,
     vocabulary: Vocabulary,
+    pseudonyms: Pseudonyms,
     job: Job,
 ) -> str:
     """Write `predictions.parquet` (test record, arm, class, probability) and the metrics.
@@ -36,7 +38,8 @@ def train_classifiers(
     Each arm starts from the same weights and takes the same number of steps. Of the real training records as many
     are used as there are synthetic ones, where there are enough.
     """
-    columns, signals = read_columns(corpus / "records"), independent_leads(read_signals(corpus / "records"))
+    columns = pseudonyms.rows(read_columns(corpus / "records"))
+    signals = independent_leads(read_signals(corpus / "records"))
     split = columns["split"].to_numpy()
     real_labels = superclass_labels(columns["statements"].to_list(), vocabulary)
     made = read_columns(synthetic / "records")
@@ -147,4 +150,5 @@ def _aurocs(truth: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> lis
 
 def _predictions(ids: NDArray, arm: str, names: list[str], probabilities: NDArray[np.float64]) -> pl.DataFrame:
     columns = {name: probabilities[:, column].astype(np.float32) for column, name in enumerate(names)}
-    return pl.DataFrame({"record_id": ids, "arm": [arm] * len(ids), **columns})
+    # In the corpus's order, that of real ids, a row's place would tell whom a pseudonym stands for.
+    return pl.DataFrame({"record_id": ids, "arm": [arm] * len(ids), **columns}).sort("record_id")

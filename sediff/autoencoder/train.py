@@ -93,7 +93,10 @@ def _measure(
     held_out: NDArray[np.intp],
     report: Path,
 ) -> dict[str, Any]:
-    """Errors and changes on held-out records, and the picture of the best, the median and the worst."""
+    """Errors and changes on held-out records, and the picture of the best, the median and the worst.
+
+    It names records by their place among the test records, as it may be shown where their ids may not.
+    """
     if not len(held_out):
         return {}
     index = torch.from_numpy(held_out)
@@ -101,7 +104,7 @@ def _measure(
     order = np.argsort(result.error, kind="stable")
     pairs = {}
     for label, row in {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}.items():
-        title = f"{label}: {records['record_id'][int(held_out[row])]}, {result.error[row]:.0f} µV"
+        title = f"{label}: test record {row + 1} of {len(held_out)}, {result.error[row]:.0f} µV"
         pairs[title] = (signals[held_out[row]].numpy() / 1000, result.decoded[row])
     draw_reconstructions(pairs, report / "plots" / "reconstructions.png")
     class_beat = class_beat_error(signals, grid, records, training, held_out)

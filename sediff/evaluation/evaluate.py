@@ -23,6 +23,7 @@ from sediff.evaluation.distribution import (
 from sediff.evaluation.params import EvaluationParams
 from sediff.evaluation.pictures import draw_pairs, draw_rhythm, draw_spectra
 from sediff.files import write_json
+from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns, read_signals
 
 MIN_CASES = 10
@@ -49,16 +50,25 @@ class Records:
 
 
 def evaluate(
-    params: EvaluationParams, corpus: Path, synthetic: Path, encoder: Path, out: Path, report: Path, seed: int
+    params: EvaluationParams,
+    corpus: Path,
+    synthetic: Path,
+    encoder: Path,
+    out: Path,
+    report: Path,
+    seed: int,
+    pseudonyms: Pseudonyms,
 ) -> str:
     """Write `records.parquet` (what was measured on each synthetic record) and the metrics and pictures.
+
+    Real records are called as they are in the synthetic rows.
 
     Raises:
         UserError: the synthetic records belong to another corpus.
     """
     judge = Judge.load(encoder)
     made = Records.of(read_columns(synthetic / "records"), read_signals(synthetic / "records"), judge)
-    columns, stored = read_columns(corpus / "records"), read_signals(corpus / "records")
+    columns, stored = pseudonyms.rows(read_columns(corpus / "records")), read_signals(corpus / "records")
     real = Records.of(*_matched(made.rows, columns, stored), judge)
     train = np.flatnonzero((columns["split"] == "train").to_numpy())
     training_leads = independent_leads(stored[train])

@@ -17,6 +17,7 @@ from sediff.params import PARAMS, Params, set_params
 from sediff.pipeline.graph import Staleness, order, staleness
 from sediff.pipeline.server import prefect_server
 from sediff.progress import log_line
+from sediff.pseudonyms import read_pseudonyms
 from sediff.sources import VIRTUAL, locate, read_local_paths, scan, write_local_path
 from sediff.vocabulary import Vocabulary
 
@@ -42,7 +43,11 @@ def prepare_sources(params: Params, verify: bool = False) -> list[str]:
     """Simulate the virtual cohort where it is asked for and not there, and scan every source.
 
     `verify` hashes every file again, whatever its size and time say.
+
+    Raises:
+        UserError: a source's folder is missing or cannot be read, or the key of a restricted one is not here.
     """
+    read_pseudonyms(params.restricted, params.pseudonyms.key)  # hours before the stage that needs the key
     lines = []
     if any(source.name == VIRTUAL for source in params.corpus.sources):
         lines += _prepare_cohort(params)

@@ -11,6 +11,7 @@ from sediff.files import read_json, replacing, write_json
 from sediff.report.charts import line_chart
 from sediff.report.gates import check_gates
 from sediff.report.params import GatesParams
+from sediff.report.public import public, public_count
 
 STAGES = (
     "corpus",
@@ -35,7 +36,6 @@ TITLES = {
     "evaluation": "Evaluation",
     "augmentation": "Usefulness",
 }
-SMALLEST_CELL = 10
 TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 
 
@@ -53,8 +53,8 @@ def build_report(
     Args:
         reports: folder with a folder for each stage: `metrics.json`, `curves.json`, `plots/`.
         data: folder with each stage's `manifest.json`.
-        restricted: leave out pictures, whose points are patients, and counts of few of them, as a page that
-            others may see must.
+        restricted: leave out pictures, whose points are patients, what sources say in their own words, and counts
+            of few patients, as a page that others may see must.
         simulated: say that the corpus is.
     """
     metrics = {stage: read_json(path) for stage in STAGES if (path := reports / stage / "metrics.json").exists()}
@@ -62,14 +62,16 @@ def build_report(
     passed = all(result.passed for result in results)
     failed = [result.metric for result in results if not result.passed]
     write_json(report / "metrics.json", {"passed": int(passed), "gates": len(results), "failed": failed})
+    shown = public(metrics) if restricted else metrics
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     html = environment.get_template("template.html").render(
         passed=passed,
-        gates=results,
-        metrics=metrics,
-        sections=[_section(stage, metrics, reports, restricted) for stage in TITLES],
+        gates=[(result, public_count(result.value) if restricted else result.value) for result in results],
+        failed=failed,
+        metrics=shown,
+        sections=[_section(stage, shown, reports, restricted) for stage in TITLES],
         pairs=[] if restricted else _pictures(reports / "evaluation" / "plots", "pair-*.svg"),
         manifests=[read_json(path) for stage in STAGES if (path := data / stage / "manifest.json").exists()],
         restricted=restricted,
@@ -85,12 +87,10 @@ def _section(stage: str, metrics: dict[str, Any], reports: Path, restricted: boo
     """What the page shows of a stage: its numbers, pictures and learning curves."""
     folder = reports / stage
     curves = read_json(folder / "curves.json") if (folder / "curves.json").exists() else {}
-    # What a source says in words that nobody understood may be anything, a name too.
-    rows = [row for row in _flat(metrics.get(stage, {})) if not (restricted and row[0].startswith("unmapped."))]
     return {
         "name": stage,
         "title": TITLES[stage],
-        "rows": [(name, _hidden(value)) for name, value in rows] if restricted else rows,
+        "rows": _flat(metrics.get(stage, {})),
         "pictures": [] if restricted else _pictures(folder / "plots", "*.png"),
         "charts": [
             (f"{network}: {name}", Markup(line_chart(curve["x"], curve["y"])))
@@ -98,11 +98,6 @@ def _section(stage: str, metrics: dict[str, Any], reports: Path, restricted: boo
             for name, curve in sorted(terms.items())
         ],
     }
-
-
-def _hidden(value: Any) -> Any:
-    """A count of few patients, as a page that others may see shows it."""
-    return f"fewer than {SMALLEST_CELL}" if type(value) is int and 0 < value < SMALLEST_CELL else value
 
 
 def _pictures(folder: Path, pattern: str) -> list[tuple[str, str]]:

@@ -8,7 +8,10 @@ from sediff.report.params import GatesParams
 
 @dataclass(frozen=True)
 class GateResult:
-    """One metric against its bounds; `value` is None where the metric is not there, which does not pass."""
+    """One metric against its bounds; `value` is None where the metric is not there, which does not pass.
+
+    A value that is a count is an int.
+    """
 
     metric: str
     bound: str
@@ -34,4 +37,4 @@ def metric_at(metrics: Any, key: str) -> float | None:
     """The number at a dotted key; None where there is none."""
     for part in key.split("."):
         metrics = metrics.get(part) if isinstance(metrics, dict) else None
-    return float(metrics) if isinstance(metrics, int | float) and not isinstance(metrics, bool) else None
+    return metrics if isinstance(metrics, int | float) and not isinstance(metrics, bool) else None

@@ -8,6 +8,7 @@ from sediff.errors import UserError
 from sediff.export import write_wfdb
 from sediff.knowledge.index import KnowledgeIndex
 from sediff.paper import draw_ecg
+from sediff.pseudonyms import Pseudonyms
 from sediff.synthesis.generator import EcgGenerator, Slot
 from sediff.synthesis.params import PromptRequest, SamplerParams
 from sediff.synthesis.request import RequestRow, prompt_request
@@ -37,9 +38,10 @@ def generate(
     out: Path,
     device: torch.device,
     explain: bool,
+    pseudonyms: Pseudonyms,
 ) -> list[str]:
     """Write `prompt.records` WFDB records and PNGs into `out` and return lines for the user."""
-    rows = prompt_request([prompt], vocabulary, data / "knowledge", index)
+    rows = prompt_request([prompt], vocabulary, data / "knowledge", index, pseudonyms)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

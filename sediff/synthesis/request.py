@@ -1,7 +1,10 @@
-"""Requests: which conditions a synthetic dataset has, in order."""
+"""Requests: which conditions a synthetic dataset has, in order.
+
+Real records are named here by the ids under which they may leave, so nothing that is made of a request knows others.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from sediff.errors import UserError
 from sediff.knowledge.experience import Experience
 from sediff.knowledge.index import KnowledgeIndex
 from sediff.knowledge.query import experience_for_text
+from sediff.pseudonyms import Pseudonyms, keyed
 from sediff.records import read_columns
 from sediff.seeds import seed_of
 from sediff.synthesis.params import CohortRequest, PromptRequest
@@ -20,15 +24,19 @@ from sediff.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class RequestRow:
-    """One record that is asked for, and the real record whose condition it has ("" if none)."""
+    """One record that is asked for, and the real record whose condition it has ("" if none), as it may be called."""
 
     condition: Condition
     statements: tuple[str, ...]
     matched_record_id: str = ""
 
 
-def cohort_request(request: CohortRequest, split: str, corpus: Path, knowledge: Path, seed: int) -> list[RequestRow]:
+def cohort_request(
+    request: CohortRequest, split: str, corpus: Path, knowledge: Path, seed: int, pseudonyms: Pseudonyms
+) -> list[RequestRow]:
     """Conditions of real records of one split, drawn without replacement as long as there are any.
+
+    A condition's text is the corpus's own, composed from statements, never what a patient's report says word for word.
 
     Raises:
         UserError: the split has no record.
@@ -41,7 +49,7 @@ def cohort_request(request: CohortRequest, split: str, corpus: Path, knowledge: 
     order = np.concatenate([rng.permutation(len(records)) for _ in range(rounds)])[: request.records]
     chosen = records[order]
     return [
-        RequestRow(condition, tuple(statements), record_id)
+        RequestRow(_exported(condition, pseudonyms), tuple(statements), pseudonyms.of(record_id))
         for condition, statements, record_id in zip(
             corpus_conditions(chosen, knowledge), chosen["statements"].to_list(), chosen["record_id"], strict=True
         )
@@ -49,16 +57,37 @@ def cohort_request(request: CohortRequest, split: str, corpus: Path, knowledge: 
 
 
 def prompt_request(
-    prompts: Sequence[PromptRequest], vocabulary: Vocabulary, knowledge: Path, index: KnowledgeIndex | None
+    prompts: Sequence[PromptRequest],
+    vocabulary: Vocabulary,
+    knowledge: Path,
+    index: KnowledgeIndex | None,
+    pseudonyms: Pseudonyms,
 ) -> list[RequestRow]:
     """Rows of free-text prompts, each with the experience that similar training patients give."""
     rows = []
     for prompt in prompts:
         experience = experience_for_text(prompt.text, vocabulary, knowledge, index, age=prompt.age, sex=prompt.sex)
-        condition = Condition(prompt.text, prompt.age, prompt.sex, prompt.heart_rate, experience)
+        condition = _exported(Condition(prompt.text, prompt.age, prompt.sex, prompt.heart_rate, experience), pseudonyms)
         statements = tuple(sorted({f.code for f in vocabulary.find(prompt.text) if f.certainty == "present"}))
         rows += [RequestRow(condition, statements)] * prompt.records
     return rows
+
+
+def _exported(condition: Condition, pseudonyms: Pseudonyms) -> Condition:
+    """The same condition, whose experience names records as they may be called."""
+    experience = condition.experience
+    if experience is None or not any(map(pseudonyms.hides, (experience.record_id, *experience.neighbours))):
+        return condition
+    kind, _, name = experience.experience_id.partition(":")
+    # That of a prompt is a hash over its neighbours' ids, which could be tried out.
+    name = pseudonyms.of(experience.record_id) if experience.record_id else keyed(pseudonyms.key, name)
+    exported = replace(
+        experience,
+        experience_id=f"{kind}:{name}",
+        record_id=pseudonyms.of(experience.record_id),
+        neighbours=tuple(map(pseudonyms.of, experience.neighbours)),
+    )
+    return replace(condition, experience=exported)
 
 
 def expected_heart_rate(condition: Condition) -> float | None:

@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -86,6 +87,35 @@ def test_untrusted_text_is_escaped(reports):
 def test_a_restricted_corpus_shows_no_real_record(reports):
     assert "pair-00" in build(reports).read_text()
     assert "pair-00" not in build(reports, restricted=True).read_text()
+
+
+def test_a_restricted_corpus_shows_no_small_count_wherever_it_stands(reports):
+    corpus = {
+        "records": 7,
+        "sources": {"clinic": 137},
+        "quarantine": {"flat": 4, "nan": 61, "clipped": 72},
+        "cells": [{"old": [33, 3]}],
+        "unmapped": {"Frau Beispiel, Zimmer 4": 44},
+    }
+    write_json(reports / "corpus/metrics.json", corpus)
+    write_json(reports / "evaluation/metrics.json", METRICS | {"privacy": {"near_copies": 8, "planted": 1.0}})
+    names = ("corpus.records", "evaluation.privacy.near_copies", "evaluation.privacy.planted")
+    gates = GatesParams.model_validate({name: {"min": 0.5} for name in names})
+
+    def cells(**options) -> list[str]:
+        page = build(reports, gates, **options).read_text()
+        return re.findall(r"<(?:td|b)(?: class=\S+)?>([^<]*)</", page)
+
+    shown, hidden = cells(), cells(restricted=True)
+    assert {"7", "8", "4", "61", "72", "44"} <= set(shown)
+    assert {"137", "72", "1"} <= set(hidden), "large counts and ratios stay"
+    assert not {"7", "8", "4", "44", "3"} & set(hidden), "as a tile, a gate, a row"
+    assert "61" not in hidden, "the sum would tell the 4"
+    assert hidden.count("fewer than 10") == 6
+    assert "corpus.records" in hidden
+    assert not any("Beispiel" in cell for cell in hidden)
+    assert any("[33, 3]" in cell for cell in shown)
+    assert not any("33, 3]" in cell for cell in hidden), "in a list"
 
 
 def test_nothing_run_is_said(tmp_path):

@@ -1,0 +1,86 @@
+"""Who may see a corpus, as `sediff configure` writes it down, and the key that this needs."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sediff.configure import choose_corpus
+from sediff.errors import UserError
+from sediff.params import Params
+from sediff.pipeline.run import prepare_sources
+from sediff.pseudonyms import FILE, VARIABLE, identifier_of, read_key
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.chdir(shutil.copytree(ROOT / "knowledge", tmp_path / "clone/knowledge").parent)
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    return Path()
+
+
+def sharing() -> dict[str, str]:
+    return {source.name: source.sharing for source in Params.load().corpus.sources}
+
+
+def test_a_restricted_source_gets_a_key_that_params_names(project, cohort):
+    lines = choose_corpus(cohort, "restricted", "clinic")
+    identifier = Params.load().pseudonyms.key
+    assert identifier == identifier_of(read_key())
+    assert read_key().hex() not in Path("params.yaml").read_text()
+    assert sum(str(FILE) in line and "give it to your team" in line for line in lines) == 1
+    assert not any(read_key().hex() in line for line in lines)
+    assert choose_corpus(cohort, "restricted", "clinic") == [], "the same again changes nothing"
+    assert Params.load().pseudonyms.key == identifier
+
+
+def test_an_open_corpus_needs_no_key_and_leaves_params_as_they_were(project, cohort):
+    before = Path("params.yaml").read_text()
+    choose_corpus(cohort, "restricted", "clinic")
+    identifier = Params.load().pseudonyms.key
+    choose_corpus(Path("virtual"))
+    assert Path("params.yaml").read_text() == before
+    assert FILE.exists(), "the key is kept: data made with it may be around"
+    choose_corpus(cohort, "restricted", "clinic")
+    assert Params.load().pseudonyms.key == identifier
+
+
+def test_one_restricted_source_beside_an_open_one_is_enough(project, cohort):
+    choose_corpus(cohort, "restricted", "clinic")
+    identifier = Params.load().pseudonyms.key
+    choose_corpus(Path("virtual"), add=True)
+    assert sharing() == {"clinic": "restricted", "virtual": "open"}
+    assert Params.load().pseudonyms.key == identifier
+    assert Params.load().restricted == ["clinic"]
+
+
+def test_a_restricted_folder_is_not_opened_by_saying_nothing(project, cohort):
+    choose_corpus(cohort, "restricted", "clinic")
+    choose_corpus(cohort, name="clinic")
+    assert sharing() == {"clinic": "restricted"}
+    choose_corpus(cohort)  # as `make run CORPUS=...` does
+    assert sharing() == {"ptb-xl": "restricted"}
+    choose_corpus(cohort, "open")
+    assert sharing() == {"ptb-xl": "open"}
+    assert Params.load().pseudonyms.key == ""
+
+
+def test_another_clone_makes_no_second_key(project, cohort):
+    choose_corpus(cohort, "restricted", "clinic")
+    FILE.unlink()
+    before = Path("params.yaml").read_text()
+    for ask in (lambda: choose_corpus(cohort, "restricted", "clinic"), lambda: prepare_sources(Params.load())):
+        with pytest.raises(UserError, match=r"pseudonym\.key is missing"):
+            ask()
+    assert not FILE.exists()
+    assert Path("params.yaml").read_text() == before
+
+
+def test_a_run_with_another_key_is_refused(project, cohort, monkeypatch):
+    choose_corpus(cohort, "restricted", "clinic")
+    monkeypatch.setenv(VARIABLE, "0" * 64)
+    with pytest.raises(UserError, match="is not the one that the data was made with"):
+        prepare_sources(Params.load())
