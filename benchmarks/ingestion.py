@@ -16,9 +16,11 @@ from statistics import median
 
 import wfdb
 
+from sediff.corpus.grid import on_grid
 from sediff.corpus.params import ScreeningParams
 from sediff.corpus.readers import READERS, RawRecord
-from sediff.corpus.waveform import UnusableError, on_grid, read_waveform
+from sediff.corpus.screening import UnusableError
+from sediff.corpus.waveform import read_waveform
 from sediff.ecg import to_microvolts
 from sediff.files import sha256_file
 

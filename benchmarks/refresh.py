@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from sediff.corpus.build import build_corpus, in_processes
+from sediff.corpus.build import Folders, build_corpus, in_processes
 from sediff.corpus.params import CorpusParams
 from sediff.sources import Source, scan
 from sediff.vocabulary import Vocabulary
@@ -32,7 +32,7 @@ def build(root: Path, folder: Path, told: "multiprocessing.Queue[tuple[str, floa
     source = Source("ptb-xl", "ptb-xl", "open", root, folder / "ptb-xl.parquet")
     scan(source, folder / "scan.sqlite", frozenset({"records500"}))
     folders = [folder / name for name in ("out", "report", "work", "cache")]
-    sentence = build_corpus(PARAMS, [source], Vocabulary.load(), *folders, in_processes(1))
+    sentence = build_corpus(PARAMS, [source], Vocabulary.load(), Folders(*folders), in_processes(1))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     told.put((sentence, time.perf_counter() - started, peak))
 

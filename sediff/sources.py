@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
@@ -27,7 +26,8 @@ VIRTUAL = "virtual"  # the name of the corpus that the project simulates itself
 SUFFIXES = frozenset({".hea", ".dat", ".mat", ".csv", ".gz"})
 SCHEMA = pa.schema([("path", pa.string()), ("size", pa.int64()), ("sha256", pa.string())])
 COMMITTED = 5000  # files after which the cache is made safe
-BATCH = 65_536  # rows of an inventory that are held at once
+BATCH = 65_536  # rows of an inventory that are held at once when it is written,
+READ = 4_096  # and when it is read
 
 
 Sharing = Literal["open", "restricted"]
@@ -166,19 +166,19 @@ def _write_inventory(known: sqlite3.Connection, inventory: Path) -> None:
             writer.write_table(pa.table(dict(zip(SCHEMA.names, map(list, columns), strict=True)), SCHEMA))
 
 
-def hashes_of(source: Source, names: Iterable[str]) -> dict[str, str]:
-    """SHA-256 of some of a source's files by their relative paths, as they were scanned.
+def read_inventory(source: Source) -> Iterator[tuple[str, str]]:
+    """Relative path and SHA-256 of each file of a source as it was scanned, in the order of paths.
 
     Raises:
         UserError: the source has not been scanned.
     """
     if not source.inventory.is_file():
         raise UserError(f"{source.inventory} is missing: run `sediff scan`, which makes it.")
-    wanted = pl.scan_parquet(source.inventory).filter(pl.col("path").is_in(list(names)))
-    return dict(wanted.select("path", "sha256").collect(engine="streaming").rows())
+    for batch in pq.ParquetFile(source.inventory).iter_batches(READ, columns=["path", "sha256"]):
+        yield from zip(batch["path"].to_pylist(), batch["sha256"].to_pylist(), strict=True)
 
 
-def check_unchanged(source: Source, hashes: Mapping[str, str], names: Iterable[str]) -> None:
+def check_unchanged(source: Source, hashes: Mapping[str, str | None], names: Iterable[str]) -> None:
     """Refuse files that are not those of the inventory; one that is in neither place is nobody's concern here.
 
     Raises:

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from sediff.errors import UserError
-from sediff.sources import Source, SourceParams, hashes_of, locate, scan, write_local_path
+from sediff.sources import Source, SourceParams, locate, read_inventory, scan, write_local_path
 
 PARAMS = [SourceParams(name="mine", reader="ptb-xl")]
 
@@ -90,9 +90,11 @@ def test_folders_that_the_reader_ignores_are_not_listed(source, tmp_path):
     assert sorted(inventory(source)) == ["table.csv"]
 
 
-def test_hashes_of_some_files(source, tmp_path):
+def test_an_inventory_is_read_in_the_order_of_its_paths(source, tmp_path):
+    with pytest.raises(UserError, match="run `sediff scan`"):
+        list(read_inventory(source))
     scan(source, tmp_path / "cache.sqlite")
-    assert hashes_of(source, ["a/1.dat", "a/none.dat"]) == {"a/1.dat": inventory(source)["a/1.dat"]}
+    assert list(read_inventory(source)) == sorted(inventory(source).items())
 
 
 def test_an_inventory_from_nothing_equals_an_incremental_one(source, tmp_path):

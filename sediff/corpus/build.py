@@ -1,37 +1,48 @@
-"""The corpus stage: list what the sources hold, parse each recording once, and assemble shards of records."""
+"""The corpus stage: list what the sources hold, parse each recording once, and assemble shards of records.
+
+All three go through a shard in the order of record ids, a few hundred records at a time, and what must be compared
+over the whole corpus (ids, patients, contents) is compared on disk: memory does not grow with the corpus.
+"""
 
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sediff.corpus.listing import LISTED, REJECTED, Listing, list_records, patient_hash
+from sediff.corpus.describe import LISTED, list_records
+from sediff.corpus.listing import Listed, Listing, patient_hash
+from sediff.corpus.ondisk import OnDisk
 from sediff.corpus.params import CorpusParams, FoldParams
 from sediff.corpus.parse import MEASURED, ParseJob, parse_shard, parsed_path
+from sediff.corpus.readers import Rejection
 from sediff.corpus.summary import summarise
 from sediff.errors import UserError
 from sediff.files import replacing, write_json
 from sediff.processes import die_with_parent
 from sediff.progress import track
-from sediff.records import ROWS_PER_GROUP, SIGNAL, write_table
+from sediff.records import ROWS_PER_GROUP, SIGNAL
 from sediff.sources import Source
 from sediff.vocabulary import Vocabulary
 
 NOT_KEPT = ("path", "suffix", "rate", "gain", "fold")  # columns of the listing that only reading needs
+SAID = LISTED.append(pa.field("split", pa.string(), nullable=False))
 SCHEMA = pa.schema(
     [
-        *(field for field in LISTED if field.name not in NOT_KEPT),
-        pa.field("split", pa.string(), nullable=False),
+        *(field for field in SAID if field.name not in NOT_KEPT),
         *MEASURED,
         SIGNAL,
     ]
 )
+REJECTED = pa.schema([(name, pa.string()) for name in Rejection.__dataclass_fields__])
 # Calls a function for each shard, here or elsewhere, in any order, and gives the results as they come.
 Runner = Callable[[Callable[[int], int], Sequence[int]], Iterable[int]]
 
@@ -49,151 +60,190 @@ def in_processes(workers: int) -> Runner:
     return run
 
 
+@dataclass(frozen=True)
+class Folders:
+    """Where a build reads and writes.
+
+    Attributes:
+        out: gets the records and what was set aside.
+        report: gets metrics and plots.
+        work: work in progress of this build alone.
+        cache: parsed recordings of exactly this code and these limits of screening.
+    """
+
+    out: Path
+    report: Path
+    work: Path
+    cache: Path
+
+
 def build_corpus(
-    params: CorpusParams,
-    sources: Sequence[Source],
-    vocabulary: Vocabulary,
-    out: Path,
-    report: Path,
-    work: Path,
-    cache: Path,
-    runner: Runner,
+    params: CorpusParams, sources: Sequence[Source], vocabulary: Vocabulary, folders: Folders, runner: Runner
 ) -> str:
     """Read the sources into `out/records/shard-NNNN.parquet` and `out/quarantine.parquet`.
 
-    Recordings that `cache` holds, from this or an earlier build, are not read again; the result is that of a build
+    Recordings that the cache holds, from this or an earlier build, are not read again; the result is that of a build
     from nothing, whatever the runner, the interruptions and what was there before.
 
-    Args:
-        cache: parsed recordings of exactly this code and these limits of screening.
+    Returns:
+        One line that says what is there and what was read.
 
     Raises:
-        UserError: a source's table cannot be read, no record is usable, or a patient is in two splits.
+        UserError: a source's table cannot be read, no record is usable, a patient is in two splits, or a file is not
+            the one that was scanned.
     """
-    shutil.rmtree(work, ignore_errors=True)
-    for left in cache.glob(".*.parquet"):  # half-written when a build was killed
+    shutil.rmtree(folders.work, ignore_errors=True)
+    for left in folders.cache.rglob(".*.parquet"):  # half-written when a build was killed
         left.unlink()
-    work, cache = work.resolve(), cache.resolve()  # workers of a cluster have folders of their own
-    listing = list_records(sources, vocabulary, params.min_likelihood, params.shards, work / "listing")
-    by_hash = _splits_by_hash(params.folds, listing)
-    job = ParseJob(listing, {source.name: source.resolved() for source in sources}, params.screening, cache)
+    # Workers of a cluster have folders of their own.
+    folders = replace(folders, work=folders.work.resolve(), cache=folders.cache.resolve())
+    listing = Listing(folders.work / "listing.sqlite", params.shards)
+    opened = list_records(sources, vocabulary, params.min_likelihood, listing, folders.cache / "headers.sqlite")
+    splits = Splits(params.folds, _splits_by_hash(params.folds, listing))
+    _check_patients(listing, splits)
+    roots = {source.name: source.resolved().root for source in sources}
+    job = ParseJob(listing, roots, params.screening, folders.cache)
     shards = range(params.shards)
     read = sum(track(runner(partial(parse_shard, job), shards), len(shards), "corpus: shards"))
-    doubles = _doubles(listing, params.folds, by_hash, cache, shards)
-    quarantine = [listing.rejected()]
+    assembly = Assembly(listing, splits, _doubles(listing, splits, folders.cache, shards), folders.cache)
     for shard in shards:
-        quarantine.append(_assemble(shard, listing, params.folds, by_hash, doubles, cache, out / "records"))
-    rejected = pl.concat(quarantine).sort("record_id", "reason")
-    write_table(rejected.to_arrow().cast(REJECTED), out / "quarantine.parquet")
-    if not any((out / "records").glob("*.parquet")):
-        counts = rejected["reason"].value_counts(sort=True).rows()
-        reasons = ", ".join(f"{reason} {count}" for reason, count in counts) or "its table is empty"
+        records = _regrouped(assembly.records(shard))
+        if (some := next(records, None)) is not None:
+            _write(chain([some], records), SCHEMA, folders.out / "records" / f"shard-{shard:04d}.parquet")
+    rejected = (pa.Table.from_pylist(list(map(vars, batch)), schema=REJECTED) for batch in listing.rejected())
+    first = next(rejected, REJECTED.empty_table())
+    _write(chain([first], rejected), REJECTED, folders.out / "quarantine.parquet")
+    if not any((folders.out / "records").glob("*.parquet")):
+        reasons = ", ".join(f"{reason} {count}" for reason, count in listing.reasons().items()) or "its table is empty"
         names = ", ".join(source.name for source in sources)
         raise UserError(f"No record of {names} can be used ({reasons}): check the folder.")
-    metrics = summarise(out, report) | {"splits_by_hash": by_hash}
-    write_json(report / "metrics.json", metrics)
-    return _told(metrics, read)
+    metrics = summarise(folders.out, folders.report) | {"splits_by_hash": list(splits.by_hash)}
+    write_json(folders.report / "metrics.json", metrics)
+    return _told(metrics, read, opened)
 
 
-def _told(metrics: dict, read: int) -> str:
+def _told(metrics: dict, read: int, opened: int) -> str:
     splits = ", ".join(f"{count} {split}" for split, count in metrics["splits"].items())
     by_hash = " and ".join(metrics["splits_by_hash"])
     chosen = f" ({by_hash} of training patients by hash, as its folds hold no record)" if by_hash else ""
     reasons = ", ".join(f"{reason} {count}" for reason, count in metrics["quarantine"].items())
     aside = f"{metrics['quarantined']} set aside{f' ({reasons})' if reasons else ''}"
-    return f"{metrics['records']} records of {metrics['patients']} patients, {read} read, {aside}, {splits}{chosen}"
+    new = f"{read} read{f', {opened} headers opened' if opened else ''}"
+    return f"{metrics['records']} records of {metrics['patients']} patients, {new}, {aside}, {splits}{chosen}"
 
 
-def _splits_by_hash(folds: FoldParams, listing: Listing) -> list[str]:
+def _splits_by_hash(folds: FoldParams, listing: Listing) -> tuple[str, ...]:
     """The splits whose folds hold no record: they take training patients by hash."""
-    return [split for split in ("validation", "test") if not any(listing.folds[f] for f in getattr(folds, split))]
+    found = listing.folds()
+    return tuple(split for split in ("validation", "test") if found.isdisjoint(getattr(folds, split)))
 
 
-def _split(fold: int | None, patient_id: str, folds: FoldParams, by_hash: Sequence[str]) -> str:
-    """The split of a record; "" where its fold is in none. A source without folds is split by hash, 8 : 1 : 1."""
-    names = ("train", "validation", "test")
-    split = "train" if fold is None else next((name for name in names if fold in getattr(folds, name)), "")
-    place = patient_hash(patient_id) % 10
-    chosen = ("validation", "test")[place] if place < 2 else ""
-    return chosen if chosen and split == "train" and (fold is None or chosen in by_hash) else split
+@dataclass(frozen=True)
+class Splits:
+    """Which split a record is in.
+
+    Attributes:
+        by_hash: splits that take training patients by hash, since their folds hold no record.
+    """
+
+    folds: FoldParams
+    by_hash: tuple[str, ...]
+
+    def of(self, fold: int | None, patient_id: str) -> str:
+        """The split of a record; "" where its fold is in none. A source without folds is split by hash, 8 : 1 : 1."""
+        names = ("train", "validation", "test")
+        split = "train" if fold is None else next((name for name in names if fold in getattr(self.folds, name)), "")
+        place = patient_hash(patient_id) % 10
+        chosen = ("validation", "test")[place] if place < 2 else ""
+        return chosen if chosen and split == "train" and (fold is None or chosen in self.by_hash) else split
 
 
-def _doubles(
-    listing: Listing, folds: FoldParams, by_hash: Sequence[str], cache: Path, shards: Sequence[int]
-) -> dict[str, str]:
+def _check_patients(listing: Listing, splits: Splits) -> None:
+    for patient, folds in listing.in_several_folds():
+        several = sorted({splits.of(fold, patient) for fold in folds} - {""})
+        if len(several) > 1:
+            raise UserError(
+                f"Patient {patient} has records in the {' and the '.join(several)} folds: mend strat_fold or "
+                "corpus.folds, since a patient may be in one split only."
+            )
+
+
+def _with_parsed(
+    listing: Listing, shard: int, cache: Path, columns: Sequence[str] | None = None
+) -> Iterator[tuple[list[Listed], pa.Table]]:
+    """What was listed beside what was parsed of the same records: both are in the order of record ids."""
+    with pq.ParquetFile(parsed_path(cache, shard)) as parsed:
+        batches = parsed.iter_batches(ROWS_PER_GROUP, columns=columns)
+        for listed, batch in zip(listing.of_shard(shard), batches, strict=True):
+            table = pa.Table.from_batches([batch])
+            assert [one.said["record_id"] for one in listed] == table["record_id"].to_pylist(), "all listed is parsed"
+            yield listed, table
+
+
+def _doubles(listing: Listing, splits: Splits, cache: Path, shards: Iterable[int]) -> OnDisk:
     """Used records whose signal another used record has too, and that record.
 
     One of a source with folds stays before one without, whose patient may be unknown there; then the first id.
     """
-    tables = []
-    for shard in shards:
-        listed = _with_splits(listing.of_shard(shard), folds, by_hash).filter(pl.col("split") != "")
-        parsed = pl.read_parquet(parsed_path(cache, shard), columns=["record_id", "content"])
-        placed = listed.select("record_id", without_fold=pl.col("fold").is_null())
-        tables.append(placed.join(parsed.filter(pl.col("content").is_not_null()), on="record_id"))
-    used = pl.concat(tables).sort("without_fold", "record_id")
-    first = used.group_by("content", maintain_order=True).agg(pl.col("record_id").first().alias("first"))
-    double = used.filter(pl.col("content").is_duplicated()).join(first, on="content")
-    return dict(double.filter(pl.col("record_id") != pl.col("first")).select("record_id", "first").rows())
+    doubles = OnDisk()
+    with closing(sqlite3.connect("")) as used:  # a temporary file, sorted there
+        used.execute("CREATE TABLE used (content BLOB, without_fold INTEGER, record_id TEXT)")
+        for shard in shards:
+            used.executemany("INSERT INTO used VALUES (?, ?, ?)", _contents(listing, splits, shard, cache))
+        rows = used.execute("SELECT content, record_id FROM used ORDER BY content, without_fold, record_id")
+        last, first = None, ""
+        for content, record_id in rows:
+            if content == last:
+                doubles.add(record_id, first)
+            else:
+                last, first = content, record_id
+    return doubles
 
 
-def _with_splits(listed: pl.DataFrame, folds: FoldParams, by_hash: Sequence[str]) -> pl.DataFrame:
-    pairs = zip(listed["fold"], listed["patient_id"], strict=True)
-    splits = [_split(fold, patient, folds, by_hash) for fold, patient in pairs]
-    return listed.with_columns(split=pl.Series(splits, dtype=pl.String))
+def _contents(listing: Listing, splits: Splits, shard: int, cache: Path) -> Iterator[tuple[bytes, bool, str]]:
+    for listed, parsed in _with_parsed(listing, shard, cache, ["record_id", "content"]):
+        for one, content in zip(listed, parsed["content"].to_pylist(), strict=True):
+            fold = one.said["fold"]
+            if content is not None and splits.of(fold, one.said["patient_id"]):
+                yield content, fold is None, one.said["record_id"]
 
 
-def _assemble(
-    shard: int,
-    listing: Listing,
-    folds: FoldParams,
-    by_hash: Sequence[str],
-    doubles: dict[str, str],
-    cache: Path,
-    out: Path,
-) -> pl.DataFrame:
-    """Join what was listed and what was parsed into one shard of records; gives what is set aside."""
-    listed = _with_splits(listing.of_shard(shard), folds, by_hash)
-    _check_patients(listed)
-    parsed = pl.read_parquet(parsed_path(cache, shard), columns=["record_id", "reason", "detail"])
-    judged = listed.join(parsed, on="record_id", how="left", maintain_order="left").with_columns(
-        first=pl.col("record_id").replace_strict(doubles, default=None, return_dtype=pl.String)
-    )
-    judged = judged.with_columns(
-        reason=pl.when(pl.col("split") == "").then(pl.lit("fold_not_used"))
-        .when(pl.col("first").is_not_null()).then(pl.lit("duplicate")).otherwise("reason"),
-        detail=pl.when(pl.col("split") == "")
-        .then(pl.format("fold {} stands in no split of corpus.folds", "fold"))
-        .when(pl.col("first").is_not_null()).then(pl.format("same signal as {}", "first")).otherwise("detail"),
-    )  # fmt: skip
-    usable = judged.filter(pl.col("reason").is_null())
-    if len(usable):
-        rows = _joined(usable.to_arrow(), parsed_path(cache, shard))
-        _write(_regrouped(rows), out / f"shard-{shard:04d}.parquet")
-    return judged.filter(pl.col("reason").is_not_null()).select(REJECTED.names)
+@dataclass(frozen=True)
+class Assembly:
+    """Joins what was listed and what was parsed.
+
+    Attributes:
+        doubles: records that are set aside as copies, and of which.
+    """
+
+    listing: Listing
+    splits: Splits
+    doubles: OnDisk
+    cache: Path
+
+    def records(self, shard: int) -> Iterator[pa.Table]:
+        """The shard's rows of `SCHEMA` that can be used; the others are added to what the listing sets aside."""
+        for listed, parsed in _with_parsed(self.listing, shard, self.cache):
+            splits = [self.splits.of(one.said["fold"], one.said["patient_id"]) for one in listed]
+            found = zip(parsed["reason"].to_pylist(), parsed["detail"].to_pylist(), strict=True)
+            rejections = [self._rejection(*row) for row in zip(listed, splits, found, strict=True)]
+            self.listing.reject(filter(None, rejections))
+            usable = pa.array([rejection is None for rejection in rejections], pa.bool_())
+            said = [one.said | {"split": split} for one, split in zip(listed, splits, strict=True)]
+            yield _joined(pa.Table.from_pylist(said, schema=SAID), parsed).filter(usable).cast(SCHEMA)
+
+    def _rejection(self, listed: Listed, split: str, found: tuple[str | None, str | None]) -> Rejection | None:
+        source, record_id, path, fold = (listed.said[name] for name in ("source", "record_id", "path", "fold"))
+        reason, detail = found
+        if not split:
+            reason, detail = "fold_not_used", f"fold {fold} stands in no split of corpus.folds"
+        elif first := self.doubles.get(record_id):
+            reason, detail = "duplicate", f"same signal as {first}"
+        return None if reason is None else Rejection(source, record_id, path, reason, detail or "")
 
 
-def _check_patients(listed: pl.DataFrame) -> None:
-    used = listed.filter(pl.col("split") != "")
-    several = used.group_by("patient_id").agg(pl.col("split").unique().sort()).filter(pl.col("split").list.len() > 1)
-    for patient, splits in several.sort("patient_id").rows():
-        raise UserError(
-            f"Patient {patient} has records in the {' and the '.join(splits)} folds: mend strat_fold or corpus.folds, "
-            "since a patient may be in one split only."
-        )
-
-
-def _joined(usable: pa.Table, parsed: Path) -> Iterator[pa.Table]:
-    """Rows of `SCHEMA`: both sides are in the order of record ids, and all that is usable is among the parsed."""
-    names, done = set(usable["record_id"].to_pylist()), 0
-    for batch in pq.ParquetFile(parsed).iter_batches(ROWS_PER_GROUP):
-        table = pa.Table.from_batches([batch])
-        table = table.filter(pa.array([name in names for name in table["record_id"].to_pylist()]))
-        listed = usable.slice(done, len(table))
-        done += len(table)
-        assert listed["record_id"].to_pylist() == table["record_id"].to_pylist(), "both are sorted by record id"
-        sides = {name: (listed if name in listed.column_names else table)[name] for name in SCHEMA.names}
-        yield pa.table(sides).cast(SCHEMA)
+def _joined(listed: pa.Table, parsed: pa.Table) -> pa.Table:
+    return pa.table({name: (listed if name in SAID.names else parsed)[name] for name in SCHEMA.names})
 
 
 def _regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -208,7 +258,8 @@ def _regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield waiting
 
 
-def _write(tables: Iterable[pa.Table], path: Path) -> None:
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
+def _write(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> None:
+    """Write tables of `ROWS_PER_GROUP` rows, one a row group."""
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for table in tables:
             writer.write_table(table)

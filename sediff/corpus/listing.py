@@ -1,167 +1,128 @@
-"""What the sources say of their records, in the project's statements, spread over shards by a hash of the patient.
-
-Records stream from the readers to small files, so memory does not grow with the corpus.
-"""
+"""Listed records in a database on disk, by shard and id: whatever their number, a few hundred are held at once."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import astuple, dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import polars as pl
-import pyarrow as pa
+from sediff.corpus.readers import RawRecord, Rejection
+from sediff.records import ROWS_PER_GROUP
 
-from sediff.corpus.readers import READERS, RawRecord, Rejection
-from sediff.language import detect_language
-from sediff.records import write_table
-from sediff.sources import Source, check_unchanged, hashes_of
-from sediff.vocabulary import Vocabulary
-
-BUFFERED = 20_000  # rows held before they are written
-LISTED = pa.schema(
-    [
-        pa.field("record_id", pa.string(), nullable=False),
-        pa.field("patient_id", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("path", pa.string(), nullable=False),
-        pa.field("suffix", pa.string(), nullable=False),
-        pa.field("rate", pa.float64()),
-        pa.field("gain", pa.float64()),
-        pa.field("recorded_at", pa.string(), nullable=False),
-        pa.field("fold", pa.int64()),
-        pa.field("age", pa.float32()),
-        pa.field("sex", pa.string()),
-        pa.field("statements", pa.list_(pa.string()), nullable=False),
-        pa.field("likelihoods", pa.list_(pa.float32()), nullable=False),
-        pa.field("uncertain", pa.list_(pa.string()), nullable=False),
-        pa.field("unmapped", pa.list_(pa.string()), nullable=False),
-        pa.field("report", pa.string(), nullable=False),
-        pa.field("original_report", pa.string(), nullable=False),
-        pa.field("report_language", pa.string(), nullable=False),
-        pa.field("human_validated", pa.bool_(), nullable=False),
-    ]
+TABLES = (
+    "CREATE TABLE listed (shard INTEGER, record_id TEXT, patient_id TEXT, fold INTEGER, said TEXT, files TEXT)",
+    "CREATE TABLE rejected (source TEXT, record_id TEXT, path TEXT, reason TEXT, detail TEXT)",
 )
-REJECTED = pa.schema([(name, pa.string()) for name in Rejection.__dataclass_fields__])
+RAW = ("record_id", "patient_id", "source", "path", "suffix", "rate", "gain")  # what reading a recording needs
 
 
-@dataclass
+class Listed(NamedTuple):
+    """One record: what is said of it, and the hashes of its header and signal at the scan, None where not there."""
+
+    said: dict[str, Any]
+    sha256: tuple[str | None, str | None]
+
+    @property
+    def record(self) -> RawRecord:
+        """The recording to read; what is said of it is not needed for that."""
+        return RawRecord(**{name: self.said[name] for name in RAW} | {"path": Path(self.said["path"])})
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """The hashes of the files that were there, by path."""
+        pairs = zip(self.record.files, self.sha256, strict=True)
+        return {name: sha256 for name, sha256 in pairs if sha256 is not None}
+
+
+@dataclass(frozen=True)
 class Listing:
-    """Listed records on disk, in a folder for each shard, and what was counted on the way."""
+    """Records and rejections in a database; it travels to other processes as its path.
 
-    folder: Path
-    folds: Counter[int | None] = field(default_factory=Counter)
-
-    def of_shard(self, shard: int) -> pl.DataFrame:
-        """The records of one shard by their id; `LISTED`'s columns."""
-        return self._read(_shard_name(shard), LISTED).sort("record_id")
-
-    def rejected(self) -> pl.DataFrame:
-        """What a table's row kept from being a record."""
-        return self._read("rejected", REJECTED)
-
-    def _read(self, name: str, schema: pa.Schema) -> pl.DataFrame:
-        parts = sorted((self.folder / name).glob("*.parquet"))
-        return pl.read_parquet(parts) if parts else pl.DataFrame(pl.from_arrow(schema.empty_table()))
-
-
-def list_records(
-    sources: Sequence[Source], vocabulary: Vocabulary, min_likelihood: float, shards: int, folder: Path
-) -> Listing:
-    """Stream all sources' records into `folder`, which must be empty.
-
-    Args:
-        min_likelihood: percent from which on an SCP statement is present; below it is uncertain.
-
-    Raises:
-        UserError: a source's table cannot be read or changed since it was scanned.
+    Attributes:
+        path: of the database.
+        shards: over how many shards the records are spread.
     """
-    listing, buffers = Listing(folder), _Buffers(folder)
-    for source in sources:
-        reader = READERS[source.reader]
-        check_unchanged(source, hashes_of(source, reader.tables), reader.tables)
-        for entry in reader(source.name, source.root).records():
-            if isinstance(entry, Rejection):
-                buffers.add("rejected", asdict(entry))
-                continue
-            listing.folds[entry.fold] += 1
-            shard = patient_hash(entry.patient_id) % shards
-            buffers.add(_shard_name(shard), _row(entry, vocabulary, min_likelihood))
-    buffers.flush()
-    return listing
+
+    path: Path
+    shards: int
+
+    def fill(self, entries: Iterable[Listed | Rejection]) -> None:
+        """Write all that the sources hold into a new database."""
+        self.path.unlink(missing_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(self._opened()) as rows:
+            for table in TABLES:
+                rows.execute(table)
+            for entry in entries:
+                if isinstance(entry, Rejection):
+                    rows.execute("INSERT INTO rejected VALUES (?, ?, ?, ?, ?)", astuple(entry))
+                else:
+                    rows.execute("INSERT INTO listed VALUES (?, ?, ?, ?, ?, ?)", self._row(entry))
+            rows.execute("CREATE INDEX by_shard ON listed (shard, record_id)")
+            rows.commit()
+
+    def _row(self, listed: Listed) -> tuple[Any, ...]:
+        said = listed.said
+        shard = patient_hash(said["patient_id"]) % self.shards
+        texts = json.dumps(said), json.dumps(listed.sha256)
+        return shard, said["record_id"], said["patient_id"], said["fold"], *texts
+
+    def of_shard(self, shard: int) -> Iterator[list[Listed]]:
+        """The records of one shard by their id, `ROWS_PER_GROUP` at a time."""
+        query = "SELECT said, files FROM listed WHERE shard = ? AND record_id > ? ORDER BY record_id LIMIT ?"
+        last = ""
+        while True:
+            with closing(self._opened()) as rows:  # not for longer, since an open query keeps `reject` waiting
+                found = rows.execute(query, (shard, last, ROWS_PER_GROUP)).fetchall()
+            if not found:
+                return
+            batch = [Listed(json.loads(said), tuple(json.loads(files))) for said, files in found]
+            yield batch
+            last = batch[-1].said["record_id"]
+
+    def folds(self) -> set[int | None]:
+        """The folds that hold a record."""
+        with closing(self._opened()) as rows:
+            return {fold for (fold,) in rows.execute("SELECT DISTINCT fold FROM listed")}
+
+    def in_several_folds(self) -> Iterator[tuple[str, list[int | None]]]:
+        """Patients whose records are in more than one fold, and those folds."""
+        several = "GROUP BY patient_id HAVING COUNT(DISTINCT fold) + MAX(fold IS NULL) > 1"
+        patients = f"SELECT patient_id FROM listed {several}"
+        query = f"SELECT DISTINCT patient_id, fold FROM listed WHERE patient_id IN ({patients}) ORDER BY patient_id"
+        with closing(self._opened()) as rows:
+            for patient, found in groupby(rows.execute(query), key=itemgetter(0)):
+                yield patient, [fold for _, fold in found]
+
+    def reject(self, rejections: Iterable[Rejection]) -> None:
+        """Add to what is set aside."""
+        with closing(self._opened()) as rows, rows:
+            rows.executemany("INSERT INTO rejected VALUES (?, ?, ?, ?, ?)", map(astuple, rejections))
+
+    def rejected(self) -> Iterator[list[Rejection]]:
+        """All that is set aside, by id and reason, `ROWS_PER_GROUP` at a time."""
+        with closing(self._opened()) as rows:
+            cursor = rows.execute("SELECT * FROM rejected ORDER BY record_id, reason")
+            while found := cursor.fetchmany(ROWS_PER_GROUP):
+                yield [Rejection(*row) for row in found]
+
+    def reasons(self) -> dict[str, int]:
+        """How many are set aside for each reason, the most frequent first."""
+        query = "SELECT reason, COUNT(*) FROM rejected GROUP BY reason ORDER BY COUNT(*) DESC, reason"
+        with closing(self._opened()) as rows:
+            return dict(rows.execute(query))
+
+    def _opened(self) -> sqlite3.Connection:
+        rows = sqlite3.connect(self.path)
+        rows.execute("PRAGMA synchronous = OFF")  # a build that was interrupted lists anew
+        return rows
 
 
 def patient_hash(patient_id: str) -> int:
     """A number that depends on the patient's id alone: it chooses shards and, without folds, splits."""
     return int.from_bytes(hashlib.sha256(patient_id.encode()).digest()[:8], "big")
-
-
-class _Buffers:
-    """Rows by the name of the folder that they go to; all are written when there are many."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.rows, self.count, self.part = folder, dict[str, list[dict]](), 0, 0
-
-    def add(self, name: str, row: dict) -> None:
-        self.rows.setdefault(name, []).append(row)
-        self.count += 1
-        if self.count >= BUFFERED:
-            self.flush()
-
-    def flush(self) -> None:
-        for name, rows in self.rows.items():
-            schema = REJECTED if name == "rejected" else LISTED
-            write_table(pa.Table.from_pylist(rows, schema=schema), self.folder / name / f"{self.part:06d}.parquet")
-        self.rows, self.count, self.part = {}, 0, self.part + 1
-
-
-def _row(record: RawRecord, vocabulary: Vocabulary, min_likelihood: float) -> dict:
-    """One record as a row of `LISTED`: what any of its codes and lines says is present, possible or not understood."""
-    present: dict[str, float] = {}
-    uncertain: set[str] = set()
-    unmapped: list[str] = []
-    coded = record.scp or record.snomed or record.lines
-    for reading in (
-        vocabulary.from_codes(record.scp, min_likelihood),
-        vocabulary.from_snomed(record.snomed),
-        vocabulary.from_text(record.lines if coded else record.report),
-    ):
-        present = {code: reading.statements[code].likelihood for code in reading.codes("present")} | present
-        uncertain |= set(reading.codes("uncertain"))
-        unmapped += reading.unmapped
-    codes, possible = sorted(present), sorted(uncertain - set(present))
-    axis = record.axis if vocabulary.knows_axis(record.axis) else ""
-    stages = tuple(stage for stage in record.stages if vocabulary.knows_stage(stage))
-    unmapped += [word for word in (record.axis, *record.stages) if word and word not in (axis, *stages)]
-    return {
-        "record_id": record.record_id,
-        "patient_id": record.patient_id,
-        "source": record.source,
-        "path": record.path.as_posix(),
-        "suffix": record.suffix,
-        "rate": record.rate,
-        "gain": record.gain,
-        "recorded_at": record.recorded_at,
-        "fold": record.fold,
-        "age": record.age,
-        "sex": record.sex,
-        "statements": codes,
-        "likelihoods": [present[code] for code in codes],
-        "uncertain": possible,
-        "unmapped": sorted(set(unmapped)),
-        "report": vocabulary.describe(codes, possible, axis, stages),
-        "original_report": record.report or "\n".join(record.lines),
-        "report_language": detect_language(record.report or "\n".join(record.lines)),
-        "human_validated": record.human_validated,
-    }
-
-
-def shard_rows(listed: pl.DataFrame) -> Iterator[RawRecord]:
-    """Rows of a listing as records that can be read; what they say is not needed for that."""
-    columns = ("record_id", "patient_id", "source", "path", "suffix", "rate", "gain")
-    for row in listed.select(columns).iter_rows(named=True):
-        yield RawRecord(**{**row, "path": Path(row["path"])})
-
-
-def _shard_name(shard: int) -> str:
-    return f"shard-{shard:04d}"

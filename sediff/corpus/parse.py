@@ -1,12 +1,17 @@
 """Reading, screening and measuring recordings, one shard at a time.
 
 What is parsed is kept beside the pipeline's outs, by the hashes of each recording's files: a recording that is known
-is not read again. Only a few hundred recordings are held at once.
+is not read again. Recordings go through `ROWS_PER_GROUP` at a time, and each such part is kept until its shard is
+whole, so that a kill costs no more.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +21,16 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sediff.beats import find_r_peaks, heart_rate, median_beat, rmssd
-from sediff.corpus.listing import Listing, shard_rows
+from sediff.corpus.grid import on_grid
+from sediff.corpus.listing import Listed, Listing
 from sediff.corpus.params import ScreeningParams
-from sediff.corpus.readers import RawRecord
-from sediff.corpus.waveform import UnusableError, on_grid, read_waveform
+from sediff.corpus.screening import UnusableError
+from sediff.corpus.waveform import read_waveform
 from sediff.delineation import delineate, measure
 from sediff.ecg import SAMPLES, SAMPLING_RATE, independent_leads, to_microvolts, to_millivolts
 from sediff.errors import UserError
 from sediff.files import replacing
-from sediff.records import ROWS_PER_GROUP, SIGNAL_BYTES
-from sediff.sources import Source, hashes_of
+from sediff.records import ROWS_PER_GROUP, SIGNAL_BYTES, write_table
 
 TIMES = ("p_onset", "p_offset", "qrs_onset", "qrs_offset", "t_offset")
 INTERVALS = ("pr", "qrs_duration", "qt", "qtcf", "axis")
@@ -61,10 +66,15 @@ PARSED = pa.schema(
 
 @dataclass(frozen=True)
 class ParseJob:
-    """All that parsing a shard needs; it travels to other processes and machines."""
+    """All that parsing a shard needs; it travels to other processes and machines.
+
+    Attributes:
+        roots: folder of each source.
+        cache: folder of what was parsed by this code under these limits.
+    """
 
     listing: Listing
-    sources: dict[str, Source]
+    roots: dict[str, Path]
     limits: ScreeningParams
     cache: Path
 
@@ -76,104 +86,118 @@ def parsed_path(cache: Path, shard: int) -> Path:
 
 def parse_shard(job: ParseJob, shard: int) -> int:
     """Bring a shard's parsed recordings up to date: `PARSED` rows by record id. Returns how many were read."""
-    listed = job.listing.of_shard(shard)
-    records = list(shard_rows(listed))
-    hashes = _hashes(job.sources, records)
-    keys = {record.record_id: _key(record, hashes[record.source]) for record in records}
+    path, parts = parsed_path(job.cache, shard), job.cache / "parts" / f"{shard:04d}"
     try:
-        return _parse_shard(job, shard, records, keys, hashes)
+        return _parse_shard(job, shard, path, parts)
     except DAMAGED:
-        path = parsed_path(job.cache, shard)
-        if not path.exists():
+        if not (path.exists() or parts.exists()):
             raise
-        path.unlink()
-        return _parse_shard(job, shard, records, keys, hashes)
+        path.unlink(missing_ok=True)
+        shutil.rmtree(parts, ignore_errors=True)
+        return _parse_shard(job, shard, path, parts)
 
 
-def _parse_shard(
-    job: ParseJob,
-    shard: int,
-    records: Sequence[RawRecord],
-    keys: Mapping[str, str],
-    hashes: Mapping[str, dict[str, str]],
-) -> int:
-    path = parsed_path(job.cache, shard)
-    known = _Known(path, keys)
-    if known.complete:
-        known.verify()
+def _parse_shard(job: ParseJob, shard: int, path: Path, parts: Path) -> int:
+    if path.exists() and _is_current(path, job.listing, shard):
         return 0
+    read = 0
     with (
+        closing(_Known(path)) as known,
         replacing(path) as temporary,
         pq.ParquetWriter(temporary, PARSED, compression="zstd", write_page_checksum=True) as writer,
     ):
-        for start in range(0, len(records), ROWS_PER_GROUP):
-            batch = records[start : start + ROWS_PER_GROUP]
-            rows = [known.row(r.record_id) or _parse(r, keys[r.record_id], hashes[r.source], job) for r in batch]
-            writer.write_table(pa.Table.from_pylist(rows, schema=PARSED), row_group_size=ROWS_PER_GROUP)
-    return len(records) - len(known.places)
+        for number, batch in enumerate(job.listing.of_shard(shard)):
+            table, new = _parse_batch(job, batch, known, parts / f"{number:06d}.parquet")
+            writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+            read += new
+    shutil.rmtree(parts, ignore_errors=True)
+    return read
+
+
+def _parse_batch(job: ParseJob, batch: list[Listed], known: "_Known", part: Path) -> tuple[pa.Table, int]:
+    """`PARSED` rows of a batch, and how many of them were read: neither those known nor those of a killed build."""
+    keys = {listed.said["record_id"]: parsed_key(listed) for listed in batch}
+    if part.exists():
+        table = pq.read_table(part, schema=PARSED)
+        if _ids_and_keys(table) == list(keys.items()):
+            return table, 0
+    table = known.take(keys)
+    there = set(table["record_id"].to_pylist())
+    rows = [_parse(one, keys[one.said["record_id"]], job) for one in batch if one.said["record_id"] not in there]
+    if rows:
+        read = pa.Table.from_pylist(rows, schema=PARSED)
+        table = pa.concat_tables([table, read]).sort_by("record_id").combine_chunks()
+        write_table(table, part)
+    return table, len(rows)
+
+
+def _is_current(path: Path, listing: Listing, shard: int) -> bool:
+    """Whether exactly what is listed was parsed; if so every page is read, whose checksum tells whether it is whole."""
+    parsed = pq.ParquetFile(path).iter_batches(ROWS_PER_GROUP, columns=["record_id", "key"])
+    listed = ((one.said["record_id"], parsed_key(one)) for batch in listing.of_shard(shard) for one in batch)
+    if any(one != other for one, other in zip_longest(chain.from_iterable(map(_ids_and_keys, parsed)), listed)):
+        return False
+    for _ in pq.ParquetFile(path, page_checksum_verification=True).iter_batches(ROWS_PER_GROUP):
+        pass
+    return True
+
+
+def _ids_and_keys(rows: pa.Table | pa.RecordBatch) -> list[tuple[str, str]]:
+    return list(zip(rows["record_id"].to_pylist(), rows["key"].to_pylist(), strict=True))
 
 
 class _Known:
-    """Rows of an earlier parse whose files have not changed; both are in the order of record ids."""
+    """Rows of an earlier parse, which are asked for in their own order, that of record ids."""
 
-    def __init__(self, path: Path, keys: Mapping[str, str]) -> None:
-        self.places: dict[str, int] = {}
-        self.rows: Iterator[tuple[int, dict[str, Any]]] = iter(())
-        self.complete = False
-        if not path.exists():
-            return
-        table = pq.read_table(path, columns=["record_id", "key"])
-        pairs = zip(table["record_id"].to_pylist(), table["key"].to_pylist(), strict=True)
-        self.places = {name: place for place, (name, key) in enumerate(pairs) if keys.get(name) == key}
-        self.complete = len(self.places) == len(keys) == len(table)
-        self.rows = self._read(path)
+    def __init__(self, path: Path) -> None:
+        self._file = pq.ParquetFile(path, page_checksum_verification=True) if path.exists() else None
+        self._batches: Iterator[pa.RecordBatch] = self._file.iter_batches(ROWS_PER_GROUP) if self._file else iter(())
+        self._waiting = PARSED.empty_table()
 
-    @staticmethod
-    def _read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-        batches = pq.ParquetFile(path, page_checksum_verification=True).iter_batches(ROWS_PER_GROUP)
-        return enumerate(row for batch in batches for row in batch.to_pylist())
+    def take(self, keys: Mapping[str, str]) -> pa.Table:
+        """The rows of these records, sorted by id, whose files have not changed; all before them is passed over."""
+        last, found = max(keys), [PARSED.empty_table()]
+        while True:
+            if not len(self._waiting):
+                batch = next(self._batches, None)
+                if batch is None:
+                    return pa.concat_tables(found)
+                self._waiting = pa.Table.from_batches([batch]).cast(PARSED)
+            pairs = _ids_and_keys(self._waiting)
+            found.append(self._waiting.filter(pa.array([keys.get(name) == key for name, key in pairs], pa.bool_())))
+            self._waiting = self._waiting.slice(bisect_right([name for name, _ in pairs], last))
+            if len(self._waiting):
+                return pa.concat_tables(found)
 
-    def verify(self) -> None:
-        """Read every page, whose checksum tells whether it is whole."""
-        for _ in self.rows:
-            pass
-
-    def row(self, record_id: str) -> dict[str, Any] | None:
-        """The kept row of a record, asked for in the order of ids."""
-        if record_id not in self.places:
-            return None
-        return next(row for place, row in self.rows if place == self.places[record_id])
+    def close(self) -> None:
+        """Close the file."""
+        if self._file:
+            self._file.close()
 
 
-def _hashes(sources: Mapping[str, Source], records: Sequence[RawRecord]) -> dict[str, dict[str, str]]:
-    """Inventory hashes of the records' files, by source."""
-    names: dict[str, list[str]] = {}
-    for record in records:
-        names.setdefault(record.source, []).extend(record.files)
-    return {name: hashes_of(sources[name], files) for name, files in names.items()}
-
-
-def _key(record: RawRecord, hashes: Mapping[str, str]) -> str:
+def parsed_key(listed: Listed) -> str:
     """What a parsed row depends on, besides code and screening: its files, and what the reader knows of them."""
-    files = [f"{name} {hashes.get(name)}" for name in record.files]
+    record = listed.record
+    files = [f"{name} {sha256}" for name, sha256 in zip(record.files, listed.sha256, strict=True)]
     return hashlib.sha256("\n".join([*files, f"{record.rate} {record.gain}"]).encode()).hexdigest()
 
 
-def _parse(record: RawRecord, key: str, hashes: Mapping[str, str], job: ParseJob) -> dict[str, Any]:
-    row = {"record_id": record.record_id, "key": key}
+def _parse(listed: Listed, key: str, job: ParseJob) -> dict[str, Any]:
+    row = {"record_id": listed.said["record_id"], "key": key}
     try:
-        return row | _measure(record, hashes, job)
+        return row | _measure(listed, job)
     except UnusableError as unusable:
-        if unusable.reason in NOT_AS_SCANNED and all(name in hashes for name in record.files):
+        if unusable.reason in NOT_AS_SCANNED and None not in listed.sha256:
             # Not a fault of the data: kept, it would set the record aside for as long as the inventory is the same.
             raise UserError(
-                f"{record.record_id}: {unusable.detail}, though the scan had read it: run again, the source at rest."
+                f"{row['record_id']}: {unusable.detail}, though the scan had read it: run again, the source at rest."
             ) from None
         return row | {"reason": unusable.reason, "detail": unusable.detail}
 
 
-def _measure(record: RawRecord, hashes: Mapping[str, str], job: ParseJob) -> dict[str, Any]:
-    waveform = read_waveform(job.sources[record.source].root, record, hashes, job.limits)
+def _measure(listed: Listed, job: ParseJob) -> dict[str, Any]:
+    record = listed.record
+    waveform = read_waveform(job.roots[record.source], record, listed.hashes, job.limits)
     window = waveform.signal[:, : round(SAMPLES / SAMPLING_RATE * waveform.rate)]
     stored = to_microvolts(on_grid(waveform.signal, waveform.rate))
     found = find_r_peaks(independent_leads(window)[None], waveform.rate)[0]

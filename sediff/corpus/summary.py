@@ -1,34 +1,48 @@
-"""What is in the corpus: the stage's metrics and its picture."""
+"""What is in the corpus: the stage's metrics and its pictures.
+
+Shards are counted one after the other, and of numbers one column is held at a time: 4 bytes a record.
+"""
 
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from sediff.records import read_columns
+from sediff.records import shards
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
+from matplotlib.axes import Axes
 
 MOST_FREQUENT, MOST_UNMAPPED = 24, 50
 INTERVALS = ("pr", "qrs_duration", "qt", "qtcf")
-COLUMNS = (
-    "patient_id",
-    "source",
-    "split",
-    "age",
-    "sex",
-    "statements",
-    "uncertain",
-    "unmapped",
-    "report_language",
-    "repairs",
-    "heart_rate",
-    *INTERVALS,
-)
+NUMBERS = {"age": 30, "heart_rate": 30, **dict.fromkeys(INTERVALS, 40)}  # bars of each column's picture
+WORDS = ("source", "split", "sex", "report_language", "statements", "uncertain", "unmapped", "repairs")
+BATCH = 4096  # rows held while words are counted
+BLUE, RED = "#3b6ea5", "#a3261b"
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Of one column of numbers.
+
+    Attributes:
+        quartiles: rounded, by name; none where the column holds no number.
+        counts: of each bar.
+        edges: of the bars, one more.
+    """
+
+    quartiles: dict[str, float]
+    counts: NDArray[np.intp]
+    edges: NDArray[np.floating]
 
 
 def summarise(out: Path, report: Path) -> dict[str, Any]:
@@ -36,55 +50,82 @@ def summarise(out: Path, report: Path) -> dict[str, Any]:
 
     Args:
         out: the stage's folder with `records/` and `quarantine.parquet`.
-        report: folder that gets `plots/corpus.png`.
+        report: folder that gets `plots/corpus.png` and `plots/quality.png`.
     """
-    records = read_columns(out / "records", COLUMNS)
-    quarantine = pl.read_parquet(out / "quarantine.parquet")
-    statements = Counter(records["statements"].explode().drop_nulls().to_list())
-    unmapped = Counter(sorted(records["unmapped"].explode().drop_nulls().to_list()))
-    _draw(records, statements, report / "plots" / "corpus.png")
-    _draw_quality(records, quarantine, report / "plots" / "quality.png")
+    words: dict[str, Counter[str | None]] = {name: Counter() for name in WORDS}
+    patients = 0
+    for path in shards(out / "records"):
+        patients += _distinct(path, "patient_id")  # all records of a patient are in one shard
+        for name, counter in words.items():
+            counter.update(_words(path, name))
+    reasons = Counter(_words(out / "quarantine.parquet", "reason"))
+    numbers = {name: _distribution(out / "records", name, bars) for name, bars in NUMBERS.items()}
+    statements, unmapped = _known(words["statements"]), _known(words["unmapped"])
+    _draw(numbers, statements, report / "plots" / "corpus.png")
+    _draw_quality(numbers, _known(reasons), report / "plots" / "quality.png")
     return {
-        "records": len(records),
-        "patients": records["patient_id"].n_unique(),
-        "quarantined": len(quarantine),
-        "quarantine": _counts(quarantine["reason"]),
-        "splits": {split: int((records["split"] == split).sum()) for split in ("train", "validation", "test")},
-        "sources": _counts(records["source"]),
-        "sexes": _counts(records["sex"].fill_null("unknown")),
-        "age": _quartiles(records["age"]),
-        "heart_rate": _quartiles(records["heart_rate"]),
-        "statements": dict(sorted(statements.items())),
-        "uncertain": _counts(records["uncertain"].explode()),
-        "repairs": _counts(records["repairs"].explode()),
-        "report_languages": _counts(records["report_language"].replace("", "unknown")),
-        "intervals": {name: _quartiles(records[name]) for name in INTERVALS},
-        "unmapped": dict(unmapped.most_common(MOST_UNMAPPED)),
+        "records": words["split"].total(),
+        "patients": patients,
+        "quarantined": reasons.total(),
+        "quarantine": _known(reasons),
+        "splits": {split: words["split"][split] for split in ("train", "validation", "test")},
+        "sources": _known(words["source"]),
+        "sexes": _named(words["sex"], None),
+        "age": numbers["age"].quartiles,
+        "heart_rate": numbers["heart_rate"].quartiles,
+        "statements": statements,
+        "uncertain": _known(words["uncertain"]),
+        "repairs": _known(words["repairs"]),
+        "report_languages": _named(words["report_language"], ""),
+        "intervals": {name: numbers[name].quartiles for name in INTERVALS},
+        "unmapped": dict(Counter(unmapped).most_common(MOST_UNMAPPED)),
         "unmapped_distinct": len(unmapped),
     }
 
 
-def _counts(column: pl.Series) -> dict[str, int]:
-    return dict(sorted(Counter(column.drop_nulls().to_list()).items()))
+def _words(path: Path, column: str) -> Iterator[str | None]:
+    """The words of a column; those of lists one by one."""
+    for batch in pq.ParquetFile(path).iter_batches(BATCH, columns=[column]):
+        values = batch[column]
+        yield from (values.flatten() if pa.types.is_list(values.type) else values).to_pylist()
 
 
-def _quartiles(column: pl.Series) -> dict[str, float]:
-    values = column.drop_nulls().to_numpy()
-    if not len(values):
-        return {}
+def _distinct(path: Path, column: str) -> int:
+    return int(pl.scan_parquet(path).select(pl.col(column).n_unique()).collect(engine="streaming").item())
+
+
+def _known(counter: Counter[str | None]) -> dict[str, int]:
+    """Counts by word, sorted."""
+    return dict(sorted((word, count) for word, count in counter.items() if word is not None))
+
+
+def _named(counter: Counter[str | None], missing: str | None) -> dict[str, int]:
+    """The same, what is missing called unknown."""
+    return _known(Counter({"unknown" if word == missing else word: count for word, count in counter.items()}))
+
+
+def _distribution(records: Path, column: str, bars: int) -> Distribution:
+    parts = [pq.read_table(path, columns=[column])[column].drop_null().to_numpy() for path in shards(records)]
+    values = np.concatenate(parts)
+    counts, edges = np.histogram(values, bars)
     names = ("lower_quartile", "median", "upper_quartile")
-    return {name: round(float(q), 1) for name, q in zip(names, np.percentile(values, (25, 50, 75)), strict=True)}
+    quartiles = np.percentile(values, (25, 50, 75)) if len(values) else ()
+    return Distribution({name: round(float(q), 1) for name, q in zip(names, quartiles, strict=False)}, counts, edges)
 
 
-def _draw_quality(records: pl.DataFrame, quarantine: pl.DataFrame, path: Path) -> None:
+def _bars(axis: Axes, found: Distribution, label: str) -> None:
+    axis.hist(found.edges[:-1], bins=found.edges.tolist(), weights=found.counts, color=BLUE)
+    axis.set_xlabel(label)
+
+
+def _draw_quality(numbers: dict[str, Distribution], quarantine: dict[str, int], path: Path) -> None:
     """Intervals of what is kept, and what was set aside by reason."""
     figure, axes = pyplot.subplots(1, len(INTERVALS) + 1, figsize=(12, 3.2), width_ratios=(*[1] * len(INTERVALS), 1.6))
     for axis, name in zip(axes, INTERVALS, strict=False):
-        axis.hist(records[name].drop_nulls().to_numpy(), bins=40, color="#3b6ea5")
-        axis.set_xlabel(f"{name.replace('_', ' ')} (ms)")
+        _bars(axis, numbers[name], f"{name.replace('_', ' ')} (ms)")
     axes[0].set_ylabel("records")
-    reasons = sorted(_counts(quarantine["reason"]).items(), key=lambda item: item[1])
-    axes[-1].barh([reason for reason, _ in reasons], [count for _, count in reasons], color="#a3261b")
+    reasons = sorted(quarantine.items(), key=lambda item: item[1])
+    axes[-1].barh([reason for reason, _ in reasons], [count for _, count in reasons], color=RED)
     axes[-1].set_xlabel("recordings set aside")
     axes[-1].tick_params(labelsize=8)
     figure.tight_layout()
@@ -92,15 +133,14 @@ def _draw_quality(records: pl.DataFrame, quarantine: pl.DataFrame, path: Path) -
     pyplot.close(figure)
 
 
-def _draw(records: pl.DataFrame, statements: Counter[str], path: Path) -> None:
+def _draw(numbers: dict[str, Distribution], statements: dict[str, int], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure, (age, rate, codes) = pyplot.subplots(1, 3, figsize=(12, 3.6), width_ratios=(1, 1, 2.4))
     for axis, column, label in ((age, "age", "age (years)"), (rate, "heart_rate", "heart rate (bpm)")):
-        axis.hist(records[column].drop_nulls().to_numpy(), bins=30, color="#3b6ea5")
-        axis.set_xlabel(label)
+        _bars(axis, numbers[column], label)
         axis.set_ylabel("records")
     frequent = sorted(statements.items(), key=lambda item: (-item[1], item[0]))[:MOST_FREQUENT]
-    codes.bar([code for code, _ in frequent], [count for _, count in frequent], color="#3b6ea5")
+    codes.bar([code for code, _ in frequent], [count for _, count in frequent], color=BLUE)
     codes.tick_params(axis="x", rotation=75, labelsize=8)
     codes.set_ylabel("records")
     figure.tight_layout()

@@ -11,15 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from wfdb.io._signal import DATA_LOAD_TYPES, INVALID_SAMPLE_VALUE, _rd_dat_signals, _required_byte_num
 
-from sediff.corpus.grid import on_grid
 from sediff.corpus.header import MAX_VALUES, Header, parse_header
 from sediff.corpus.params import ScreeningParams
-from sediff.corpus.readers.base import RawRecord
-from sediff.corpus.readers.comments import MAX_HEADER
-from sediff.corpus.screening import REPAIRS, RULES, Signal, UnusableError, screen
+from sediff.corpus.readers.base import MAX_HEADER, RawRecord
+from sediff.corpus.screening import Signal, UnusableError, screen
 from sediff.ecg import DURATION, LEADS, LIMB_LEADS, SAMPLING_RATE
-
-__all__ = ["REPAIRS", "RULES", "UnusableError", "Waveform", "on_grid", "read_waveform"]
 
 SIGNAL_ERRORS = (ValueError, IndexError, KeyError, TypeError, ArithmeticError)  # what wfdb raises on damaged signals
 MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "μV": 1e-3, "V": 1e3}  # both of Unicode's micros

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sediff.corpus.grid import on_grid
 from sediff.corpus.header import MAX_VALUES
 from sediff.corpus.params import ScreeningParams
 from sediff.corpus.readers import READERS, Rejection
-from sediff.corpus.screening import RULES
-from sediff.corpus.waveform import UnusableError, Waveform, on_grid, read_waveform
+from sediff.corpus.screening import RULES, UnusableError
+from sediff.corpus.waveform import Waveform, read_waveform
 from sediff.ecg import LEADS
 from sediff.files import sha256_file
 from tests.conftest import ROOT

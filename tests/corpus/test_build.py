@@ -3,6 +3,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +12,20 @@ import pytest
 import wfdb
 
 from sediff.cohort.write import write_record
-from sediff.corpus.build import Runner, build_corpus, in_processes
+from sediff.corpus.build import Folders, Runner, build_corpus, in_processes
 from sediff.corpus.listing import patient_hash
 from sediff.corpus.params import CorpusParams, FoldParams
 from sediff.ecg import LEADS
 from sediff.errors import UserError
-from sediff.records import read_columns, read_signals
+from sediff.records import ROWS_PER_GROUP, read_columns, read_signals
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ({"name": "virtual", "reader": "ptb-xl"},)
-# A build whose process kills itself after the first shard.
+# A build whose process kills itself after the first shard, unless somebody else kills it within.
 KILLED = """
 import os, signal
 from pathlib import Path, PosixPath
-from sediff.corpus.build import build_corpus
+from sediff.corpus.build import Folders, build_corpus
 from sediff.corpus.params import CorpusParams
 from sediff.sources import Source
 from sediff.vocabulary import Vocabulary
@@ -34,15 +35,15 @@ def runner(function, shards):
     os.kill(os.getpid(), signal.SIGKILL)
 
 folder = Path({folder!r})
-params = CorpusParams(sources=({{"name": "virtual", "reader": "ptb-xl"}},), shards=3)
+params = CorpusParams(sources=({{"name": "virtual", "reader": "ptb-xl"}},), shards={shards})
 vocabulary = Vocabulary.load(Path("knowledge/statements.yaml"))
 folders = [folder / name for name in ("out", "report", "work", "cache")]
-build_corpus(params, [{source!r}], vocabulary, *folders, runner)
+build_corpus(params, [{source!r}], vocabulary, Folders(*folders), runner)
 """
 
 
 def params(**changes) -> CorpusParams:
-    return CorpusParams(sources=SOURCES, shards=3, **changes)
+    return CorpusParams(**{"sources": SOURCES, "shards": 3} | changes)
 
 
 def build(sources, vocabulary, folder: Path, runner: Runner | None = None, **changes) -> Path:
@@ -53,14 +54,17 @@ def build(sources, vocabulary, folder: Path, runner: Runner | None = None, **cha
         params(**changes),
         sources if isinstance(sources, list) else [sources],
         vocabulary,
-        folder / "out",
-        folder / "report",
-        folder / "work",
-        folder / "cache",
+        Folders(*(folder / name for name in ("out", "report", "work", "cache"))),
         runner or in_processes(1),
     )
     (folder / "told").write_text(told)
     return folder / "out"
+
+
+def start(source, folder: Path, shards: int) -> subprocess.Popen:
+    script = folder.with_suffix(".py")
+    script.write_text(KILLED.format(source=source, folder=str(folder), shards=shards))
+    return subprocess.Popen([sys.executable, script], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 def read_again(folder: Path) -> int:
@@ -113,13 +117,31 @@ def test_workers_change_no_byte(cohort, scanned, vocabulary, tmp_path):
 def test_a_build_that_was_killed_goes_on(cohort, scanned, vocabulary, tmp_path):
     source = scanned(cohort)
     whole = files(build(source, vocabulary, tmp_path / "one"))
-    script = tmp_path / "build.py"
-    script.write_text(KILLED.format(source=source, folder=str(tmp_path / "two")))
-    subprocess.run([sys.executable, script], cwd=ROOT, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    start(source, tmp_path / "two", 3).wait(60)
     assert len(list((tmp_path / "two/cache").glob("shard-*.parquet"))) == 1
     assert files(build(source, vocabulary, tmp_path / "two")) == whole
     total = sum(len(pl.read_parquet(path)) for path in (tmp_path / "two/cache").glob("shard-*.parquet"))
     assert 0 < read_again(tmp_path / "two") < total
+
+
+def test_a_build_that_was_killed_within_a_shard_goes_on(damaged, scanned, vocabulary, tmp_path):
+    path = damaged / "ptbxl_database.csv"
+    table = pl.read_csv(path, infer_schema_length=0)
+    count = ROWS_PER_GROUP + 200  # rows of the same few recordings, each of which is read
+    many = pl.concat([table] * (count // len(table) + 1)).head(count)
+    many.with_columns(ecg_id=pl.Series(range(count)).cast(pl.String)).write_csv(path)
+    source = scanned(damaged)
+    whole = files(build(source, vocabulary, tmp_path / "one", shards=1))
+    killed = start(source, tmp_path / "two", 1)
+    while not list((tmp_path / "two/cache/parts").glob("*/0*.parquet")):
+        assert killed.poll() is None
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
+    assert not list((tmp_path / "two/cache").glob("shard-*.parquet"))
+    assert files(build(source, vocabulary, tmp_path / "two", shards=1)) == whole
+    assert read_again(tmp_path / "two") == 200
+    assert not list((tmp_path / "two/cache/parts/0000").glob("*"))
 
 
 def test_only_what_is_new_or_changed_is_read_and_the_bytes_are_those_of_a_new_build(
@@ -194,6 +216,17 @@ def test_a_reader_that_knows_the_gain_is_believed(cohort, scanned, vocabulary, t
     rows = read_columns(build(scanned(root, "ludb", "ludb"), vocabulary, tmp_path) / "records")
     assert rows["repairs"].to_list() == [["gain_replaced"]] * 2
     assert rows["statements"].to_list() == [["SR"]] * 2
+
+
+def test_a_damaged_part_is_read_again(cohort, scanned, vocabulary, tmp_path):
+    source = scanned(cohort)
+    whole = files(build(source, vocabulary, tmp_path))
+    part = tmp_path / "cache/parts/0000/000000.parquet"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"PAR1 and no more")
+    (tmp_path / "cache/shard-0000.parquet").unlink()
+    assert files(build(source, vocabulary, tmp_path)) == whole
+    assert read_again(tmp_path) > 0
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.98])
@@ -390,6 +423,15 @@ def test_a_copy_of_a_recording_is_set_aside(damaged, scanned, vocabulary, tmp_pa
         text = _signal(damaged, 1).with_suffix(suffix).read_bytes().replace(b"00001_lr", b"00003_lr")
         _signal(damaged, 3).with_suffix(suffix).write_bytes(text)
     assert reasons(build(scanned(damaged), vocabulary, tmp_path)) == {"virtual/00003": "duplicate"}
+
+
+@pytest.mark.parametrize("age", ["old", "nan", "-3", ""])
+def test_an_age_that_is_none_is_missing(age, damaged, scanned, vocabulary, tmp_path):
+    path = damaged / "ptbxl_database.csv"
+    table = pl.read_csv(path, infer_schema_length=0)
+    table.with_columns(age=pl.Series([age, *table["age"].to_list()[1:]])).write_csv(path)
+    rows = read_columns(build(scanned(damaged), vocabulary, tmp_path) / "records")
+    assert rows.filter(pl.col("age").is_null())["record_id"].to_list() == ["virtual/00001"]
 
 
 @pytest.mark.parametrize(

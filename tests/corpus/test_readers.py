@@ -93,6 +93,16 @@ def test_mimic_ages_come_from_patients_where_they_are_there(age, expected, mimic
     assert records[2].sex == "male"
 
 
+@pytest.mark.parametrize("row", ["40689238,1,another," + "," * 17, "x,1,," + "," * 17, "1,2"])
+def test_a_row_of_statements_that_is_not_used_is_told(row, mimic):
+    expected = read("mimic-iv-ecg", mimic)
+    with (mimic / "machine_measurements.csv").open("a") as table:
+        table.write(f"{row}\n")
+    rejection, *records = read("mimic-iv-ecg", mimic)
+    assert records == expected
+    assert (rejection.reason, rejection.record_id) == ("bad_table_row", "raw/machine_measurements-line-4")
+
+
 def test_ludb(ludb):
     second, tenth = sorted(read("ludb", ludb), key=lambda record: int(record.record_id.split("/")[1]))
     assert (second.record_id, second.patient_id, second.path) == ("raw/2", "raw/2", Path("data/2"))

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import resample_poly
 
+from sediff.corpus.grid import on_grid
 from sediff.corpus.header import parse_header
 from sediff.corpus.params import ScreeningParams
 from sediff.corpus.readers import READERS
-from sediff.corpus.screening import CHECKS, REPAIRS, RULES
-from sediff.corpus.waveform import UnusableError, Waveform, on_grid, read_waveform
+from sediff.corpus.screening import CHECKS, REPAIRS, RULES, UnusableError
+from sediff.corpus.waveform import Waveform, read_waveform
 from sediff.ecg import LEADS, LIMB_LEADS, limb_lead_residual, to_microvolts
 from tests.conftest import ROOT
 from tests.corpus.raw import ecg, hashes_of, record_of, write_challenge, write_wfdb

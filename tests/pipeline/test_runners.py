@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flows.runners import runner
-from sediff.corpus.build import build_corpus, in_processes
+from sediff.corpus.build import Folders, build_corpus, in_processes
 from sediff.corpus.params import CorpusParams
 from sediff.params import RuntimeParams
 
@@ -16,7 +16,7 @@ def built(folder: Path, source, vocabulary, run) -> dict[str, bytes]:
     for name in ("out", "report", "cache"):
         (folder / name).mkdir(parents=True)
     folders = [folder / name for name in ("out", "report", "work", "cache")]
-    build_corpus(PARAMS, [source], vocabulary, *folders, run)
+    build_corpus(PARAMS, [source], vocabulary, Folders(*folders), run)
     return {path.name: path.read_bytes() for path in sorted((folder / "out").rglob("*.parquet"))}
 
 

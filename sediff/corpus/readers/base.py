@@ -1,9 +1,14 @@
 """What a reader gives: the description of each record, without its signal."""
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
+
+MAX_HEADER = 1 << 20  # bytes
+ReadHeader = Callable[[str], bytes]  # the content of a header by its path, relative to the source's root
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Rejection:
     detail: str
 
 
-class Reader(Protocol):
+class Reader(ABC):
     """Lists the records of one layout.
 
     Attributes:
@@ -73,20 +78,35 @@ class Reader(Protocol):
         ignored: folders that it does not read.
     """
 
-    tables: ClassVar[tuple[str, ...]]
-    ignored: ClassVar[frozenset[str]]
+    tables: ClassVar[tuple[str, ...]] = ()
+    ignored: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, name: str, root: Path) -> None: ...
+    def __init__(self, name: str, root: Path, read: ReadHeader | None = None) -> None:
+        """A reader of the source `name` in the folder `root`; `read` gives headers, from the folder if it is None."""
+        self.name = name
+        self.root = root
+        self.read = read or partial(content_of, root)
 
     @classmethod
+    @abstractmethod
     def recognises(cls, root: Path) -> bool:
         """Whether a folder has this layout."""
-        ...
 
+    @abstractmethod
     def records(self) -> Iterator[RawRecord | Rejection]:
         """All records in a fixed order, one after the other, and the rows that cannot be used.
 
         Raises:
             UserError: a table is missing or cannot be read.
         """
-        ...
+
+
+def content_of(root: Path, name: str) -> bytes:
+    """A header's bytes; none of one that is too large or cannot be read, which the screening then sets aside."""
+    path = root / name
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_HEADER:  # a pipe would be waited for
+            return b""
+        return path.read_bytes()
+    except OSError:
+        return b""

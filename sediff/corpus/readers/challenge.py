@@ -1,23 +1,14 @@
 """The PhysioNet/CinC Challenges' layout (2020, 2021): `.hea` and `.mat`, SNOMED CT codes in the header's comments."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
 
-from sediff.corpus.readers.base import RawRecord, Rejection
-from sediff.corpus.readers.comments import person, read_header, recorded_at, snomed_codes
-from sediff.corpus.readers.folders import find_headers, first_header
+from sediff.corpus.readers.base import RawRecord
+from sediff.corpus.readers.comments import person, recorded_at, snomed_codes
+from sediff.corpus.readers.folders import FolderReader, first_header
 
 
-class ChallengeReader:
-    """Reads a Challenge's folder, nested or not; each record is a patient."""
-
-    tables: ClassVar[tuple[str, ...]] = ()
-    ignored: ClassVar[frozenset[str]] = frozenset()
-
-    def __init__(self, name: str, root: Path) -> None:
-        self.name = name
-        self.root = root
+class ChallengeReader(FolderReader):
+    """Reads a Challenge's folder, nested or not."""
 
     @classmethod
     def recognises(cls, root: Path) -> bool:
@@ -25,15 +16,9 @@ class ChallengeReader:
         header = first_header(root)
         return header is not None and (root / f"{header}.mat").is_file()
 
-    def records(self) -> Iterator[RawRecord | Rejection]:
-        """See `Reader.records`."""
-        for found in find_headers(self.name, self.root):
-            yield found if isinstance(found, Rejection) else self._record(found)
-
-    def _record(self, path: Path) -> RawRecord:
-        lines, comments = read_header(self.root / f"{path}.hea")
+    def described(self, record_id: str, path: Path, lines: list[str], comments: list[str]) -> RawRecord:
+        """See `FolderReader.described`."""
         age, sex = person(comments)
-        record_id = f"{self.name}/{path.as_posix()}"
         return RawRecord(
             record_id=record_id,
             patient_id=record_id,

@@ -3,9 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-MAX_HEADER = 1 << 20  # bytes
 OLDEST = 120.0  # years; beyond are codes such as 300
 SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
 PERSON = re.compile(r"<?\b(age|sex|gender)\b>?\s*[:=]\s*([^\s,;:]+)[,;]?", re.IGNORECASE)
@@ -22,15 +20,6 @@ def split_lines(content: bytes) -> tuple[list[str], list[str]]:
     stripped = [line.strip() for line in re.split(r"\r\n?|\n", text)]
     comments = [line.strip("# \t") for line in stripped if line.startswith("#")]
     return [line for line in stripped if line and not line.startswith("#")], comments
-
-
-def read_header(path: Path) -> tuple[list[str], list[str]]:
-    """Lines and comments; none of a header that cannot be read, which the screening then sets aside."""
-    try:
-        with path.open("rb") as stream:
-            return split_lines(stream.read(MAX_HEADER))
-    except OSError:
-        return [], []
 
 
 def person(comments: list[str]) -> tuple[float | None, str | None]:

@@ -1,11 +1,37 @@
-"""Headers in a folder and the folders below it."""
+"""Headers in a folder and the folders below it, and the readers of layouts in which headers say all."""
 
 import os
+from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
-from sediff.corpus.readers.base import Rejection
+from sediff.corpus.readers.base import RawRecord, Reader, Rejection
+from sediff.corpus.readers.comments import split_lines
 from sediff.corpus.readers.tables import inside
+
+
+class FolderReader(Reader):
+    """Reads every header below a folder; each record is a patient, its id the path.
+
+    Attributes:
+        folder: below the root, where the recordings lie.
+    """
+
+    folder: ClassVar[str] = ""
+
+    def records(self) -> Iterator[RawRecord | Rejection]:
+        """See `Reader.records`."""
+        for found in find_headers(self.name, self.root, self.folder):
+            if isinstance(found, Rejection):
+                yield found
+                continue
+            record_id = f"{self.name}/{found.relative_to(self.folder).as_posix()}"
+            yield self.described(record_id, found, *split_lines(self.read(f"{found.as_posix()}.hea")))
+
+    @abstractmethod
+    def described(self, record_id: str, path: Path, lines: list[str], comments: list[str]) -> RawRecord:
+        """The record that a header describes by its lines and comments; both are empty where it cannot be read."""
 
 
 def find_headers(source: str, root: Path, folder: str = "") -> Iterator[Path | Rejection]:

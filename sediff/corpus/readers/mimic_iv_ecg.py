@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from sediff.corpus.readers.base import RawRecord, Rejection
-from sediff.corpus.readers.tables import ROW_ERRORS, Row, inside, integer, read_records, read_rows
+from sediff.corpus.ondisk import OnDisk
+from sediff.corpus.readers.base import RawRecord, Reader, Rejection
+from sediff.corpus.readers.tables import ROW_ERRORS, Row, bad_row, inside, integer, read_records, read_rows
 
 TABLE = "record_list.csv"
 STATEMENTS = "machine_measurements.csv"
@@ -18,18 +19,13 @@ COLUMNS = ("subject_id", "study_id", "ecg_time", "path")
 OLDEST = 89  # MIMIC-IV's older patients all have the age of 91
 SEXES = {"M": "male", "F": "female"}
 
-Patient = tuple[str | None, int, int]  # sex, age in years, the year in which it was that
+Patient = tuple[str | None, int | None, int | None]  # sex, age in years, the year in which it was that
 
 
-class MimicIvEcgReader:
-    """Reads MIMIC-IV-ECG."""
+class MimicIvEcgReader(Reader):
+    """Reads MIMIC-IV-ECG; the tables are joined on disk, in whatever order they are."""
 
     tables: ClassVar[tuple[str, ...]] = (TABLE, STATEMENTS, PATIENTS)
-    ignored: ClassVar[frozenset[str]] = frozenset()
-
-    def __init__(self, name: str, root: Path) -> None:
-        self.name = name
-        self.root = root
 
     @classmethod
     def recognises(cls, root: Path) -> bool:
@@ -38,7 +34,8 @@ class MimicIvEcgReader:
 
     def records(self) -> Iterator[RawRecord | Rejection]:
         """See `Reader.records`."""
-        statements, patients = Statements(self.root / STATEMENTS), _patients(self.root / PATIENTS)
+        statements, patients = OnDisk(), _patients(self.root / PATIENTS)
+        yield from self._statements(statements)
 
         def record(row: Row) -> RawRecord:
             study, patient = integer(row, "study_id"), integer(row, "subject_id")
@@ -51,42 +48,25 @@ class MimicIvEcgReader:
                 recorded_at=row["ecg_time"].replace(" ", "T"),
                 age=age,
                 sex=sex,
-                lines=statements.of(study),
+                lines=tuple(statements.get(study) or ()),
                 rate=500,
             )
 
-        return read_records(self.name, self.root / TABLE, COLUMNS, record)
+        yield from read_records(self.name, self.root / TABLE, COLUMNS, record)
 
-
-class Statements:
-    """The machine's statements by study, from a table that is read once, side by side with the list of records.
-
-    Where both tables are in one order, as published, nothing waits. Where they are not, what was passed waits, each
-    sentence held once in memory: 800,000 studies take 250 MB.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._rows = _statements(path)
-        self._waiting: dict[int, tuple[str, ...]] = {}
-
-    def of(self, study: int) -> tuple[str, ...]:
-        """Statements of one study, once; none where the table has no such study."""
-        if study in self._waiting:
-            return self._waiting.pop(study)
-        for number, lines in self._rows:
-            if number == study:
-                return lines
-            self._waiting[number] = lines
-        return ()
-
-
-def _statements(path: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Study and sentences of each row that has a study; report_0, report_1, … in their order."""
-    columns: list[str] = []
-    for _, row in read_rows(path, ("study_id", "report_0")):
-        if row is not None and row["study_id"].isdecimal():
-            columns = columns or sorted((name for name in row if name.startswith("report_")), key=_position)
-            yield int(row["study_id"]), tuple(sys.intern(row[name]) for name in columns if row[name])
+    def _statements(self, kept: OnDisk) -> Iterator[Rejection]:
+        """Keep each study's sentences, report_0, report_1, … in their order; gives the rows that cannot be used."""
+        path, columns = self.root / STATEMENTS, list[str]()
+        for number, row in read_rows(path, ("study_id", "report_0")):
+            try:
+                if row is None:
+                    raise ValueError("too few or too many cells")
+                columns = columns or sorted((name for name in row if name.startswith("report_")), key=_position)
+                study = integer(row, "study_id")
+                if not kept.add(study, [row[name] for name in columns if row[name]]):
+                    raise ValueError(f"study {study} stands twice, and its first row counts")
+            except ROW_ERRORS as error:
+                yield bad_row(self.name, f"{path.stem}-line-{number}", path, number, error)
 
 
 def _position(column: str) -> int:
@@ -94,27 +74,27 @@ def _position(column: str) -> int:
     return int(digits) if digits.isdecimal() else sys.maxsize
 
 
-def _patients(path: Path) -> dict[int, Patient]:
-    """Sex and age of each patient, where the table is there; a row without them is left out."""
-    if not path.is_file():
-        return {}
-    found: dict[int, Patient] = {}
-    for _, row in read_rows(path, ("subject_id", "gender", "anchor_age", "anchor_year")):
-        try:
-            if row is not None:
-                person = SEXES.get(row["gender"]), integer(row, "anchor_age"), integer(row, "anchor_year")
-                found[integer(row, "subject_id")] = person
-        except ROW_ERRORS:
-            continue
+def _patients(path: Path) -> OnDisk:
+    """Sex and age of each patient, where the table is there; what a row does not say stays unknown."""
+    found = OnDisk()
+    if path.is_file():
+        for _, row in read_rows(path, ("subject_id", "gender", "anchor_age", "anchor_year")):
+            if row is not None and (patient := _number(row, "subject_id")) is not None:
+                found.add(patient, (SEXES.get(row["gender"]), _number(row, "anchor_age"), _number(row, "anchor_year")))
     return found
+
+
+def _number(row: Row, column: str) -> int | None:
+    try:
+        return integer(row, column)
+    except ValueError:
+        return None
 
 
 def _person(patient: Patient | None, time: str) -> tuple[str | None, float | None]:
     """Sex, and the age in the year of the recording."""
-    if patient is None:
-        return None, None
-    sex, age, year = patient
-    if age > OLDEST or not time[:4].isdecimal():
+    sex, age, year = patient or (None, None, None)
+    if age is None or year is None or age > OLDEST or not time[:4].isdecimal():
         return sex, None
     age += int(time[:4]) - year
     return sex, float(age) if 0 <= age <= 120 else None

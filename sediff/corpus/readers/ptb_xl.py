@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from sediff.corpus.readers.base import RawRecord, Rejection
+from sediff.corpus.readers.base import RawRecord, Reader, Rejection
 from sediff.corpus.readers.tables import Row, inside, integer, read_records
 
 TABLE = "ptbxl_database.csv"
@@ -14,7 +14,7 @@ OLDEST = 89.0  # older and unknown ages are 300: a code, not an age
 SEXES = {0: "male", 1: "female"}
 
 
-class PtbXlReader:
+class PtbXlReader(Reader):
     """Reads the 100 Hz records of a PTB-XL folder."""
 
     tables: ClassVar[tuple[str, ...]] = (TABLE,)
@@ -22,10 +22,6 @@ class PtbXlReader:
     folder: ClassVar[str] = "records100"
     column: ClassVar[str] = "filename_lr"
     rate: ClassVar[float] = 100
-
-    def __init__(self, name: str, root: Path) -> None:
-        self.name = name
-        self.table = root / TABLE
 
     @classmethod
     def recognises(cls, root: Path) -> bool:
@@ -35,7 +31,8 @@ class PtbXlReader:
 
     def records(self) -> Iterator[RawRecord | Rejection]:
         """See `Reader.records`."""
-        return read_records(self.name, self.table, ("ecg_id", "patient_id", "scp_codes", self.column), self._record)
+        columns = ("ecg_id", "patient_id", "scp_codes", self.column)
+        return read_records(self.name, self.root / TABLE, columns, self._record)
 
     def _record(self, row: Row) -> RawRecord:
         sex, fold = row.get("sex"), row.get("strat_fold")
@@ -78,5 +75,9 @@ def _codes(text: str) -> dict[str, float]:
 
 
 def _age(text: str) -> float | None:
-    age = float(text) if text else math.nan
+    """In years; a word is no age either."""
+    try:
+        age = float(text)
+    except ValueError:
+        return None
     return age if 0 <= age <= OLDEST else None

@@ -5,6 +5,7 @@ import gzip
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+from sediff.corpus.ondisk import OnDisk
 from sediff.corpus.readers.base import RawRecord, Rejection
 from sediff.errors import UserError
 
@@ -52,21 +53,23 @@ def read_records(
     source: str, path: Path, columns: Iterable[str], parse: Callable[[Row], RawRecord]
 ) -> Iterator[RawRecord | Rejection]:
     """A record for each row; a row that `parse` cannot use or whose id stood before is rejected."""
-    seen: set[bytes] = set()
+    seen = OnDisk()
     for number, row in read_rows(path, columns):
         try:
             if row is None:
                 raise ValueError("too few or too many cells")
             record = parse(row)
-            key = record.record_id.encode()
-            if key in seen:
+            if not seen.add(record.record_id):
                 raise ValueError(f"{record.record_id} stands twice")
         except ROW_ERRORS as error:
-            detail = f"{path.name} line {number}: {error}"
-            yield Rejection(source, f"{source}/line-{number}", path.name, "bad_table_row", detail)
+            yield bad_row(source, f"line-{number}", path, number, error)
             continue
-        seen.add(key)
         yield record
+
+
+def bad_row(source: str, name: str, path: Path, number: int, error: Exception) -> Rejection:
+    """The rejection, under a name of its own, of one line of a table."""
+    return Rejection(source, f"{source}/{name}", path.name, "bad_table_row", f"{path.name} line {number}: {error}")
 
 
 def integer(row: Row, column: str) -> int:
