@@ -72,6 +72,20 @@ def test_where_there_is_no_p_none_is_found():
     assert np.isnan(measure(marked(ecg(REGULAR, p=0.0))).pr)
 
 
+UNEVEN = np.cumsum([0.5, *np.tile([0.62, 0.95, 0.75, 1.05, 0.68], 3)])[:12]
+
+
+def test_where_rr_varies_a_p_is_still_found():
+    assert np.isfinite(marked(ecg(UNEVEN)).p_onset).all()
+
+
+@pytest.mark.parametrize("frequency", [5.0, 6.3, 7.7])
+def test_fibrillations_waves_are_no_p(frequency):
+    signal, t = ecg(UNEVEN, p=0.0), np.arange(10 * RATE) / RATE
+    signal += 0.06 * np.sin(2 * np.pi * frequency * t + np.sin(2 * np.pi * 0.4 * t))
+    assert np.isnan(marked(signal).p_onset).all()
+
+
 def test_a_wide_early_beat_is_ventricular_and_an_early_narrow_one_supraventricular():
     peaks = REGULAR.copy()
     peaks[5] -= 0.25
