@@ -2,6 +2,7 @@
 
 from flows.stage import DATA, Context, run
 from sediff.evaluation.evaluate import evaluate
+from sediff.vocabulary import Vocabulary
 
 
 def evaluation(context: Context) -> str:
@@ -10,7 +11,8 @@ def evaluation(context: Context) -> str:
         context.params.evaluation,
         DATA / "corpus",
         DATA / "synthesis" / "evaluation",
-        DATA / "encoder",
+        DATA / "encoder" / "judges",
+        Vocabulary.load(),
         context.out,
         context.report,
         context.params.reproducibility.seed,

@@ -1,6 +1,7 @@
 """Inputs that several flows share."""
 
 from flows.stage import DATA, OWN
+from sediff.encoder.embedding import EmbeddingAccess
 from sediff.params import Params
 from sediff.sources import Source, locate
 
@@ -10,3 +11,12 @@ SETTINGS, INVENTORIES, CHROMA = OWN / "local.yaml", DATA / "sources", OWN / "chr
 def located_sources(params: Params) -> list[Source]:
     """The sources of params.yaml with their folders on this machine."""
     return locate(params.corpus.sources, SETTINGS, INVENTORIES)
+
+
+def embedding_access(params: Params) -> EmbeddingAccess:
+    """How a model of texts is reached from here, where the conditioner needs one."""
+    restricted = next((source.name for source in params.corpus.sources if source.sharing == "restricted"), "")
+    runtime = params.runtime
+    return EmbeddingAccess(
+        runtime.embedding_base_url, runtime.llm_allowed_hosts, OWN / "answers/embeddings", restricted
+    )

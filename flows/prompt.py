@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from flows.inputs import CHROMA
+from flows.inputs import CHROMA, embedding_access
 from flows.stage import DATA
 from sediff.knowledge.index import KnowledgeIndex
 from sediff.params import Params
@@ -25,4 +25,6 @@ def prompt_records(prompt: PromptRequest, seed: int, out: Path, explain: bool) -
     wanted = params.runtime.device
     device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
     index = KnowledgeIndex.open(DATA / "knowledge", CHROMA)
-    return generate(prompt, seed, params.synthesis.sampler, Vocabulary.load(), index, DATA, out, device, explain)
+    access = embedding_access(params)
+    sampler = params.synthesis.sampler
+    return generate(prompt, seed, sampler, Vocabulary.load(), index, DATA, out, device, explain, access)

@@ -165,6 +165,18 @@ def generate(
 
 
 @app.command()
+def pin_judges() -> None:
+    """Use the judges of the last run in every later one, so that figures stay comparable (encoder.retrain: until)."""
+    from flows.stage import DATA
+    from sediff.pipeline.pin import pin_judges as pin
+    from sediff.pipeline.run import only_run
+
+    with only_run():
+        for line in pin(Path(), DATA / "encoder/judges"):
+            typer.echo(line)
+
+
+@app.command()
 def doctor() -> None:
     """Say what is there and what is not, and how to mend it."""
     from sediff.doctor import findings
