@@ -71,7 +71,12 @@ def patient_halves(patients: Sequence[str], rng: np.random.Generator) -> tuple[N
 
 
 def distances(
-    held_out: Features, patients: Sequence[str], sets: Mapping[str, Features], draws: int, rng: np.random.Generator
+    held_out: Features,
+    patients: Sequence[str],
+    sets: Mapping[str, Features],
+    draws: int,
+    rng: np.random.Generator,
+    most: int | None = None,
 ) -> dict[str, Any]:
     """FD and KID of each set of records from held-out real ones, and of those from each other: the floor, "real".
 
@@ -82,9 +87,11 @@ def distances(
     Args:
         held_out: features of the real records, (n, d); patients: of each.
         sets: features of records by name.
+        most: compare no more records than these.
     """
     splits = [patient_halves(patients, rng) for _ in range(draws)]
-    size = min(*(len(half) for split in splits for half in split), *map(len, sets.values()))
+    available = min(*(len(half) for split in splits for half in split), *map(len, sets.values()))
+    size = min(available, most or available)
     if size < 2:
         return {}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in ("real", *sets)}

@@ -108,7 +108,7 @@ def evaluate(
         "privacy": _privacy(copies, params.near_copy) | _planted(training_leads, params, seed),
     }
     if enough:
-        floor = _floor(columns, params.min_records)
+        floor = floor_rows(columns, params.min_records)
         held_out = Records.of(columns.filter(pl.Series(floor)), stored[floor], judges)
         metrics |= _distribution(params, judges, made, real, held_out, seed)
     else:
@@ -210,7 +210,7 @@ def _distribution(
     return result
 
 
-def _floor(columns: pl.DataFrame, min_records: int) -> NDArray[np.bool_]:
+def floor_rows(columns: pl.DataFrame, min_records: int) -> NDArray[np.bool_]:
     """Held-out records that people have validated; all held-out ones where too few are."""
     held_out = (columns["split"] == "test").to_numpy()
     validated = held_out & columns["human_validated"].fill_null(False).to_numpy()

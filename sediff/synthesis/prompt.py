@@ -67,6 +67,7 @@ def _asked(row: RequestRow) -> str:
         f"{condition.age:g} years" if condition.age is not None else "",
         condition.sex or "",
         f"{condition.heart_rate:g} bpm" if condition.heart_rate is not None else "",
+        f"axis {condition.axis:g}°" if condition.axis is not None else "",
     )
     return ", ".join(part for part in parts if part)
 
