@@ -28,7 +28,7 @@ ROWS: tuple[tuple[str, Callable[[Metrics], str]], ...] = (
     ("time of all stages", lambda m: f"{sum(m['seconds'].values()) / 60:.1f} min"),
     ("of which training", lambda m: f"{sum(m['seconds'].get(s, 0) for s in TRAINED) / 60:.1f} min"),
 )
-TRAINED = ("autoencoder", "encoder", "diffusion")
+TRAINED = ("autoencoder", "encoder@conditioner", "encoder@judges", "diffusion")
 
 
 def read(reports: Path) -> Metrics:
