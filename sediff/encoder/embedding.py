@@ -4,7 +4,7 @@ A model is frozen, and asked once for each segment of a text. What an endpoint s
 kept for ever, keyed by model and text, so that a rerun asks nothing and gives the same bytes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -43,11 +43,14 @@ class EmbeddingAccess:
     restricted: str = ""
 
 
-def open_embedding(kind: Kind, model: str, access: EmbeddingAccess) -> TextEmbedding | None:
+def open_embedding(
+    kind: Kind, model: str, access: EmbeddingAccess, dimensions: int | None = None
+) -> TextEmbedding | None:
     """What `encoder.conditioner.text` names; None for "hashed", which the conditioner does itself.
 
     Args:
         model: its name at the endpoint, or its folder.
+        dimensions: of the vectors, where they are known; others are refused.
 
     Raises:
         UserError: no model is named, no endpoint is configured or it may not see the texts, or there is no model.
@@ -57,7 +60,7 @@ def open_embedding(kind: Kind, model: str, access: EmbeddingAccess) -> TextEmbed
     if not model:
         raise UserError(f"encoder.conditioner.text is {kind}, but encoder.conditioner.model names none: set it.")
     if kind == "sentence-transformers":
-        return SentenceTransformersEmbedding(Path(model))
+        return SentenceTransformersEmbedding(Path(model), dimensions)
     if not access.base_url:
         raise UserError("encoder.conditioner.text is openai, but runtime.embedding_base_url is empty: set it.")
     endpoint = Endpoint(access.base_url, model, access.allow_list)
@@ -66,7 +69,7 @@ def open_embedding(kind: Kind, model: str, access: EmbeddingAccess) -> TextEmbed
             f"Source {access.restricted} is restricted and its texts may not be sent to {access.base_url}: use an "
             "endpoint on loopback, allow-list its host, or choose encoder.conditioner.text hashed."
         )
-    return OpenAiEmbedding(endpoint, access.answers)
+    return OpenAiEmbedding(endpoint, access.answers, dimensions)
 
 
 def describe(kind: Kind, model: str, embedding: TextEmbedding | None, dimensions: int) -> dict[str, Any] | None:
@@ -84,7 +87,7 @@ def reopen_embedding(described: dict[str, Any] | None, access: EmbeddingAccess) 
     """
     if described is None:
         return None
-    embedding = open_embedding(described["kind"], described["model"], access)
+    embedding = open_embedding(described["kind"], described["model"], access, described["dimensions"])
     if embedding is None or embedding.identity != described["identity"]:
         raise UserError(
             f"{described['model']} is not the model that the conditioner was trained with: restore it, or run the "
@@ -96,8 +99,8 @@ def reopen_embedding(described: dict[str, Any] | None, access: EmbeddingAccess) 
 class OpenAiEmbedding:
     """Asks an OpenAI-compatible endpoint, and keeps each answer in `answers/<key>.npy`."""
 
-    def __init__(self, endpoint: Endpoint, answers: Path) -> None:
-        self.endpoint, self.answers = endpoint, answers
+    def __init__(self, endpoint: Endpoint, answers: Path, dimensions: int | None = None) -> None:
+        self.endpoint, self.answers, self.dimensions = endpoint, answers, dimensions
         self.identity = f"openai:{endpoint.model}"
 
     def __call__(self, texts: Sequence[str]) -> Vectors:
@@ -115,29 +118,17 @@ class OpenAiEmbedding:
             for text, vector in zip(asked, self._ask(client, asked), strict=True):
                 with replacing(self._path(text)) as temporary, temporary.open("wb") as stream:
                     np.save(stream, vector, allow_pickle=False)
-        vectors = dict(zip(told, self._kept(told), strict=True))
-        zeros = np.zeros(len(vectors[told[0]]) if told else 0, np.float32)
-        return np.stack([vectors.get(text, zeros) for text in texts]) if texts else np.zeros((0, 0), np.float32)
+        return _for_each(texts, told, [self._kept(text) for text in told], self.dimensions, self.endpoint.model)
 
     def _path(self, text: str) -> Path:
         return self.answers / f"{sha256_json({'model': self.endpoint.model, 'text': text})}.npy"
 
-    def _kept(self, texts: Sequence[str]) -> Iterator[Vectors]:
-        """What is kept of each text; all vectors must have one length."""
-        dimensions: int | None = None
-        for text in texts:
-            path = self._path(text)
-            try:
-                vector = np.load(path, allow_pickle=False)
-            except (OSError, ValueError, EOFError):
-                raise UserError(f"{path} is damaged: remove it, and its text is embedded again.") from None
-            dimensions = len(vector) if dimensions is None else dimensions
-            if len(vector) != dimensions:
-                raise UserError(
-                    f"{self.endpoint.model} answered with {len(vector)} numbers for one text and {dimensions} for "
-                    f"another: remove {self.answers} and run again."
-                )
-            yield vector
+    def _kept(self, text: str) -> Vectors:
+        path = self._path(text)
+        try:
+            return np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            raise UserError(f"{path} is damaged: remove it, and its text is embedded again.") from None
 
     def _ask(self, client: "OpenAI", texts: list[str]) -> list[Vectors]:
         """One request."""
@@ -164,7 +155,7 @@ class OpenAiEmbedding:
 class SentenceTransformersEmbedding:
     """A sentence-transformers model in a folder of this machine; nothing is downloaded or unpickled."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, dimensions: int | None = None) -> None:
         if not folder.is_dir():
             raise UserError(f"{folder}, the folder of encoder.conditioner.model, is missing: correct it.")
         try:
@@ -181,12 +172,32 @@ class SentenceTransformersEmbedding:
         except (OSError, ValueError, KeyError) as error:
             sentence = " ".join(str(error).split())[:200]
             raise UserError(f"{folder} holds no sentence-transformers model ({sentence}): correct it.") from None
+        self.folder, self.dimensions = folder, dimensions
         self.identity = f"sentence-transformers:{content_hash(folder)}"
 
     def __call__(self, texts: Sequence[str]) -> Vectors:
-        """Embed texts, in an order of their own, so that the batches are the same for the same texts."""
+        """Embed texts, one at a time: a vector's last bits depend on what else is in its batch."""
         told = sorted({text for text in texts if text.strip()})
-        rows = self.model.encode(told, convert_to_numpy=True, show_progress_bar=False) if told else []
-        vectors = dict(zip(told, np.asarray(rows, np.float32), strict=True))
-        zeros = np.zeros(self.model.get_sentence_embedding_dimension(), np.float32)
-        return np.stack([vectors.get(text, zeros) for text in texts]) if texts else zeros[None, :0]
+        encode = self.model.encode
+        vectors = [encode(text, convert_to_numpy=True, show_progress_bar=False) for text in told]
+        return _for_each(texts, told, vectors, self.dimensions, str(self.folder))
+
+
+def _for_each(
+    texts: Sequence[str], told: Sequence[str], vectors: Sequence[Vectors], dimensions: int | None, model: str
+) -> Vectors:
+    """The vectors of `told` for each of `texts`, zeros for empty ones: (texts, dimensions).
+
+    Raises:
+        UserError: vectors of other dimensions.
+    """
+    found = {len(vector) for vector in vectors} | ({dimensions} if dimensions else set())
+    if len(found) > 1:
+        raise UserError(
+            f"{model} embeds in {' and in '.join(map(str, sorted(found)))} numbers: use one model for all texts, or "
+            "remove .sediff/answers/embeddings and run the encoder stage again."
+        )
+    known = dict(zip(told, vectors, strict=True))
+    length = max(found, default=0)
+    rows = [known.get(text, np.zeros(length, np.float32)) for text in texts]
+    return np.asarray(rows, np.float32).reshape(len(rows), length)

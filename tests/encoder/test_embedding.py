@@ -12,7 +12,7 @@ import torch
 
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Condition, encode_conditions
-from sediff.encoder.embedding import EmbeddingAccess, open_embedding, reopen_embedding
+from sediff.encoder.embedding import EmbeddingAccess, describe, open_embedding, reopen_embedding
 from sediff.encoder.tokens import TEXT_TOKENS
 from sediff.errors import UserError
 from tests.encoder.conftest import PARAMS
@@ -133,7 +133,7 @@ def test_a_faulty_answer_is_one_sentence_and_not_kept(server, changes, message):
 def test_vectors_of_two_lengths_are_one_sentence(server):
     embed(server, ["a"])
     server.dimensions = 3
-    with pytest.raises(UserError, match="for one text and"):
+    with pytest.raises(UserError, match="m embeds in 3 and in 5 numbers"):
         embed(server, ["a", "b"])
 
 
@@ -178,6 +178,51 @@ def test_sentence_transformers_that_are_not_installed_are_one_sentence(tmp_path,
         open_embedding("sentence-transformers", str(tmp_path), EmbeddingAccess())
 
 
+def write_model(folder: Path) -> Path:
+    """A sentence-transformers model of random weights: two layers of BERT over letters, and their mean."""
+    models = pytest.importorskip("sentence_transformers.models", reason="the extra sentence-transformers")
+    import sentence_transformers
+    import transformers
+
+    letters = [*"abcdefghijklmnopqrstuvwxyz", *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")]
+    (folder / "bert").mkdir(parents=True)
+    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters]))
+    transformers.BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder / "bert")
+    torch.manual_seed(0)
+    shape = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
+    config = transformers.BertConfig(vocab_size=5 + len(letters), **shape)
+    transformers.BertModel(config).save_pretrained(folder / "bert")
+    words = models.Transformer(str(folder / "bert"))
+    model = sentence_transformers.SentenceTransformer(modules=[words, models.Pooling(8)], device="cpu")
+    model.save(str(folder / "model"))
+    return folder / "model"
+
+
+def test_a_model_in_a_folder_embeds_and_another_is_refused(tmp_path):
+    folder = write_model(tmp_path)
+    embedding = open_embedding("sentence-transformers", str(folder), EmbeddingAccess())
+    assert embedding is not None
+    vectors = embedding(TEXTS)
+    assert vectors.shape == (4, 8)
+    assert vectors.dtype == np.float32
+    assert (vectors[0] == vectors[3]).all()
+    assert not vectors[1].any()
+    assert (embedding(TEXTS[:1]) == vectors[:1]).all(), "whatever else is asked"
+    assert embedding([]).shape == (0, 0)
+    described = describe("sentence-transformers", str(folder), embedding, 8)
+    assert reopen_embedding(described, EmbeddingAccess()).identity == embedding.identity
+    (folder / "README.md").write_text("another")
+    with pytest.raises(UserError, match="not the model that the conditioner was trained with"):
+        reopen_embedding(described, EmbeddingAccess())
+
+
+def test_a_folder_that_is_no_model_is_one_sentence(tmp_path):
+    pytest.importorskip("sentence_transformers", reason="the extra sentence-transformers")
+    with pytest.raises(UserError, match="holds no sentence-transformers model") as error:
+        open_embedding("sentence-transformers", str(tmp_path), EmbeddingAccess())
+    assert "\n" not in str(error.value)
+
+
 def test_hashed_needs_nothing():
     assert open_embedding("hashed", "", EmbeddingAccess()) is None
     assert reopen_embedding(None, EmbeddingAccess()) is None
@@ -203,3 +248,12 @@ def test_another_model_than_the_conditioners_is_refused(server):
     described = {"kind": "openai", "model": "m", "identity": "openai:other", "dimensions": 5}
     with pytest.raises(UserError, match="not the model that the conditioner was trained with"):
         reopen_embedding(described, server.access)
+
+
+def test_another_number_of_dimensions_than_the_conditioners_is_refused(server):
+    embedding = reopen_embedding(
+        {"kind": "openai", "model": "m", "identity": "openai:m", "dimensions": 4}, server.access
+    )
+    assert embedding([""]).shape == (1, 4), "a text without words has as many"
+    with pytest.raises(UserError, match="m embeds in 4 and in 5 numbers"):
+        embedding(["a"])

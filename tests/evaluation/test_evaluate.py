@@ -62,9 +62,7 @@ def test_good_records_are_told_from_records_of_other_conditions(trained, vocabul
     for section in ("distribution", "distribution_waveform"):
         values = near[section]
         assert 40 <= values["records_compared"] <= 60
-        assert (
-            values["synthetic"]["fd"]["median"] < values["shuffled_leads"]["fd"]["low"] + values["noise"]["fd"]["low"]
-        )
+        assert values["synthetic"]["fd"]["high"] < values["noise"]["fd"]["low"]
         assert values["real"]["kid"]["high"] < values["noise"]["kid"]["low"]
         assert values["flat_line"]["fd"]["low"] > values["real"]["fd"]["high"]
         assert values["coverage"] > 0.8 > values["coverage_noise"]
