@@ -64,7 +64,7 @@ def test_help_names_the_verbs_and_is_quick(project):
     started = time.monotonic()
     result = sediff(project, "--help")
     assert time.monotonic() - started < 10, "heavy modules are imported before they are needed"
-    for verb in ("run", "plan", "fetch", "configure", "generate", "doctor", "scan"):
+    for verb in ("run", "plan", "fetch", "configure", "generate", "doctor", "scan", "pin-judges"):
         assert verb in result.stdout
 
 
