@@ -32,7 +32,7 @@ def train_judges(params: EncoderParams, corpus: Path, pinned: Path, vocabulary: 
         pinned: folder of the judges whose hash is `params.judges.pinned`.
 
     Raises:
-        UserError: too few training records, or the pinned judges are missing or damaged.
+        UserError: too few training records, or the pinned judges are missing, damaged or of another version.
     """
     records = read_records(corpus, "judges", params.judges_share)
     use_pinned = bool(params.judges.pinned) and not params.retrain
@@ -42,7 +42,15 @@ def train_judges(params: EncoderParams, corpus: Path, pinned: Path, vocabulary: 
     else:
         curves = _train_all(params, records, vocabulary, job)
     write_json(job.report / "curves.json", curves)
-    judges = Judge.load(job.out), WaveformJudge.load(job.out), TextJudge.load(job.out)
+    try:
+        judges = Judge.load(job.out), WaveformJudge.load(job.out), TextJudge.load(job.out)
+    except UserError:
+        if not use_pinned:
+            raise
+        raise UserError(
+            f"The judges in {pinned}, which are pinned, are no networks of this version: set encoder.retrain, and then "
+            "pin the new ones with `sediff pin-judges`."
+        ) from None
     scores = judge_scores(*judges, records, vocabulary)
     for name in JUDGES:
         scores[name]["sha256"] = sha256_file(job.out / f"{name}.safetensors")

@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -55,3 +56,11 @@ def test_damaged_other_or_missing_pinned_judges_are_one_sentence(pinned):
     assert "text.safetensors is missing" in refusal("incomplete")
     shutil.rmtree(stage.pinned)
     assert "with the pinned judges is missing" in refusal("missing")
+
+
+def test_pinned_judges_of_another_version_are_one_sentence(pinned):
+    stage, _ = pinned
+    path = stage.pinned / "waveform.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"width": 12}))
+    with pytest.raises(UserError, match="no networks of this version"):
+        stage.train_judges("other", judges_params(judges_hash(stage.pinned)))
