@@ -21,6 +21,7 @@ ROWS: tuple[tuple[str, Callable[[Metrics], str]], ...] = (
     ("FD of shuffled leads; of noise", lambda m: f"{_fd(m, 'shuffled_leads')}; {_fd(m, 'noise')}"),
     ("coverage", lambda m: f"{m['evaluation']['distribution']['coverage']:.2f}"),
     ("AUROC of the judge; on real; labels shuffled", lambda m: _agreement(m)),
+    ("CLIP score, mean; of real; of another text", lambda m: _clip(m)),
     ("near-copies of training records", lambda m: f"{m['evaluation']['privacy']['near_copies']}"),
     ("planted copies found", lambda m: f"{m['evaluation']['privacy']['planted_copies_found']:.0%}"),
     ("autoencoder, median absolute error", lambda m: f"{m['autoencoder']['absolute_error_uv']['median']:.0f} µV"),
@@ -28,7 +29,7 @@ ROWS: tuple[tuple[str, Callable[[Metrics], str]], ...] = (
     ("time of all stages", lambda m: f"{sum(m['seconds'].values()) / 60:.1f} min"),
     ("of which training", lambda m: f"{sum(m['seconds'].get(s, 0) for s in TRAINED) / 60:.1f} min"),
 )
-TRAINED = ("autoencoder", "encoder", "diffusion")
+TRAINED = ("autoencoder", "encoder@conditioner", "encoder@judges", "diffusion")
 
 
 def read(reports: Path) -> Metrics:
@@ -52,6 +53,10 @@ def _agreement(metrics: Metrics) -> str:
     return "; ".join(
         f"{metrics['evaluation']['agreement'][f'auroc_{s}']:.3f}" for s in ("synthetic", "real", "shuffled")
     )
+
+
+def _clip(metrics: Metrics) -> str:
+    return "; ".join(f"{metrics['evaluation']['clip'][side]['mean']:.3f}" for side in ("synthetic", "real", "shuffled"))
 
 
 def _usefulness(metrics: Metrics) -> str:

@@ -1,5 +1,6 @@
 """Flow of the diffusion stage: the denoiser, informed by the simulator."""
 
+from flows.inputs import embedding_access
 from flows.stage import DATA, Context, run
 from sediff.diffusion.train import train_diffusion
 from sediff.vocabulary import Vocabulary
@@ -12,10 +13,11 @@ def diffusion(context: Context) -> str:
         DATA / "corpus",
         DATA / "simulator",
         DATA / "knowledge",
-        DATA / "encoder",
+        DATA / "encoder" / "conditioner",
         DATA / "autoencoder",
         Vocabulary.load(),
         context.job,
+        embedding_access(context.params),
     )
 
 

@@ -1,20 +1,21 @@
-"""Flow of the encoder stage: the conditioner and the judge."""
+"""Flow of the encoder stage: the conditioner, and apart from it the judges."""
 
+from flows.inputs import embedding_access
 from flows.stage import DATA, Context, run
-from sediff.encoder.train import train_encoder
+from sediff.encoder.pinned import PINNED
+from sediff.encoder.train_conditioner import train_conditioner
+from sediff.encoder.train_judges import train_judges
 from sediff.vocabulary import Vocabulary
 
 
 def encoder(context: Context) -> str:
-    """Train both, each on its own half of the training patients."""
-    return train_encoder(
-        context.params.encoder,
-        DATA / "corpus",
-        DATA / "knowledge",
-        Vocabulary.load(),
-        context.job,
-    )
+    """Train one of `conditioner` and `judges`, each on its own part of the training patients."""
+    params, vocabulary = context.params.encoder, Vocabulary.load()
+    if context.item == "judges":
+        return train_judges(params, DATA / "corpus", PINNED, vocabulary, context.job)
+    access = embedding_access(context.params)
+    return train_conditioner(params, DATA / "corpus", DATA / "knowledge", vocabulary, access, context.job)
 
 
 if __name__ == "__main__":
-    run(encoder, computes=True, trains=True)
+    run(encoder, computes=True, trains=True, items=("conditioner", "judges"))

@@ -3,6 +3,7 @@
 from flows.inputs import pseudonyms_of
 from flows.stage import DATA, Context, run
 from sediff.evaluation.evaluate import evaluate
+from sediff.vocabulary import Vocabulary
 
 
 def evaluation(context: Context) -> str:
@@ -11,7 +12,8 @@ def evaluation(context: Context) -> str:
         context.params.evaluation,
         DATA / "corpus",
         DATA / "synthesis" / "evaluation",
-        DATA / "encoder",
+        DATA / "encoder" / "judges",
+        Vocabulary.load(),
         context.out,
         context.report,
         context.params.reproducibility.seed,

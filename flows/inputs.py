@@ -1,6 +1,7 @@
 """Inputs that several flows share."""
 
 from flows.stage import DATA, OWN
+from sediff.encoder.embedding import EmbeddingAccess
 from sediff.params import Params
 from sediff.pseudonyms import Pseudonyms, read_pseudonyms
 from sediff.sources import Source, locate
@@ -16,3 +17,12 @@ def located_sources(params: Params) -> list[Source]:
 def pseudonyms_of(params: Params) -> Pseudonyms:
     """How the sources' records are called in rows that leave."""
     return read_pseudonyms(params.restricted, params.pseudonyms.key)
+
+
+def embedding_access(params: Params) -> EmbeddingAccess:
+    """How a model of texts is reached from here, where the conditioner needs one."""
+    restricted = next(iter(params.restricted), "")
+    runtime = params.runtime
+    return EmbeddingAccess(
+        runtime.embedding_base_url, runtime.llm_allowed_hosts, OWN / "answers/embeddings", restricted
+    )

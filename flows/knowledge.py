@@ -2,9 +2,9 @@
 
 from flows.inputs import CHROMA, located_sources
 from flows.stage import DATA, OWN, Context, run
+from sediff.endpoint import Endpoint
 from sediff.knowledge.build import build_knowledge
 from sediff.knowledge.index import refresh_index
-from sediff.knowledge.llm import LlmEndpoint
 from sediff.vocabulary import Vocabulary
 
 
@@ -14,7 +14,7 @@ def knowledge(context: Context) -> str:
     endpoint = None
     if runtime.llm_base_url:
         model = context.params.knowledge.model
-        endpoint = LlmEndpoint(runtime.llm_base_url, model, runtime.llm_allowed_hosts)
+        endpoint = Endpoint(runtime.llm_base_url, model, runtime.llm_allowed_hosts)
     summary = build_knowledge(
         context.params.knowledge,
         DATA / "corpus",

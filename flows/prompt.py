@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from flows.inputs import CHROMA, pseudonyms_of
+from flows.inputs import CHROMA, embedding_access, pseudonyms_of
 from flows.stage import DATA
 from sediff.knowledge.index import KnowledgeIndex
 from sediff.params import Params
@@ -26,5 +26,5 @@ def prompt_records(prompt: PromptRequest, seed: int, out: Path, explain: bool) -
     wanted = params.runtime.device
     device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
     index = KnowledgeIndex.open(DATA / "knowledge", CHROMA)
-    sampler, vocabulary = params.synthesis.sampler, Vocabulary.load()
-    return generate(prompt, seed, sampler, vocabulary, index, DATA, out, device, explain, pseudonyms)
+    sampler, vocabulary, access = params.synthesis.sampler, Vocabulary.load(), embedding_access(params)
+    return generate(prompt, seed, sampler, vocabulary, index, DATA, out, device, explain, access, pseudonyms)

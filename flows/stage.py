@@ -129,7 +129,7 @@ def run(body: Body, *, computes: bool = False, trains: bool = False, items: tupl
             raise UserError(f"python -m flows.{name} takes one of {', '.join(items)}.")
         processes = Params.load().runtime.training_processes if trains else 1
         if processes > 1 and "RANK" not in os.environ:
-            _launch(name, processes)
+            _launch([f"flows.{name}", *([item] if item else [])], processes)
         if int(os.environ.get("RANK", "0")):
             _assist(body, name, item)
             return
@@ -141,10 +141,10 @@ def run(body: Body, *, computes: bool = False, trains: bool = False, items: tupl
         sys.exit(1)
 
 
-def _launch(name: str, processes: int) -> None:
-    """Become the launcher that starts this stage in so many processes; does not return."""
+def _launch(program: list[str], processes: int) -> None:
+    """Become the launcher that starts this stage, its module and item, in so many processes; does not return."""
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-    os.execv(sys.executable, [sys.executable, *launcher, "-m", f"flows.{name}"])
+    os.execv(sys.executable, [sys.executable, *launcher, "-m", *program])
 
 
 def _assist(body: Body, name: str, item: str) -> None:

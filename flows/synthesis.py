@@ -1,6 +1,6 @@
 """Flow of the synthesis stage: one synthetic dataset for each request."""
 
-from flows.inputs import pseudonyms_of
+from flows.inputs import embedding_access, pseudonyms_of
 from flows.stage import DATA, Context, run
 from sediff.synthesis.generator import EcgGenerator
 from sediff.synthesis.request import RequestRow, cohort_request, prompt_request
@@ -17,7 +17,7 @@ def synthesis(context: Context) -> str:
         context.item,
         _rows(context, vocabulary),
         params.synthesis.sampler,
-        EcgGenerator.load(DATA, vocabulary, context.computing_device),
+        EcgGenerator.load(DATA, vocabulary, context.computing_device, embedding_access(params)),
         context.out,
         context.report,
         context.work,

@@ -146,6 +146,7 @@ def generate(
     age: Annotated[float | None, typer.Option(min=0, max=120, help="Years.")] = None,
     sex: Annotated[str | None, typer.Option(help="F or M.")] = None,
     heart_rate: Annotated[float | None, typer.Option(min=20, max=300, help="Beats a minute.")] = None,
+    axis: Annotated[float | None, typer.Option(min=-180, max=180, help="Of QRS, degrees.")] = None,
     count: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many records.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives other records.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder for WFDB records and pictures.")] = Path("out"),
@@ -161,7 +162,7 @@ def generate(
         raise UserError("The text is empty: say what the ECG should show, for example 'atrial fibrillation'.")
     if len(text) > LONGEST_TEXT:
         raise UserError(f"The text has {len(text)} characters: {LONGEST_TEXT} are the most.")
-    prompt = PromptRequest(text=text, age=age, sex=_sex(sex), heart_rate=heart_rate, records=count)
+    prompt = PromptRequest(text=text, age=age, sex=_sex(sex), heart_rate=heart_rate, axis=axis, records=count)
     for line in prompt_records(prompt, seed, out, explain):
         typer.echo(line)
 
@@ -178,6 +179,18 @@ def trace(
 
     record, patient = trace_record(pseudonym, DATA / "corpus/records", pseudonyms_of(Params.load()))
     typer.echo(f"record {record} of patient {patient}")
+
+
+@app.command()
+def pin_judges() -> None:
+    """Use the judges of the last run in every later one, so that figures stay comparable (encoder.retrain: until)."""
+    from flows.stage import DATA
+    from sediff.pipeline.pin import pin_judges as pin
+    from sediff.pipeline.run import only_run
+
+    with only_run():
+        for line in pin(Path(), DATA / "encoder/judges"):
+            typer.echo(line)
 
 
 @app.command()

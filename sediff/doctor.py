@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from sediff.encoder.embedding import EmbeddingAccess, open_embedding
 from sediff.errors import UserError
 from sediff.params import Params
 from sediff.pipeline.run import INVENTORIES, SETTINGS
@@ -21,7 +22,7 @@ Check = Callable[[Params], tuple[bool, str]]
 def findings() -> list[str]:
     """A line for each thing the pipeline could use: `ok` or `--`, what was found, how to mend it."""
     params = Params.load()
-    checks: list[Check] = [_corpus, _pseudonyms, _gpu, _prefect, _chroma, _llm, _remote, _disk]
+    checks: list[Check] = [_corpus, _pseudonyms, _gpu, _prefect, _chroma, _llm, _texts, _remote, _disk]
     return [f"{'ok' if good else '--'}  {text}" for good, text in (check(params) for check in checks)]
 
 
@@ -77,6 +78,16 @@ def _llm(params: Params) -> tuple[bool, str]:
     if not os.environ.get("OPENAI_API_KEY"):
         return False, "LLM: OPENAI_API_KEY is not set in the environment"
     return True, f"LLM: {params.knowledge.model} at {params.runtime.llm_base_url}"
+
+
+def _texts(params: Params) -> tuple[bool, str]:
+    conditioner = params.encoder.conditioner
+    try:
+        open_embedding(conditioner.text, conditioner.model, EmbeddingAccess(params.runtime.embedding_base_url))
+    except UserError as error:
+        return False, f"texts: {error}"
+    named = f", {conditioner.model}" if conditioner.model else ""
+    return True, f"texts: read by {conditioner.text} (encoder.conditioner.text{named})"
 
 
 def _remote(params: Params) -> tuple[bool, str]:

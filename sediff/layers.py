@@ -1,12 +1,16 @@
-"""What several networks share: layers, and reading their weights."""
+"""What several networks share: layers, and how they are kept on disk."""
 
 from pathlib import Path
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sediff.errors import UserError
+from sediff.files import read_json, write_json
+
+Network = TypeVar("Network", bound=nn.Module)
 
 MILLIVOLTS = 0.25  # typical size of a sample; networks see x / MILLIVOLTS
 
@@ -40,3 +44,27 @@ def load_weights(network: nn.Module, path: Path) -> None:
         raise UserError(
             f"{path} is missing or damaged: restore it with `dvc checkout`, or run its stage again."
         ) from None
+
+
+def write_network(network: nn.Module, config: dict[str, Any], folder: Path, name: str) -> None:
+    """Write `<name>.safetensors` and `<name>.json`: the weights, and what the network is built from."""
+    save_file(network.state_dict(), folder / f"{name}.safetensors")
+    write_json(folder / f"{name}.json", {"schema_version": 1, **config})
+
+
+def read_network(cls: type[Network], folder: Path, name: str) -> Network:
+    """Read what `write_network` wrote, in evaluation mode and frozen.
+
+    Raises:
+        UserError: a file is missing, damaged, or of another network.
+    """
+    try:
+        config = read_json(folder / f"{name}.json")
+        config.pop("schema_version")
+        network = cls(**config)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(
+            f"{folder / name}.json is missing or damaged: restore it with `dvc checkout`, or run its stage again."
+        ) from None
+    load_weights(network, folder / f"{name}.safetensors")
+    return network.eval().requires_grad_(False)

@@ -45,7 +45,8 @@ class PseudonymsParams(Section):
 class RuntimeParams(Section):
     """Where and how the pipeline runs. No stage depends on it.
 
-    The endpoint matters to the llm distiller only, whose answers are kept and never asked for twice.
+    The endpoints matter to the llm distiller and to texts embedded by openai only, whose answers are kept and never
+    asked for twice.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -58,6 +59,7 @@ class RuntimeParams(Section):
     )
     server_start_limit: float = Field(120, gt=0, description="s that the loopback Prefect server has to come up")
     llm_base_url: str = Field("", description="OpenAI-compatible endpoint; empty: the offline distiller")
+    embedding_base_url: str = Field("", description="OpenAI-compatible endpoint of encoder.conditioner.text openai")
     llm_allowed_hosts: Items[str] = Field((), description="hosts that may see records of restricted sources")
 
 

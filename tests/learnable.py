@@ -24,8 +24,13 @@ def signals(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return (out + rng.normal(0, 20, out.shape)).astype(np.int16)
 
 
-def write_records(folder: Path, labels: np.ndarray, seed: int = 0, mislabelled: bool = False) -> None:
-    """Write `records/shard-000.parquet`: two records a patient, every fourth patient a test patient."""
+def write_records(
+    folder: Path, labels: np.ndarray, seed: int = 0, mislabelled: bool = False, missing: tuple[str, ...] = ()
+) -> None:
+    """Write `records/shard-000.parquet`: two records a patient, every fourth patient a test patient.
+
+    `missing` names columns that are empty.
+    """
     rng = np.random.default_rng(seed)
     count = len(labels)
     patients = [f"p{i // 2:03d}" for i in range(count)]
@@ -34,11 +39,15 @@ def write_records(folder: Path, labels: np.ndarray, seed: int = 0, mislabelled: 
         "patient_id": patients,
         "split": ["test" if i // 2 % 4 == 0 else "train" for i in range(count)],
         "statements": [[CODES[label]] for label in labels],
+        "human_validated": [True] * count,
+        "original_report": ["linksschenkelblock" if label else "normales ekg" for label in labels],
         "report": ["left bundle branch block" if label else "normal ECG" for label in labels],
         "age": [60.0] * count,
         "sex": ["male"] * count,
         "heart_rate": [70.0] * count,
+        "axis": [45.0] * count,
     }
+    columns |= {name: pa.nulls(count, pa.float32()) for name in missing}
     table = pa.table(columns).append_column(
         "signal", signal_column(signals(1 - labels if mislabelled else labels, rng))
     )

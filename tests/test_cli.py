@@ -65,7 +65,7 @@ def test_help_names_the_verbs_and_is_quick(project):
     started = time.monotonic()
     result = sediff(project, "--help")
     assert time.monotonic() - started < 10, "heavy modules are imported before they are needed"
-    for verb in ("run", "plan", "fetch", "configure", "generate", "doctor", "scan", "trace"):
+    for verb in ("run", "plan", "fetch", "configure", "generate", "doctor", "scan", "trace", "pin-judges"):
         assert verb in result.stdout
 
 

@@ -16,10 +16,21 @@ from sediff.autoencoder.model import Autoencoder
 from sediff.autoencoder.params import AutoencoderParams
 from sediff.diffusion.model import Denoiser, rhythm_channels
 from sediff.diffusion.params import DenoiserParams
+from sediff.encoder.conditioner import Conditioner
+from sediff.encoder.conditions import Condition, Conditions, encode_conditions
+from sediff.encoder.contrast import WaveformJudge, halves
 from sediff.encoder.judge import Judge
 from sediff.encoder.network import EcgNetwork
+from sediff.encoder.params import EncoderParams
+from sediff.encoder.text_ecg import TextJudge
+from sediff.knowledge.experience import value_count
+from sediff.vocabulary import Vocabulary
 
 BATCH = 16
+ENCODER = EncoderParams()
+VOCABULARY = Vocabulary.load()
+STATEMENTS = len(VOCABULARY.codes)
+BUCKETS = 64
 
 
 def ecg() -> Tensor:
@@ -41,8 +52,30 @@ def denoise(network: Denoiser) -> Tensor:
     return network(latents(), torch.zeros(BATCH), rhythm_channels(phases), tokens, mask)
 
 
+def conditions() -> Conditions:
+    """Batches of them have equal texts, whose gradients add up."""
+    asked = [Condition("sinus rhythm, left axis deviation", 60, "male", None, axis=-40), Condition("AFIB. Pale")]
+    return encode_conditions(asked * (BATCH // 2), VOCABULARY, BUCKETS)
+
+
+def text_judge() -> TextJudge:
+    return TextJudge(STATEMENTS, ENCODER.judges.text.width, 16, BUCKETS)
+
+
 CASES: dict[str, tuple[Callable[[], nn.Module], Callable]] = {
-    "judge": (lambda: Judge(("NORM", "AFIB"), 32), lambda network: network(ecg())),
+    "statement judge": (
+        lambda: Judge(("NORM", "AFIB"), ENCODER.judges.statement.width),
+        lambda network: network(ecg()),
+    ),
+    "waveform judge": (
+        lambda: WaveformJudge(ENCODER.judges.waveform.width),
+        lambda network: torch.cat([network(half) for half in halves(ecg())]),
+    ),
+    "text judge": (text_judge, lambda network: torch.cat(network(conditions(), ecg()))),
+    "conditioner": (
+        lambda: Conditioner(STATEMENTS, value_count(STATEMENTS), 16, BUCKETS),
+        lambda network: network.pooled(conditions()),
+    ),
     "conditioner's counterpart": (lambda: EcgNetwork(16), lambda network: network(ecg())),
     "classifier": (lambda: Classifier(5, AugmentationParams().width), lambda network: network(ecg())),
     "autoencoder": (lambda: Autoencoder(AutoencoderParams().width, AutoencoderParams().depth), reconstruct),

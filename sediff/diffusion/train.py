@@ -19,6 +19,7 @@ from sediff.diffusion.schedule import add_noise, alpha_sigma, estimate, log_snr,
 from sediff.ecg import SAMPLES, SAMPLING_RATE
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Conditions, corpus_conditions, encode_conditions
+from sediff.encoder.embedding import EmbeddingAccess, reopen_embedding
 from sediff.files import write_json
 from sediff.records import read_columns
 from sediff.seeds import seed_of
@@ -67,11 +68,12 @@ def train_diffusion(
     autoencoder: Path,
     vocabulary: Vocabulary,
     job: Job,
+    access: EmbeddingAccess,
 ) -> str:
     """Train the denoiser on the training records and write `denoiser.*` into the job's `out`."""
     conditioner = Conditioner.load(encoder).to(job.device)
     decoder = Autoencoder.load(autoencoder).to(job.device)
-    data = load_training_data(corpus, simulator, knowledge, autoencoder, conditioner, vocabulary)
+    data = load_training_data(corpus, simulator, knowledge, autoencoder, conditioner, vocabulary, access)
     torch.manual_seed(seed_of(job.seed, "denoiser"))
     denoiser = Denoiser(params.denoiser, conditioner.config["width"])
     loss = DiffusionLoss(params, conditioner, decoder, data.latents[:RECORDS_FOR_SCALE].to(job.device))
@@ -144,7 +146,13 @@ class DiffusionLoss:
 
 
 def load_training_data(
-    corpus: Path, simulator: Path, knowledge: Path, autoencoder: Path, conditioner: Conditioner, vocabulary: Vocabulary
+    corpus: Path,
+    simulator: Path,
+    knowledge: Path,
+    autoencoder: Path,
+    conditioner: Conditioner,
+    vocabulary: Vocabulary,
+    access: EmbeddingAccess,
 ) -> TrainingData:
     """Gather latents, phases, conditions and morphology of the training records, in corpus order."""
     records = read_columns(corpus / "records").filter(pl.col("split") == "train")
@@ -153,11 +161,12 @@ def load_training_data(
     rates = torch.tensor(records["heart_rate"].to_numpy().astype(np.float32))
     morphology = Morphology.load(simulator)
     theta, a, b = morphology.for_statements(records["statements"].to_list())[:3]
+    embedding = reopen_embedding(conditioner.config["embedding"], access)
     theta, b = scale_with_rate(theta, b, rates[:, None])
     return TrainingData(
         latents=latents,
         phases=torch.from_numpy(np.stack([record_phase(row) for row in peaks])),
-        conditions=encode_conditions(corpus_conditions(records, knowledge), vocabulary, conditioner.buckets),
+        conditions=encode_conditions(corpus_conditions(records, knowledge), vocabulary, conditioner.buckets, embedding),
         grid=beat_grid(peaks),
         waves=Waves(theta, a, b),
     )

@@ -1,1 +1,1 @@
-"""The conditioner, which turns clinical text into tokens, and the judge, which reads ECGs; they share nothing."""
+"""The conditioner, which turns clinical text into tokens, and the judges, which read ECGs; they share nothing."""

@@ -1,4 +1,4 @@
-"""A small residual network that reads ECGs: the shape of the judge and of the conditioner's counterpart."""
+"""A small residual network that reads ECGs: the shape of the judges and of the conditioner's counterpart."""
 
 from torch import Tensor, cat, nn
 
@@ -9,7 +9,7 @@ FEATURES = 64
 
 
 class EcgNetwork(nn.Module):
-    """x (batch, 8, 1000) in mV to features (batch, 64)."""
+    """x (batch, 8, samples) in mV, 1000 samples or half of them, to features (batch, 64)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -1,4 +1,7 @@
-"""Distances between sets of records: FD and KID in the judge's features, coverage and density, deviation by lead."""
+"""Distances between sets of records: FD and KID in a judge's features, coverage and density, deviation by lead."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +60,55 @@ def interval(values: list[float]) -> dict[str, float]:
     """Median and 95 % interval of bootstrap values."""
     low, middle, high = np.percentile(values, (2.5, 50, 97.5))
     return {"median": float(middle), "low": float(low), "high": float(high)}
+
+
+def patient_halves(patients: Sequence[str], rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Random halves of the records, in random order, that share no patient."""
+    unique = sorted(set(patients))
+    first = set(rng.permutation(unique)[: len(unique) // 2].tolist())
+    inside = np.array([patient in first for patient in patients])
+    return rng.permutation(np.flatnonzero(inside)), rng.permutation(np.flatnonzero(~inside))
+
+
+def distances(
+    held_out: Features,
+    patients: Sequence[str],
+    sets: Mapping[str, Features],
+    draws: int,
+    rng: np.random.Generator,
+    most: int | None = None,
+) -> dict[str, Any]:
+    """FD and KID of each set of records from held-out real ones, and of those from each other: the floor, "real".
+
+    All are taken at one number of records, "records_compared": each draw halves the held-out patients, and compares as
+    many records of the one half with records of the other, and with records of each set drawn without replacement.
+    {} where fewer than two records could be compared.
+
+    Args:
+        held_out: features of the real records, (n, d); patients: of each.
+        sets: features of records by name.
+        most: compare no more records than these.
+    """
+    splits = [patient_halves(patients, rng) for _ in range(draws)]
+    available = min(*(len(half) for split in splits for half in split), *map(len, sets.values()))
+    size = min(available, most or available)
+    if size < 2:
+        return {}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in ("real", *sets)}
+    for first, second in splits:
+        reference = held_out[first[:size]]
+        found["real"].append(_both(reference, held_out[second[:size]]))
+        for name, features in sets.items():
+            found[name].append(_both(reference, features[rng.choice(len(features), size, replace=False)]))
+    intervals = {
+        name: {metric: interval([value[metric] for value in values]) for metric in ("fd", "kid")}
+        for name, values in found.items()
+    }
+    return {"records_compared": size, **intervals}
+
+
+def _both(a: Features, b: Features) -> dict[str, float]:
+    return {"fd": frechet_distance(a, b), "kid": kernel_distance(a, b)}
 
 
 def deviation_ratios(synthetic: NDArray[np.float32], real: NDArray[np.float32]) -> dict[str, float]:

@@ -10,50 +10,69 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sediff.ecg import independent_leads, limb_lead_residual, to_millivolts
+from sediff.encoder.conditions import Condition, encode_conditions
+from sediff.encoder.contrast import WaveformJudge
 from sediff.encoder.judge import Judge
+from sediff.encoder.text_ecg import TextJudge
 from sediff.errors import UserError
 from sediff.evaluation import agreement, privacy, rhythm
-from sediff.evaluation.distribution import (
-    coverage_density,
-    deviation_ratios,
-    frechet_distance,
-    interval,
-    kernel_distance,
-)
+from sediff.evaluation.controls import controls
+from sediff.evaluation.distribution import coverage_density, deviation_ratios, distances, interval
 from sediff.evaluation.params import EvaluationParams
 from sediff.evaluation.pictures import draw_pairs, draw_rhythm, draw_spectra
 from sediff.files import write_json
 from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns, read_signals
+from sediff.vocabulary import Vocabulary
 
 MIN_CASES = 10
 PLANTED = 50  # disguised copies that the search for near-copies must find
 
 
 @dataclass(frozen=True)
+class Judges:
+    """The three judges: of statements, of waveforms, of texts."""
+
+    statement: Judge
+    waveform: WaveformJudge
+    text: TextJudge
+
+    @classmethod
+    def load(cls, folder: Path) -> "Judges":
+        """Read them, in evaluation mode and frozen."""
+        return cls(Judge.load(folder), WaveformJudge.load(folder), TextJudge.load(folder))
+
+    def features(self, leads: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+        """Features of signals (n, 8, 1000) in mV by the judge's name: (n, 64) each."""
+        return {judge.name: judge.features(leads) for judge in (self.statement, self.waveform)}
+
+
+@dataclass(frozen=True)
 class Records:
-    """Rows, signals as stored (n, 12, 1000), the eight leads in mV, and the judge's features of them."""
+    """Rows, signals as stored (n, 12, 1000), the eight leads in mV, and the judges' features of them."""
 
     rows: pl.DataFrame
     signals: NDArray[np.int16]
     leads: NDArray[np.float32]
-    features: NDArray[np.float64]
+    features: dict[str, NDArray[np.float64]]
 
     @classmethod
-    def of(cls, rows: pl.DataFrame, signals: NDArray[np.int16], judge: Judge) -> "Records":
+    def of(cls, rows: pl.DataFrame, signals: NDArray[np.int16], judges: Judges) -> "Records":
         leads = to_millivolts(independent_leads(signals))
-        return cls(rows, signals, leads, judge.features(leads))
+        return cls(rows, signals, leads, judges.features(leads))
 
     def only(self, rows: NDArray[np.intp]) -> "Records":
         """Some of the records."""
-        return Records(self.rows[rows], self.signals[rows], self.leads[rows], self.features[rows])
+        features = {name: values[rows] for name, values in self.features.items()}
+        return Records(self.rows[rows], self.signals[rows], self.leads[rows], features)
 
 
 def evaluate(
     params: EvaluationParams,
     corpus: Path,
     synthetic: Path,
-    encoder: Path,
+    judges_folder: Path,
+    vocabulary: Vocabulary,
     out: Path,
     report: Path,
     seed: int,
@@ -66,10 +85,11 @@ def evaluate(
     Raises:
         UserError: the synthetic records belong to another corpus.
     """
-    judge = Judge.load(encoder)
-    made = Records.of(read_columns(synthetic / "records"), read_signals(synthetic / "records"), judge)
+    judges = Judges.load(judges_folder)
+    judge = judges.statement
+    made = Records.of(read_columns(synthetic / "records"), read_signals(synthetic / "records"), judges)
     columns, stored = pseudonyms.rows(read_columns(corpus / "records")), read_signals(corpus / "records")
-    real = Records.of(*_matched(made.rows, columns, stored), judge)
+    real = Records.of(*_matched(made.rows, columns, stored), judges)
     train = np.flatnonzero((columns["split"] == "train").to_numpy())
     training_leads = independent_leads(stored[train])
     rates, dispersion = rhythm.measure(made.leads)
@@ -88,10 +108,13 @@ def evaluate(
         "limb_leads": {"residual_uv": float(np.abs(limb_lead_residual(made.signals)).max())},
         "deviation_ratio": deviation_ratios(made.leads, real.leads),
         "agreement": _agreement(judge, made, real, seed),
+        "clip": _clip(judges, made, real, vocabulary, params.bootstraps, seed),
         "privacy": _privacy(copies, params.near_copy) | _planted(training_leads, params, seed),
     }
     if enough:
-        metrics["distribution"] = _distribution(params, made, real, judge, seed)
+        floor = floor_rows(columns, params.min_records)
+        held_out = Records.of(columns.filter(pl.Series(floor)), stored[floor], judges)
+        metrics |= _distribution(params, judges, made, real, held_out, seed)
     else:
         metrics["left_out"] = [f"distribution: fewer than evaluation.min_records = {params.min_records} real records"]
     write_json(report / "metrics.json", _rounded(metrics))
@@ -160,58 +183,59 @@ def _planted(training: NDArray[np.int16], params: EvaluationParams, seed: int) -
     return {"planted_copies": len(rows), "planted_copies_found": float(hits.mean())}
 
 
-def _distribution(params: EvaluationParams, made: Records, real: Records, judge: Judge, seed: int) -> dict:
-    """FD, KID and coverage at one number of records, beside the floor and controls that must look bad.
+def _distribution(
+    params: EvaluationParams, judges: Judges, made: Records, real: Records, held_out: Records, seed: int
+) -> dict[str, Any]:
+    """FD, KID and coverage in the features of judges (a) and (b), beside the floor and controls that must look bad.
 
     Where a condition was asked for twice, its real record and the first synthetic one count once.
     """
     _, once = np.unique(made.rows["matched_record_id"].to_numpy(), return_index=True)
     made, real = made.only(np.sort(once)), real.only(np.sort(once))
-    if params.neighbours >= len(real.features):
+    if params.neighbours >= len(real.rows):
         raise UserError(
-            f"evaluation.neighbours = {params.neighbours} needs more than the {len(real.features)} real records "
+            f"evaluation.neighbours = {params.neighbours} needs more than the {len(real.rows)} real records "
             "that there are: lower it."
         )
-    rng = np.random.default_rng([seed, 2])
-    half = len(real.features) // 2
-    rows: dict[str, list[dict[str, float]]] = {}
-    controls = {
-        "synthetic": made.features,
-        "flat_line": judge.features(np.zeros_like(real.leads)),
-        "shuffled_leads": judge.features(rng.permuted(real.leads, axis=1)),
-        "noise": judge.features(rng.normal(0, real.leads.std(), real.leads.shape).astype(np.float32)),
-    }
-    for _ in range(params.bootstraps):
-        first, second = _patient_halves(real.rows["patient_id"].to_list(), rng)
-        first, second = first[:half], second[:half]
-        values = {"real": _distances(real.features[first], real.features[second])}
-        size = len(second)
-        for name, features in controls.items():
-            drawn = rng.choice(len(features), size, replace=False)
-            values[name] = _distances(real.features[first], features[drawn])
-        for name, value in values.items():
-            rows.setdefault(name, []).append(value)
-    coverage, density = coverage_density(real.features, made.features, params.neighbours)
-    result: dict[str, Any] = {"coverage": coverage, "density": density, "records_compared": half}
-    for name, values_of in rows.items():
-        result[name] = {metric: interval([v[metric] for v in values_of]) for metric in ("fd", "kid")}
-    result["coverage_noise"], _ = coverage_density(real.features, controls["noise"], params.neighbours)
-    result["coverage_shuffled_leads"], _ = coverage_density(
-        real.features, controls["shuffled_leads"], params.neighbours
-    )
+    made_up = controls(real.leads, np.random.default_rng([seed, 2]))
+    patients = held_out.rows["patient_id"].to_list()
+    result = {}
+    for section, judge in (("distribution", judges.statement), ("distribution_waveform", judges.waveform)):
+        name = judge.name
+        sets = {"synthetic": made.features[name]}
+        sets |= {control: judge.features(signals) for control, signals in made_up.items()}
+        rng = np.random.default_rng([seed, 3])
+        values = distances(held_out.features[name], patients, sets, params.bootstraps, rng)
+        coverage, density = coverage_density(real.features[name], sets["synthetic"], params.neighbours)
+        values |= {"coverage": coverage, "density": density}
+        for control in ("noise", "shuffled_leads"):
+            values[f"coverage_{control}"], _ = coverage_density(real.features[name], sets[control], params.neighbours)
+        result[section] = values
     return result
 
 
-def _distances(a: NDArray[np.float64], b: NDArray[np.float64]) -> dict[str, float]:
-    return {"fd": frechet_distance(a, b), "kid": kernel_distance(a, b)}
+def floor_rows(columns: pl.DataFrame, min_records: int) -> NDArray[np.bool_]:
+    """Held-out records that people have validated; all held-out ones where too few are."""
+    held_out = (columns["split"] == "test").to_numpy()
+    validated = held_out & columns["human_validated"].fill_null(False).to_numpy()
+    return validated if validated.sum() >= min_records else held_out
 
 
-def _patient_halves(patients: list[str], rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Random halves of the records that share no patient."""
-    unique = sorted(set(patients))
-    first = set(rng.permutation(unique)[: len(unique) // 2].tolist())
-    inside = np.array([patient in first for patient in patients])
-    return rng.permutation(np.flatnonzero(inside)), rng.permutation(np.flatnonzero(~inside))
+def _clip(judges: Judges, made: Records, real: Records, vocabulary: Vocabulary, bootstraps: int, seed: int) -> dict:
+    """The CLIP score of judge (c): mean cosine of text and ECG, of synthetic, real and wrongly paired records."""
+    conditions = [Condition(text) for text in made.rows["text"]]
+    texts = judges.text.texts(encode_conditions(conditions, vocabulary, judges.text.buckets))
+    rng = np.random.default_rng([seed, 4])
+    on_synthetic = judges.text.ecgs(made.leads)
+    pairs = {"synthetic": on_synthetic, "real": judges.text.ecgs(real.leads)}
+    pairs["shuffled"] = on_synthetic[rng.permutation(len(on_synthetic))]
+    drawn = rng.integers(len(texts), size=(bootstraps, len(texts)))
+    cosine = {name: (texts * ecgs).sum(1) for name, ecgs in pairs.items()}
+    scores: dict[str, Any] = {
+        name: {"mean": float(values.mean()), **interval(values[drawn].mean(1).tolist())}
+        for name, values in cosine.items()
+    }
+    return {"records": len(texts), **scores}
 
 
 def _chosen(made: Records, judge: Judge, count: int) -> dict[int, str]:
@@ -236,7 +260,7 @@ def _summary(metrics: dict[str, Any]) -> str:
     parts = [f"{metrics['records']} records"]
     if "mae_bpm" in metrics["heart_rate"]:
         parts.append(f"heart rate off by {metrics['heart_rate']['mae_bpm']:.2f} bpm")
-    if "distribution" in metrics:
+    if "synthetic" in metrics.get("distribution", {}):
         distribution = metrics["distribution"]
         parts.append(
             f"FD {distribution['synthetic']['fd']['median']:.2f} (real {distribution['real']['fd']['median']:.2f})"

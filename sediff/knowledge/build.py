@@ -9,12 +9,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sediff.endpoint import Endpoint
 from sediff.errors import UserError
 from sediff.files import sha256_file, write_json
 from sediff.knowledge.distill import Distilled, distil_offline, experience_table
 from sediff.knowledge.ehr import FOLDER
 from sediff.knowledge.experience import FILE
-from sediff.knowledge.llm import LlmDistiller, LlmEndpoint
+from sediff.knowledge.llm import LlmDistiller
 from sediff.knowledge.params import KnowledgeParams
 from sediff.knowledge.pictures import draw_knowledge
 from sediff.knowledge.profiles import PROFILES, TERMS, build_profiles, build_terms, training_profiles
@@ -34,7 +35,7 @@ def build_knowledge(
     out: Path,
     report: Path,
     answers: Path,
-    llm: LlmEndpoint | None,
+    llm: Endpoint | None,
 ) -> str:
     """Write `profiles.parquet`, `terms.parquet` and `experience.parquet` into `out`, metrics and a plot into `report`.
 
@@ -76,7 +77,7 @@ def build_knowledge(
     )
 
 
-def _check_endpoint(llm: LlmEndpoint | None, sources: Sequence[Source]) -> None:
+def _check_endpoint(llm: Endpoint | None, sources: Sequence[Source]) -> None:
     if llm is None:
         raise UserError("knowledge.distiller is llm, but no endpoint is configured: set one, or choose offline.")
     restricted = [source.name for source in sources if source.sharing == "restricted"]

@@ -6,19 +6,16 @@ refusal, length, invented citation) is kept as that answer and falls back to the
 network ends the stage, which goes on where it stopped.
 """
 
-import ipaddress
 import json
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import openai
 from openai import ContentFilterFinishReasonError, LengthFinishReasonError, OpenAI
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sediff.endpoint import Endpoint
 from sediff.errors import UserError
 from sediff.files import read_json, sha256_json, write_json
 from sediff.knowledge.distill import Distilled
@@ -26,7 +23,6 @@ from sediff.knowledge.params import KnowledgeParams
 from sediff.progress import track
 
 INSTRUCTIONS = Path("knowledge/prompts/experience.md")
-KEY = "OPENAI_API_KEY"
 MAX_CHARACTERS, MIN_CHARACTERS = 1500, 20
 
 
@@ -44,62 +40,11 @@ class Answer(BaseModel):
     text: str
 
 
-@dataclass(frozen=True)
-class LlmEndpoint:
-    """Where a model answers.
-
-    Attributes:
-        base_url: of an OpenAI-compatible API, such as "http://127.0.0.1:8000/v1".
-        model: its name there.
-        allow_list: hosts ("llm.example.org" or "llm.example.org:8443") that may see restricted sources.
-        timeout: seconds, of each try; retries: after the first try, on faults of the network.
-    """
-
-    base_url: str
-    model: str
-    allow_list: tuple[str, ...] = ()
-    timeout: float = 60.0
-    retries: int = 2
-
-    @property
-    def on_loopback(self) -> bool:
-        """Whether the endpoint is on this machine."""
-        host = urlsplit(self.base_url).hostname or ""
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return host == "localhost"
-
-    def may_see_restricted(self) -> bool:
-        """Whether records of restricted sources may be sent here."""
-        parts = urlsplit(self.base_url)
-        address = parts.netloc.rpartition("@")[2]
-        return self.on_loopback or bool({parts.hostname, address} & set(self.allow_list))
-
-    def client(self) -> OpenAI:
-        """A client that follows no redirect; the key comes from the environment only.
-
-        Raises:
-            UserError: the endpoint is not on this machine and there is no key.
-        """
-        key = os.environ.get(KEY)
-        if not key and not self.on_loopback:
-            raise UserError(f"{KEY} is not set: export the key of {self.base_url}, or use the offline distiller.")
-        http = openai.DefaultHttpxClient(follow_redirects=False, trust_env=not self.on_loopback)
-        return OpenAI(
-            api_key=key or "none",
-            base_url=self.base_url,
-            timeout=self.timeout,
-            max_retries=self.retries,
-            http_client=http,
-        )
-
-
 class LlmDistiller:
     """Asks an endpoint once for each prompt and keeps what it said in `answers/<key>.json`."""
 
     def __init__(
-        self, endpoint: LlmEndpoint, params: KnowledgeParams, answers: Path, instructions: Path = INSTRUCTIONS
+        self, endpoint: Endpoint, params: KnowledgeParams, answers: Path, instructions: Path = INSTRUCTIONS
     ) -> None:
         if not instructions.is_file():
             raise UserError(f"{instructions} is missing: restore it from the repository.")

@@ -26,8 +26,10 @@ def read_graph(root: Path) -> dict[str, Stage]:
     stages: dict[str, Stage] = {}
     for name, entry in yaml.safe_load((root / DVC_YAML).read_text())["stages"].items():
         if "foreach" in entry:
-            for item in entry["foreach"]:
-                stages[f"{name}@{item}"] = _stage(f"{name}@{item}", _fill(entry["do"], item))
+            items = entry["foreach"]
+            for item in items:
+                value = items[item] if isinstance(items, dict) else item
+                stages[f"{name}@{item}"] = _stage(f"{name}@{item}", _fill(entry["do"], item, value))
         else:
             stages[name] = _stage(name, entry)
     return stages
@@ -86,10 +88,10 @@ def _path(out: Any) -> str:
     return next(iter(out)) if isinstance(out, dict) else out
 
 
-def _fill(node: Any, item: str) -> Any:
-    """Put the item of a `foreach` into every text."""
+def _fill(node: Any, key: str, item: str) -> Any:
+    """Put key and item of a `foreach` into every text; in a list of items they are the same."""
     if isinstance(node, dict):
-        return {_fill(key, item): _fill(value, item) for key, value in node.items()}
+        return {_fill(name, key, item): _fill(value, key, item) for name, value in node.items()}
     if isinstance(node, list):
-        return [_fill(value, item) for value in node]
-    return node.replace("${item}", item) if isinstance(node, str) else node
+        return [_fill(value, key, item) for value in node]
+    return node.replace("${key}", key).replace("${item}", item) if isinstance(node, str) else node

@@ -83,9 +83,12 @@ def ask_dvc(root: Path, question: Callable[[Repo], Answer]) -> Answer:
 
 
 def _before(repo: Repo) -> dict[str, set[str]]:
-    """The stages that each stage needs."""
+    """The stages that each stage needs; what `dvc add` tracks is none."""
     graph = repo.index.graph
-    return {stage.addressing: {s.addressing for s in graph.successors(stage)} for stage in repo.index.stages}
+    stages = [stage for stage in repo.index.stages if not stage.is_data_source]
+    return {
+        stage.addressing: {s.addressing for s in graph.successors(stage) if not s.is_data_source} for stage in stages
+    }
 
 
 def _reasons(changes: list[Any], parameters: list[str]) -> list[str]:

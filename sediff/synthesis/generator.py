@@ -16,6 +16,7 @@ from sediff.diffusion.sampler import dpm_solver_2m, guided
 from sediff.ecg import SAMPLES, SAMPLING_RATE, to_microvolts, twelve_leads
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Conditions, encode_conditions
+from sediff.encoder.embedding import EmbeddingAccess, TextEmbedding, reopen_embedding
 from sediff.files import sha256_file, sha256_json
 from sediff.seeds import generator, seed_of
 from sediff.simulator.morphology import Morphology
@@ -25,7 +26,7 @@ from sediff.synthesis.request import RequestRow, expected_heart_rate
 from sediff.vocabulary import Vocabulary
 
 USUAL_HEART_RATE = 70.0  # bpm, where neither the request nor similar patients say
-WEIGHTS = (("encoder", "conditioner"), ("autoencoder", "autoencoder"), ("diffusion", "denoiser"))
+WEIGHTS = (("encoder/conditioner", "conditioner"), ("autoencoder", "autoencoder"), ("diffusion", "denoiser"))
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,18 @@ class EcgGenerator:
         vocabulary: Vocabulary,
         model: str,
         device: torch.device,
+        embedding: TextEmbedding | None = None,
     ) -> None:
         self.conditioner, self.autoencoder = conditioner.to(device), autoencoder.to(device)
         self.denoiser, self.morphology, self.rhythms = denoiser.to(device), morphology, rhythms
-        self.vocabulary, self.model, self.device = vocabulary, model, device
+        self.vocabulary, self.model, self.device, self.embedding = vocabulary, model, device, embedding
 
     @classmethod
-    def load(cls, data: Path, vocabulary: Vocabulary, device: torch.device) -> Self:
+    def load(cls, data: Path, vocabulary: Vocabulary, device: torch.device, access: EmbeddingAccess) -> Self:
         """Load the models below `data/` (encoder, autoencoder, diffusion, simulator)."""
+        conditioner = Conditioner.load(data / "encoder/conditioner")
         return cls(
-            Conditioner.load(data / "encoder"),
+            conditioner,
             Autoencoder.load(data / "autoencoder"),
             Denoiser.load(data / "diffusion"),
             Morphology.load(data / "simulator"),
@@ -67,11 +70,13 @@ class EcgGenerator:
             vocabulary,
             sha256_json([sha256_file(data / stage / f"{name}.safetensors") for stage, name in WEIGHTS]),
             device,
+            reopen_embedding(conditioner.config["embedding"], access),
         )
 
     def make(self, rows: Sequence[RequestRow], slots: Sequence[Slot], sampler: SamplerParams) -> NDArray[np.int16]:
         """Make one record for each row: int16 microvolts, (n, 12, 1000)."""
-        conditions = encode_conditions([row.condition for row in rows], self.vocabulary, self.conditioner.buckets)
+        asked = [row.condition for row in rows]
+        conditions = encode_conditions(asked, self.vocabulary, self.conditioner.buckets, self.embedding)
         phases = torch.from_numpy(np.stack([self._phase(row, slot) for row, slot in zip(rows, slots, strict=True)]))
         noise = torch.stack(
             [

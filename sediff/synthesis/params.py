@@ -31,6 +31,7 @@ class PromptRequest(Section):
     age: float | None = Field(None, ge=0, le=120)
     sex: Literal["male", "female"] | None = None
     heart_rate: float | None = Field(None, ge=20, le=300)
+    axis: float | None = Field(None, ge=-180, le=180, description="of QRS, degrees")
     records: int = Field(8, ge=1)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from sediff.encoder.embedding import EmbeddingAccess
 from sediff.errors import UserError
 from sediff.export import write_wfdb
 from sediff.knowledge.index import KnowledgeIndex
@@ -14,7 +15,7 @@ from sediff.synthesis.params import PromptRequest, SamplerParams
 from sediff.synthesis.request import RequestRow, prompt_request
 from sediff.vocabulary import Vocabulary
 
-NEEDED = ("corpus", "simulator", "knowledge", "encoder", "autoencoder", "diffusion")
+NEEDED = ("corpus", "simulator", "knowledge", "encoder/conditioner", "autoencoder", "diffusion")
 
 
 def require_models(data: Path) -> None:
@@ -38,6 +39,7 @@ def generate(
     out: Path,
     device: torch.device,
     explain: bool,
+    access: EmbeddingAccess,
     pseudonyms: Pseudonyms,
 ) -> list[str]:
     """Write `prompt.records` WFDB records and PNGs into `out` and return lines for the user."""
@@ -49,7 +51,7 @@ def generate(
     stale = sorted(out.glob("ecg[0-9]*.*"))
     if stale:
         raise UserError(f"{out} holds {stale[0].name} already: give another --out, or move what is there.")
-    generator = EcgGenerator.load(data, vocabulary, device)
+    generator = EcgGenerator.load(data, vocabulary, device, access)
     slots = [Slot(seed, position) for position in range(prompt.records)]
     lines = [_understood(prompt.text, vocabulary), *(_explanation(rows[0]) if explain else [])]
     for slot, signal in zip(slots, generator.make(rows, slots, sampler), strict=True):
@@ -67,6 +69,7 @@ def _asked(row: RequestRow) -> str:
         f"{condition.age:g} years" if condition.age is not None else "",
         condition.sex or "",
         f"{condition.heart_rate:g} bpm" if condition.heart_rate is not None else "",
+        f"axis {condition.axis:g}°" if condition.axis is not None else "",
     )
     return ", ".join(part for part in parts if part)
 

@@ -67,7 +67,8 @@ def prompt_request(
     rows = []
     for prompt in prompts:
         experience = experience_for_text(prompt.text, vocabulary, knowledge, index, age=prompt.age, sex=prompt.sex)
-        condition = _exported(Condition(prompt.text, prompt.age, prompt.sex, prompt.heart_rate, experience), pseudonyms)
+        asked = Condition(prompt.text, prompt.age, prompt.sex, prompt.heart_rate, experience, prompt.axis)
+        condition = _exported(asked, pseudonyms)
         statements = tuple(sorted({f.code for f in vocabulary.find(prompt.text) if f.certainty == "present"}))
         rows += [RequestRow(condition, statements)] * prompt.records
     return rows

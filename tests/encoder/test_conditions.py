@@ -2,9 +2,12 @@ import torch
 
 from sediff.encoder.conditioner import TOKENS, Conditioner
 from sediff.encoder.conditions import MAX_STATEMENTS, Condition, encode_conditions, subwords
+from sediff.encoder.segments import MAX_SEGMENTS, segments
+from sediff.encoder.tokens import TEXT_TOKENS
 from sediff.knowledge.experience import value_count
 
 BUCKETS = 256
+AGE, SEX, RATE, AXIS = range(TEXT_TOKENS, TEXT_TOKENS + 4)
 
 
 def encode(vocabulary, *conditions: Condition):
@@ -30,33 +33,85 @@ def test_negation_is_understood(vocabulary):
     assert encoded.certainties[0, 0] != encoded.certainties[2, 0], "uncertain is not present"
 
 
-def test_equal_conditions_give_equal_rows_and_others_other_rows(vocabulary):
-    same = Condition("sinus rhythm", 60, "male", 70)
-    encoded = encode(vocabulary, same, same, Condition("sinus rhythm", 61, "male", 70))
+def test_a_text_has_a_token_for_each_statement_and_each_segment(vocabulary):
+    encoded = encode(vocabulary, Condition("Sinus rhythm. Left bundle branch block, cause unknown"), Condition(""))
     tokens, mask = conditioner(vocabulary)(encoded)
-    assert tokens.shape == (3, TOKENS, 32)
+    assert tokens.shape == (2, TOKENS, 32)
+    assert mask[:, :MAX_STATEMENTS].sum(1).tolist() == [2, 0]
+    assert mask[:, MAX_STATEMENTS:TEXT_TOKENS].sum(1).tolist() == [3, 0]
+    assert mask[:, TEXT_TOKENS:].all(), "what is missing has a token that says so"
+    assert torch.isfinite(tokens).all()
+
+
+def test_segments_are_sentences_clauses_and_lines_and_nothing_is_lost():
+    assert segments("Sinus rhythm, rate 71.5. PR 0,16 s\nnormal") == [
+        "Sinus rhythm",
+        "rate 71.5",
+        "PR 0,16 s",
+        "normal",
+    ]
+    many = segments(", ".join(f"w{i}" for i in range(20)))
+    assert len(many) == MAX_SEGMENTS
+    assert [word for part in many for word in part.split(", ")] == [f"w{i}" for i in range(20)]
+    assert segments(" ., \n") == []
+
+
+def test_equal_conditions_give_equal_rows_and_others_other_rows(vocabulary):
+    same = Condition("sinus rhythm", 60, "male", 70, axis=30)
+    others = [
+        Condition("sinus rhythm", 61, "male", 70, axis=30),
+        Condition("sinus rhythm", 60, "female", 70, axis=30),
+        Condition("sinus rhythm", 60, "male", 71, axis=30),
+        Condition("sinus rhythm", 60, "male", 70, axis=31),
+        Condition("sinus rhythm, pale", 60, "male", 70, axis=30),
+    ]
+    tokens, _ = conditioner(vocabulary)(encode(vocabulary, same, same, *others))
     torch.testing.assert_close(tokens[0], tokens[1])  # rows of a batch may differ in their last bit
-    assert not torch.equal(tokens[0], tokens[2])
-    assert mask[:, MAX_STATEMENTS:].all()
-    assert mask[:, :MAX_STATEMENTS].sum(1).tolist() == [1, 1, 1]
+    assert not any(torch.equal(tokens[0], other) for other in tokens[2:])
 
 
 def test_what_is_not_stated_is_a_token_of_its_own(vocabulary):
-    network = conditioner(vocabulary)
-    tokens, _ = network(encode(vocabulary, Condition("sinus rhythm"), Condition("sinus rhythm", 0, None, 0)))
+    encoded = encode(vocabulary, Condition("sinus rhythm"), Condition("sinus rhythm", 0, None, 0, axis=0))
+    tokens, _ = conditioner(vocabulary)(encoded)
     assert torch.isfinite(tokens).all()
-    age, rate = MAX_STATEMENTS + 1, MAX_STATEMENTS + 3
-    assert not torch.allclose(tokens[0, age], tokens[1, age]), "unknown age is not age 0"
-    assert not torch.allclose(tokens[0, rate], tokens[1, rate])
+    for token in (AGE, RATE, AXIS):
+        assert not torch.allclose(tokens[0, token], tokens[1, token]), "unknown is not 0"
 
 
-def test_withheld_leaves_out_about_the_share_and_never_the_statements(vocabulary):
-    encoded = encode(vocabulary, *[Condition("sinus rhythm", 60, "female", 70)] * 2000)
+def test_a_batch_without_any_number_has_finite_gradients(vocabulary):
+    network = conditioner(vocabulary).train()
+    network.pooled(encode(vocabulary, *[Condition("sinus rhythm")] * 4)).square().sum().backward()
+    gradients = [weight.grad for weight in network.parameters() if weight.grad is not None]
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
+    assert network.heart_rate.missing.grad.abs().sum() > 0
+
+
+def test_the_axis_is_an_angle(vocabulary):
+    encoded = encode(vocabulary, *[Condition("", axis=axis) for axis in (-180, 180, 0)])
+    tokens, _ = conditioner(vocabulary)(encoded)
+    torch.testing.assert_close(tokens[0, AXIS], tokens[1, AXIS], atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(tokens[0, AXIS], tokens[2, AXIS], atol=1e-3)
+
+
+def test_withheld_leaves_out_about_the_share_and_never_the_text(vocabulary):
+    encoded = encode(vocabulary, *[Condition("sinus rhythm", 60, "female", 70, axis=45)] * 2000)
     left = encoded.withheld(0.3, torch.Generator().manual_seed(0))
-    for share in (left.age.isnan(), left.sex == 0, left.heart_rate.isnan()):
+    for share in (left.age.isnan(), left.sex == 0, left.heart_rate.isnan(), left.axis.isnan()):
         assert 0.25 < share.float().mean() < 0.35
     assert torch.equal(left.statements, encoded.statements)
+    assert torch.equal(left.segments, encoded.segments)
     assert not encoded.age.isnan().any(), "the original is untouched"
+
+
+def test_reworded_takes_whole_texts_and_nothing_else_from_about_the_share(vocabulary):
+    english = encode(vocabulary, *[Condition("atrial fibrillation, pale", 60)] * 2000)
+    german = encode(vocabulary, *[Condition("linksschenkelblock", 30)] * 2000)
+    mixed = english.reworded(german, 0.3, torch.Generator().manual_seed(0))
+    changed = (mixed.segments == german.segments).flatten(1).all(1)
+    assert 0.25 < changed.float().mean() < 0.35
+    assert torch.equal(mixed.segments[~changed], english.segments[~changed])
+    assert torch.equal(mixed.statements[changed], german.statements[changed])
+    assert torch.equal(mixed.age, english.age)
 
 
 def test_subwords_fill_their_room_and_no_more():

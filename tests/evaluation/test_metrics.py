@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from sediff.evaluation import agreement, privacy, rhythm
-from sediff.evaluation.distribution import coverage_density, deviation_ratios, frechet_distance, kernel_distance
+from sediff.evaluation.controls import class_means, controls
+from sediff.evaluation.distribution import (
+    coverage_density,
+    deviation_ratios,
+    distances,
+    frechet_distance,
+    kernel_distance,
+    patient_halves,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -56,6 +64,57 @@ def test_coverage_of_a_set_with_itself_and_with_one_mode():
     collapsed = real[:1] + 1e-3 * gaussian(400, mean=3)
     assert coverage_density(real, collapsed, 5)[0] < 0.1
     assert coverage_density(real, real + 100, 5) == (0, 0)
+
+
+def test_halves_are_random_and_share_no_patient():
+    patients = [f"p{i // 3}" for i in range(90)]
+    halves = [patient_halves(patients, np.random.default_rng(seed)) for seed in (0, 1)]
+    for first, second in halves:
+        assert sorted([*first, *second]) == list(range(90))
+        assert not {patients[row] for row in first} & {patients[row] for row in second}
+    assert set(halves[0][0]) != set(halves[1][0])
+
+
+def test_distances_are_taken_at_one_number_beside_the_floor():
+    held_out, patients = gaussian(400), [f"p{i // 2}" for i in range(400)]
+    sets = {"alike": gaussian(150, mean=0), "far": gaussian(150, mean=2)}
+    found = distances(held_out, patients, sets, 10, np.random.default_rng(0))
+    assert found["records_compared"] == 150
+    for metric in ("fd", "kid"):
+        for name in ("real", "alike", "far"):
+            value = found[name][metric]
+            assert value["low"] <= value["median"] <= value["high"]
+        assert found["alike"][metric]["high"] < found["far"][metric]["low"]
+        assert found["real"][metric]["median"] < found["far"][metric]["low"]
+    assert found["real"]["fd"]["high"] > found["real"]["fd"]["low"], "each draw has other halves"
+
+
+def test_nothing_is_compared_where_there_is_one_patient():
+    assert distances(gaussian(10), ["p"] * 10, {"made": gaussian(10)}, 3, np.random.default_rng(0)) == {}
+
+
+def test_controls_are_what_they_are_called():
+    x = RNG.normal(0, 0.2, (40, 8, 1000)).astype(np.float32)
+    made = controls(x, np.random.default_rng(0))
+    assert not made["flat_line"].any()
+    assert made["noise"].std() == pytest.approx(x.std(), rel=0.02)
+    shuffled = made["shuffled_leads"]
+    for before, after in zip(x, shuffled, strict=True):
+        assert {lead.tobytes() for lead in after} == {lead.tobytes() for lead in before}, "each lead is whole"
+    assert len({(a == b).all(-1).tobytes() for a, b in zip(x, shuffled, strict=True)}) > 1, (
+        "each record in its own order"
+    )
+
+
+def test_class_means_are_aligned_at_the_first_beat():
+    beat = np.zeros((6, 8, 1000), np.float32)
+    peaks = [[0.3 + 0.1 * row, 5.0] for row in range(6)]
+    for row, (first, _) in enumerate(peaks):
+        beat[row, :, round(100 * first)] = 1 + row % 2
+    means = class_means(beat, peaks, ["A", "B"] * 3, ["B", "A", "unknown"])
+    assert means.shape == (3, 8, 1000)
+    assert means.argmax(-1).tolist() == [[50] * 8] * 3
+    assert means.max(-1)[:, 0].tolist() == [2, 1, 1.5]
 
 
 def test_deviation_ratio():

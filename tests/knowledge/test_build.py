@@ -5,11 +5,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from sediff.endpoint import Endpoint
 from sediff.errors import UserError
 from sediff.files import read_json
 from sediff.knowledge.build import build_knowledge
 from sediff.knowledge.experience import read_experiences
-from sediff.knowledge.llm import LlmEndpoint
 from sediff.knowledge.params import KnowledgeParams, SimilarityWeights
 from sediff.knowledge.prompt import age_band
 
@@ -82,11 +82,11 @@ def test_restricted_sources_go_to_no_other_machine(corpus, source, vocabulary, t
     llm = KnowledgeParams(distiller="llm", model="m")
     restricted = [replace(source, sharing="restricted")]
     with pytest.raises(UserError, match="cohort is restricted"):
-        build(tmp_path, corpus, restricted, vocabulary, llm, LlmEndpoint("https://llm.example.org/v1", "m"))
+        build(tmp_path, corpus, restricted, vocabulary, llm, Endpoint("https://llm.example.org/v1", "m"))
     with pytest.raises(UserError, match="no endpoint is configured"):
         build(tmp_path, corpus, restricted, vocabulary, llm)
     with played(message(json.dumps(GOOD))) as server:
-        endpoint = LlmEndpoint(f"http://127.0.0.1:{server.server_port}/v1", "m")
+        endpoint = Endpoint(f"http://127.0.0.1:{server.server_port}/v1", "m")
         assert "80 llm:m" in build(tmp_path, corpus, restricted, vocabulary, llm, endpoint)
     sent = json.dumps(server.asked)
     assert 0 < len(server.asked) <= 80

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from sediff.endpoint import Endpoint
 from sediff.errors import UserError
 from sediff.knowledge.distill import Distilled
-from sediff.knowledge.llm import LlmDistiller, LlmEndpoint
+from sediff.knowledge.llm import LlmDistiller
 from sediff.knowledge.params import KnowledgeParams
 
 KEY = "sk-very-secret"
@@ -79,7 +80,7 @@ def key(monkeypatch):
 
 def distiller(server: Played, answers) -> LlmDistiller:
     return LlmDistiller(
-        LlmEndpoint(f"http://127.0.0.1:{server.server_port}/v1", "m", timeout=5, retries=0), PARAMS, answers
+        Endpoint(f"http://127.0.0.1:{server.server_port}/v1", "m", timeout=5, retries=0), PARAMS, answers
     )
 
 
@@ -140,12 +141,12 @@ def test_answers_before_a_fault_are_kept(tmp_path):
 
 
 def test_the_key_of_an_answer_depends_on_all_that_shapes_it(tmp_path):
-    endpoint = LlmEndpoint("http://127.0.0.1:1/v1", "m")
+    endpoint = Endpoint("http://127.0.0.1:1/v1", "m")
     keys = {
         LlmDistiller(endpoint, PARAMS, tmp_path).key(PROMPT),
         LlmDistiller(endpoint, PARAMS, tmp_path).key({**PROMPT, "condition": ""}),
-        LlmDistiller(LlmEndpoint("http://127.0.0.1:1/v1", "n"), PARAMS, tmp_path).key(PROMPT),
-        LlmDistiller(LlmEndpoint("http://127.0.0.1:2/v1", "m"), PARAMS, tmp_path).key(PROMPT),
+        LlmDistiller(Endpoint("http://127.0.0.1:1/v1", "n"), PARAMS, tmp_path).key(PROMPT),
+        LlmDistiller(Endpoint("http://127.0.0.1:2/v1", "m"), PARAMS, tmp_path).key(PROMPT),
         LlmDistiller(endpoint, PARAMS.model_copy(update={"temperature": 1.0}), tmp_path).key(PROMPT),
     }
     assert len(keys) == 5
@@ -165,10 +166,10 @@ def test_the_key_of_an_answer_depends_on_all_that_shapes_it(tmp_path):
     ],
 )
 def test_who_may_see_restricted_records(url, allowed, may):
-    assert LlmEndpoint(url, "m", allowed).may_see_restricted() is may
+    assert Endpoint(url, "m", allowed).may_see_restricted() is may
 
 
 def test_a_remote_endpoint_needs_a_key(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(UserError, match="OPENAI_API_KEY is not set"):
-        LlmEndpoint("https://llm.example.org/v1", "m").client()
+        Endpoint("https://llm.example.org/v1", "m").client()

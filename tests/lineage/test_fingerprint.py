@@ -4,6 +4,7 @@ import pytest
 
 from sediff.errors import UserError
 from sediff.lineage.fingerprint import content_hash, origin_of
+from sediff.lineage.graph import read_graph
 
 DEVICE = {"device": "CPU", "torch": "1", "threads": "2"}
 GRAPH = """
@@ -20,8 +21,15 @@ stages:
       deps: [data/first, sediff/second.py]
       params: ["second.${item}"]
       outs: ["data/second/${item}"]
+  third:
+    foreach: {c: third.c, d: shared}
+    do:
+      cmd: "true ${key}"
+      deps: [data/first]
+      params: ["third.${key}", "${item}"]
+      outs: ["data/third/${key}"]
 """
-PARAMS = "first: {x: 1}\nshared: {seed: 0}\nsecond: {a: 1, b: 2}\nruntime: {workers: 2}\n"
+PARAMS = "first: {x: 1}\nshared: {seed: 0}\nsecond: {a: 1, b: 2}\nthird: {c: 1, d: 2}\nruntime: {workers: 2}\n"
 LOCK = "stages:\n  first:\n    outs:\n    - {path: data/first, md5: abc.dir}\n"
 
 
@@ -107,3 +115,13 @@ def test_unknown_stage_and_missing_input_are_sentences(project):
     (project / "raw").rmdir()
     with pytest.raises(UserError, match="raw, an input of first, is missing"):
         fingerprint(project)
+
+
+def test_a_stage_of_keys_and_values_depends_on_both(project):
+    graph = read_graph(project)
+    assert graph["third@d"].params == ("third.d", "shared")
+    assert graph["third@d"].outs == ("data/third/d",)
+    before = {stage: fingerprint(project, stage) for stage in ("third@c", "third@d")}
+    (project / "params.yaml").write_text(PARAMS.replace("seed: 0", "seed: 1"))
+    assert fingerprint(project, "third@c") == before["third@c"]
+    assert fingerprint(project, "third@d") != before["third@d"]

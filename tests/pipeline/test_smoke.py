@@ -14,13 +14,14 @@ import wfdb
 from tests.pipeline.clone import MAIN, ROOT, checkout, command, sediff
 
 UNPACK = ROOT.parent / "shared/data/ptb-xl/unpack.py"
-STAGES = ("corpus", "simulator", "knowledge", "encoder", "autoencoder", "diffusion", "evaluation", "augmentation")
-REQUESTS = ("evaluation", "augmentation", "dataset")
+STAGES = ("corpus", "simulator", "knowledge", "autoencoder", "diffusion", "evaluation", "augmentation")
+ENCODERS = ("encoder@conditioner", "encoder@judges")
+REQUESTS = ("synthesis@evaluation", "synthesis@augmentation", "synthesis@dataset")
 
 
 def test_every_stage_says_what_it_made(project):
     folder, output = project
-    for stage in (*STAGES, "report", *(f"synthesis@{request}" for request in REQUESTS)):
+    for stage in (*STAGES, *ENCODERS, *REQUESTS, "report"):
         assert f"\n{stage}: " in f"\n{output}", stage
         assert any(line.startswith(stage) and line.endswith("%") for line in output.splitlines()), stage
     assert output.rstrip().endswith("report: reports/index.html")
@@ -35,7 +36,7 @@ def test_git_stays_clean(project):
 
 def test_every_out_says_where_it_came_from(project):
     folder, _ = project
-    paths = [folder / "data" / stage for stage in STAGES] + [folder / "data/synthesis" / name for name in REQUESTS]
+    paths = [folder / "data" / stage.replace("@", "/") for stage in (*STAGES, *ENCODERS, *REQUESTS)]
     prints = {
         path.relative_to(folder / "data").as_posix(): json.loads((path / "manifest.json").read_text())["fingerprint"]
         for path in paths
@@ -75,7 +76,7 @@ def test_training_patients_alone_are_learned_from(project):
 def test_the_second_run_runs_nothing_and_plan_agrees(project):
     folder, _ = project
     assert "Everything is up to date; nothing ran" in sediff(folder, "run")
-    assert sediff(folder, "plan").count("up to date") == len(STAGES) + 1 + len(REQUESTS)
+    assert sediff(folder, "plan").count("up to date") == len((*STAGES, *ENCODERS, *REQUESTS)) + 1
     assert "nothing ran" in sediff(folder, "run", "--set", "runtime.workers=1")
     subprocess.run(["git", "checkout", "-q", "params.yaml"], cwd=folder, check=True)
 

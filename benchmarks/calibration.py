@@ -1,0 +1,109 @@
+"""What the judges' figures mean: `python benchmarks/calibration.py CLONE [--records N ...]`.
+
+For each number of records it prints FD, KID, coverage and the CLIP score, in the judges of a clone's last run, of the
+floor (random patient-disjoint halves of the human-validated held-out records) and of controls: flat lines, shuffled
+leads, noise, and the mean record of each class. A generated dataset means something between the floor and these.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sediff.ecg import independent_leads, to_millivolts
+from sediff.encoder.conditions import Condition, encode_conditions
+from sediff.encoder.pinned import judges_hash
+from sediff.encoder.text_ecg import TextJudge
+from sediff.evaluation import agreement
+from sediff.evaluation.controls import class_means, controls
+from sediff.evaluation.distribution import coverage_density, distances, interval, patient_halves
+from sediff.evaluation.evaluate import Judges, floor_rows
+from sediff.records import read_columns, read_signals
+from sediff.vocabulary import Vocabulary
+
+Signals = NDArray[np.float32]
+NEIGHBOURS, MIN_CASES = 5, 20
+
+
+def table(
+    name: str, judge, sets: dict[str, Signals], patients: list[str], records: int, draws: int, seed: int
+) -> list[str]:
+    """Rows of FD, KID and coverage in one judge's features; "real" is the floor."""
+    features = {control: judge.features(signals) for control, signals in sets.items()}
+    held_out = features.pop("real")
+    found = distances(held_out, patients, features, draws, np.random.default_rng(seed), records)
+    size = found["records_compared"]
+    first, second = (half[:size] for half in patient_halves(patients, np.random.default_rng([seed, 1])))
+    drawn = {"real": held_out[second], **{control: values[second] for control, values in features.items()}}
+    lines = []
+    for control in ("real", *features):
+        fd, kid = (_told(found[control][metric]) for metric in ("fd", "kid"))
+        coverage, _ = coverage_density(held_out[first], drawn[control], NEIGHBOURS)
+        lines.append(f"| {name} | {size} | {control.replace('_', ' ')} | {fd} | {kid} | {coverage:.3f} |")
+    return lines
+
+
+def _told(value: dict[str, float]) -> str:
+    return f"{value['median']:.3g} ({value['low']:.3g} to {value['high']:.3g})"
+
+
+def text_lines(judge: TextJudge, sets: dict[str, Signals], texts: list[str], draws: int, seed: int) -> list[str]:
+    """Rows of the CLIP score: mean cosine of each record's text and what stands in its place."""
+    conditions = encode_conditions([Condition(text) for text in texts], Vocabulary.load(), judge.buckets)
+    places, rng = judge.texts(conditions), np.random.default_rng([seed, 2])
+    ecgs = {name: judge.ecgs(signals) for name, signals in sets.items()}
+    ecgs["real, of another text"] = ecgs["real"][rng.permutation(len(texts))]
+    lines = []
+    for name, values in ecgs.items():
+        cosine = (places * values).sum(1)
+        means = cosine[rng.integers(len(cosine), size=(draws, len(cosine)))].mean(1)
+        lines.append(f"| {name.replace('_', ' ')} | {len(texts)} | {_told(interval(means.tolist()))} |")
+    return lines
+
+
+def main() -> None:
+    """Print the tables in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("clone", type=Path, help="folder of a clone whose corpus and encoder stages have run")
+    parser.add_argument("--records", type=int, nargs="+", default=[300, 1000], help="numbers of records")
+    parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    corpus, folder = arguments.clone / "data/corpus/records", arguments.clone / "data/encoder/judges"
+    judges, vocabulary = Judges.load(folder), Vocabulary.load()
+    columns, stored = read_columns(corpus), read_signals(corpus)
+    floor, training = floor_rows(columns, 2), (columns["split"] == "train").to_numpy()
+    held_out, known = columns.filter(pl.Series(floor)), columns.filter(pl.Series(training))
+    real = to_millivolts(independent_leads(stored[floor]))
+    classes = [[_class(codes, vocabulary) for codes in rows["statements"].to_list()] for rows in (known, held_out)]
+    means = class_means(to_millivolts(independent_leads(stored[training])), known["r_peaks"].to_list(), *classes)
+    sets = {"real": real, **controls(real, np.random.default_rng(arguments.seed)), "class_means": means}
+    print(
+        f"Judges {judges_hash(folder)[:12]}; {len(real)} held-out records, {held_out['patient_id'].n_unique()} patients"
+    )
+    print(f"\nMedian and 95 % interval of {arguments.draws} draws. Coverage: k = {NEIGHBOURS}, one draw.\n")
+    print("| judge | records | what is compared with real records | FD | KID | coverage |\n|---|---|---|---|---|---|")
+    patients = held_out["patient_id"].to_list()
+    for judge in (judges.statement, judges.waveform):
+        for records in arguments.records:
+            rows = table(judge.name, judge, sets, patients, records, arguments.draws, arguments.seed)
+            print("\n".join(rows))
+    print("\n| in the place of the record | records | CLIP score |\n|---|---|---|")
+    print("\n".join(text_lines(judges.text, sets, held_out["report"].to_list(), arguments.draws, arguments.seed)))
+    print("\n| in the place of the record | AUROC of its statements |\n|---|---|")
+    truth = agreement.labels(held_out["statements"].to_list(), judges.statement.codes)
+    for name, signals in sets.items():
+        found = judges.statement.probabilities(signals)
+        scores = agreement.scores(truth, found, judges.statement.codes, MIN_CASES)
+        print(f"| {name.replace('_', ' ')} | {scores['auroc']:.3f} |" if scores else f"| {name} | too few cases |")
+
+
+def _class(codes: list[str], vocabulary: Vocabulary) -> str:
+    """The superclasses of a record, joined."""
+    return " ".join(sorted(vocabulary.superclasses(codes)))
+
+
+if __name__ == "__main__":
+    main()

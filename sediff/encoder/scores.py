@@ -1,0 +1,128 @@
+"""The judges' own scores, on held-out patients."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sediff.encoder.conditions import Condition, encode_conditions
+from sediff.encoder.contrast import WaveformJudge, halves
+from sediff.encoder.data import EcgRecords
+from sediff.encoder.judge import SUPERCLASSES, Judge
+from sediff.encoder.labels import statement_sets, superclass_labels
+from sediff.encoder.text_ecg import TextJudge
+from sediff.evaluation.agreement import labels, scores
+from sediff.vocabulary import Vocabulary
+
+MIN_TEST_CASES = 20
+PROBE_RECORDS = 4000  # training records that the linear probe is fitted on
+RIDGE = 1.0  # of the probe, on standardised features
+RETRIEVED = (1, 10)
+POOL = 2000  # held-out records at most, among which pairs are looked for
+
+
+def judge_scores(
+    statement: Judge, waveform: WaveformJudge, text: TextJudge, records: EcgRecords, vocabulary: Vocabulary
+) -> dict[str, dict[str, Any]]:
+    """Scores of the judges by name; what has too few test cases is left out."""
+    if len(records.test) < 2:
+        return {name: {"records": len(records.test)} for name in (statement.name, waveform.name, text.name)}
+    return {
+        statement.name: statement_scores(statement, records, vocabulary),
+        waveform.name: waveform_scores(waveform, records, statement.codes),
+        text.name: text_scores(text, records, vocabulary),
+    }
+
+
+def statement_scores(judge: Judge, records: EcgRecords, vocabulary: Vocabulary) -> dict[str, Any]:
+    """AUROC over statements with 20 or more test cases, and over the superclasses, macro and of each."""
+    statements = records.columns["statements"][records.test.numpy()].to_list()
+    found = judge.all_probabilities(records.millivolts(records.test).numpy())
+    count = len(judge.codes)
+    learned = scores(labels(statements, judge.codes), found[:, :count], judge.codes, MIN_TEST_CASES)
+    classes = scores(superclass_labels(statements, vocabulary), found[:, count:], SUPERCLASSES, MIN_TEST_CASES)
+    result = {"records": len(statements), "learned": count, "statements": len(learned.get("statements", {}))}
+    return result | _aurocs(learned, "macro_auroc", "auroc") | _aurocs(classes, "superclass_auroc", "superclasses")
+
+
+def _aurocs(found: dict[str, Any], macro: str, each: str) -> dict[str, Any]:
+    if not found:
+        return {}
+    return {
+        macro: round(found["auroc"], 4),
+        each: {code: round(value["auroc"], 4) for code, value in found["statements"].items()},
+    }
+
+
+def waveform_scores(judge: WaveformJudge, records: EcgRecords, codes: tuple[str, ...]) -> dict[str, Any]:
+    """How well a linear probe of the features reads statements, and halves of held-out records find each other."""
+    first, last = halves(records.millivolts(records.test[:POOL]))
+    found = similarity_rank(judge.projections(first.numpy()), judge.projections(last.numpy()))
+    probed = scores(*_probe(judge, records, codes), codes, MIN_TEST_CASES)
+    return {
+        "records": len(found),
+        "halves_found": round(float((found == 0).mean()), 4),
+        "halves_found_by_chance": round(1 / len(found), 4),
+        **_aurocs(probed, "probe_macro_auroc", "probe_auroc"),
+    }
+
+
+def similarity_rank(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.int64]:
+    """How many rows of b are closer to each row of a, by cosine, than its partner is: (n,)."""
+    cosine = _unit(a) @ _unit(b).T
+    return (cosine > np.diagonal(cosine)[:, None]).sum(1)
+
+
+def _unit(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+
+
+def _probe(
+    judge: WaveformJudge, records: EcgRecords, codes: tuple[str, ...]
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Truth and scores of a ridge regression from features to statements: twice (test records, statements)."""
+    training = records.training[:PROBE_RECORDS]
+    x, unseen = (judge.features(records.millivolts(rows).numpy()) for rows in (training, records.test))
+    mean, deviation = x.mean(0), x.std(0) + 1e-6
+    x, unseen = (x - mean) / deviation, (unseen - mean) / deviation
+    truth = [labels(records.columns["statements"][rows.numpy()].to_list(), codes) for rows in (training, records.test)]
+    known = truth[0] - truth[0].mean(0)
+    weights = np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ known)
+    return truth[1], unseen @ weights
+
+
+def text_scores(judge: TextJudge, records: EcgRecords, vocabulary: Vocabulary) -> dict[str, Any]:
+    """Retrieval among held-out records; a record with an equal statement set is a hit."""
+    rows = records.test[:POOL]
+    columns = records.columns[rows.numpy()]
+    conditions = encode_conditions([Condition(text) for text in columns["report"]], vocabulary, judge.buckets)
+    cosine = judge.texts(conditions) @ judge.ecgs(records.millivolts(rows).numpy()).T
+    sets = statement_sets(columns["statements"].to_list())
+    return {
+        "records": len(rows),
+        "text_to_ecg": hit_rates(cosine, sets),
+        "ecg_to_text": hit_rates(cosine.T, sets),
+        "frequency_baseline": frequency_baseline(sets),
+    }
+
+
+def hit_rates(cosine: NDArray[np.float64], sets: NDArray[np.int64]) -> dict[str, float]:
+    """Share of rows of (n, n) with a hit among the k columns that are closest, the record itself being one."""
+    order = np.argsort(-cosine, axis=1, kind="stable")
+    hits = sets[order[:, : max(RETRIEVED)]] == sets[:, None]
+    return _rates({k: hits[:, :k].any(1) for k in RETRIEVED}, sets)
+
+
+def frequency_baseline(sets: NDArray[np.int64]) -> dict[str, float]:
+    """The same for who answers, whatever is asked for, with records of the k most frequent statement sets."""
+    frequent = [number for number, _ in Counter(sets.tolist()).most_common(max(RETRIEVED))]
+    return _rates({k: np.isin(sets, frequent[:k]) for k in RETRIEVED}, sets)
+
+
+def _rates(hits: dict[int, NDArray[np.bool_]], sets: NDArray[np.int64]) -> dict[str, float]:
+    """Hits at k as a share of the records, and as the mean of the shares within each statement set (macro)."""
+    of_set = sets == np.unique(sets)[:, None]
+    rates = {f"hits_at_{k}": float(hit.mean()) for k, hit in hits.items()}
+    macro = {f"macro_hits_at_{k}": float(np.mean([hit[rows].mean() for rows in of_set])) for k, hit in hits.items()}
+    return {name: round(value, 4) for name, value in (rates | macro).items()}

@@ -1,0 +1,78 @@
+"""The stage as a whole, on records that a small judge can tell apart."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+import torch
+
+from sediff.encoder.train_judges import train_judges
+from sediff.evaluation.evaluate import evaluate, floor_rows
+from sediff.evaluation.params import EvaluationParams
+from sediff.records import read_columns, read_signals, signal_column, write_table
+from sediff.training import Job
+from tests.encoder.conftest import PARAMS
+from tests.learnable import write_records
+
+LABELS = np.arange(480) // 8 % 2
+SIZES = EvaluationParams(bootstraps=6, neighbours=3, min_records=20, pictures=1)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, vocabulary) -> Path:
+    """A corpus, and judges trained on it."""
+    folder = tmp_path_factory.mktemp("evaluation")
+    write_records(folder / "corpus", LABELS)
+    for name in ("judges", "report", "work"):
+        (folder / name).mkdir()
+    job = Job(folder / "judges", folder / "report", folder / "work", 0, torch.device("cpu"))
+    train_judges(PARAMS, folder / "corpus", folder / "none", vocabulary, job)
+    return folder
+
+
+def evaluated(trained: Path, vocabulary, folder: Path, change) -> dict:
+    """Metrics of a dataset that is the held-out records after a change of their signals (n, 12, 1000)."""
+    rows, signals = read_columns(trained / "corpus/records"), read_signals(trained / "corpus/records")
+    held_out = (rows["split"] == "test").to_numpy()
+    rows, signals = rows.filter(pl.Series(held_out)), signals[held_out]
+    table = pa.table(
+        {
+            "record_id": [f"evaluation/{i:06d}" for i in range(len(rows))],
+            "matched_record_id": rows["record_id"].to_arrow(),
+            "statements": rows["statements"].to_arrow(),
+            "text": rows["report"].to_arrow(),
+            "heart_rate": rows["heart_rate"].to_arrow(),
+        }
+    ).append_column("signal", signal_column(change(signals)))
+    write_table(table, folder / "made/records/shard-000.parquet")
+    for name in ("out", "report/plots"):
+        (folder / name).mkdir(parents=True)
+    arguments = (trained / "judges", vocabulary, folder / "out", folder / "report", 0)
+    evaluate(SIZES, trained / "corpus", folder / "made", *arguments)
+    return json.loads((folder / "report/metrics.json").read_text())
+
+
+def test_good_records_are_told_from_records_of_other_conditions(trained, vocabulary, tmp_path):
+    rng = np.random.default_rng(0)
+    near = evaluated(trained, vocabulary, tmp_path / "a", lambda x: x + rng.integers(-20, 20, x.shape, dtype=np.int16))
+    wrong = evaluated(trained, vocabulary, tmp_path / "b", lambda x: -x)
+    for section in ("distribution", "distribution_waveform"):
+        values = near[section]
+        assert 40 <= values["records_compared"] <= 60
+        assert values["synthetic"]["fd"]["high"] < values["noise"]["fd"]["low"]
+        assert values["real"]["kid"]["high"] < values["noise"]["kid"]["low"]
+        assert values["flat_line"]["fd"]["low"] > values["real"]["fd"]["high"]
+        assert values["coverage"] > 0.8 > values["coverage_noise"]
+    assert near["agreement"]["auroc_synthetic"] > 0.9 > 0.3 > wrong["agreement"]["auroc_synthetic"]
+    assert near["clip"]["synthetic"]["low"] > near["clip"]["shuffled"]["high"]
+    assert near["clip"]["synthetic"]["mean"] == pytest.approx(near["clip"]["real"]["mean"], abs=0.2)
+    assert wrong["clip"]["synthetic"]["high"] < near["clip"]["synthetic"]["low"]
+
+
+def test_the_floor_is_of_validated_held_out_records_where_there_are_enough():
+    columns = pl.DataFrame({"split": ["train", "test", "test", "test"], "human_validated": [True, True, False, None]})
+    assert floor_rows(columns, 1).tolist() == [False, True, False, False]
+    assert floor_rows(columns, 2).tolist() == [False, True, True, True]
