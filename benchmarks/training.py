@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from sediff.autoencoder.beat import beat_grid
+from sediff.autoencoder.beat import beat_grid, qrs_mask
 from sediff.autoencoder.loss import vae_loss
 from sediff.autoencoder.model import Autoencoder
 from sediff.diffusion.model import Denoiser
@@ -51,19 +51,19 @@ def cases(params: Params, device: torch.device) -> Iterator[Case]:
     vocabulary, rng = Vocabulary.load(), np.random.default_rng(0)
     signals = torch.from_numpy(rng.integers(-500, 500, (RECORDS, 8, 1000)).astype(np.int16))
     peaks = [np.arange(0.5, 9.8, 0.8)] * RECORDS
-    grid = beat_grid(peaks)
+    grid, qrs = beat_grid(peaks), qrs_mask(peaks)
     autoencoder = Autoencoder(params.autoencoder.width, params.autoencoder.depth)
 
     def vae(network: Autoencoder, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        return vae_loss(network, batch[0].float() / 1000, batch[1], params.autoencoder, rng)
+        return vae_loss(network, batch[0].float() / 1000, batch[1], batch[2], params.autoencoder, rng)
 
     def of_signals(rows: Tensor) -> Batch:
-        return signals[rows], grid.rows(rows)
+        return signals[rows], grid.rows(rows), qrs[rows]
 
     own = params.autoencoder
     yield Case("autoencoder", autoencoder, of_signals, vae, own.batch_size, own.precision)
 
-    judge = Judge(vocabulary.codes, params.encoder.judge.width)
+    judge = Judge(vocabulary.codes, params.encoder.judges.statement.width)
     labels = torch.from_numpy((rng.random((RECORDS, len(vocabulary.codes))) < 0.1).astype(np.float32))
 
     def supervised(network: Judge, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
@@ -72,7 +72,7 @@ def cases(params: Params, device: torch.device) -> Iterator[Case]:
     def labelled(rows: Tensor) -> Batch:
         return signals[rows], labels[rows]
 
-    yield Case("judge", judge, labelled, supervised, params.encoder.judge.batch_size, "float32")
+    yield Case("judge", judge, labelled, supervised, params.encoder.judges.statement.batch_size, "bfloat16")
 
     asked = [Condition("sinus rhythm", 60, "male", 75)] * RECORDS
     buckets, width = params.encoder.conditioner.buckets, params.encoder.conditioner.width

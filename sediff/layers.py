@@ -32,6 +32,27 @@ class ResidualBlock(nn.Module):
         return x + self.layers(x)
 
 
+class ConvBlock(nn.Module):
+    """Residual dense convolutions over time: (batch, width, time) to the same.
+
+    On a CPU, in bfloat16, they cost no more than depthwise ones and learn more in a step.
+    """
+
+    def __init__(self, width: int, kernels: tuple[int, int], dropout: float = 0.0) -> None:
+        super().__init__()
+        first, second = kernels
+        self.layers = nn.Sequential(
+            nn.GroupNorm(1, width),
+            nn.Conv1d(width, width, first, padding=first // 2),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Conv1d(width, width, second, padding=second // 2),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
+
+
 def load_weights(network: nn.Module, path: Path) -> None:
     """Read the weights that `safetensors` wrote into a network of the same shape.
 

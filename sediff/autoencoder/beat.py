@@ -17,6 +17,7 @@ from sediff.ecg import SAMPLES, SAMPLING_RATE
 BEAT_SAMPLES = 96
 R_SAMPLE = 35  # sample of the beat at which R lies
 BEFORE_SHARE, AFTER_SHARE = 0.45, 0.65  # of RR
+QRS_REACH = 0.05  # s around R
 MAX_BEATS = 4  # beats of a record that L_spec compares
 
 
@@ -65,6 +66,16 @@ def beat_grid(r_peaks: Sequence[NDArray[np.float64]]) -> BeatGrid:
         chosen.append([complete[position] for position in order])
         mean_rr.append(rr)
     return BeatGrid(torch.tensor(chosen, dtype=torch.float32), torch.tensor(mean_rr, dtype=torch.float32))
+
+
+def qrs_mask(r_peaks: Sequence[NDArray[np.float64]]) -> Tensor:
+    """Where a QRS is, within QRS_REACH of an R peak (seconds): (records, 1000), bool."""
+    mask = torch.zeros(len(r_peaks), SAMPLES, dtype=torch.bool)
+    reach = np.arange(-round(QRS_REACH * SAMPLING_RATE), round(QRS_REACH * SAMPLING_RATE) + 1)
+    for row, peaks in enumerate(r_peaks):
+        samples = np.rint(np.asarray(peaks) * SAMPLING_RATE).astype(int)[:, None] + reach
+        mask[row, samples[(samples >= 0) & (samples < SAMPLES)]] = True
+    return mask
 
 
 def crop_beats(x: Tensor, grid: BeatGrid) -> Tensor:

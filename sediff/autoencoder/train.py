@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
-from sediff.autoencoder.beat import BeatGrid, beat_grid
+from sediff.autoencoder.beat import BeatGrid, beat_grid, qrs_mask
 from sediff.autoencoder.fidelity import BATCH, changes, class_beat_error, reconstruct
 from sediff.autoencoder.loss import vae_loss
 from sediff.autoencoder.model import LATENT_CHANNELS, Autoencoder
@@ -37,17 +37,21 @@ def train_autoencoder(params: AutoencoderParams, corpus: Path, job: Job) -> str:
     if not (split == "train").any():
         raise UserError("corpus has no training record: check corpus.folds.")
     signals = torch.from_numpy(independent_leads(read_signals(corpus / "records")))
-    grid = beat_grid([np.asarray(peaks) for peaks in records["r_peaks"].to_list()])
+    peaks = [np.asarray(row) for row in records["r_peaks"].to_list()]
+    grid, qrs = beat_grid(peaks), qrs_mask(peaks)
     rows = torch.from_numpy(np.flatnonzero(split == "train"))
     torch.manual_seed(seed_of(job.seed, "autoencoder"))
     autoencoder = Autoencoder(params.width, params.depth)
 
-    def batch(index: Tensor) -> tuple[Tensor, BeatGrid]:
-        return signals[rows[index]], grid.rows(rows[index])
+    def batch(index: Tensor) -> tuple[Tensor, BeatGrid, Tensor]:
+        chosen = rows[index]
+        return signals[chosen], grid.rows(chosen), qrs[chosen]
 
-    def loss(network: Autoencoder, batch: tuple[Tensor, BeatGrid], rng: torch.Generator) -> tuple[Tensor, Terms]:
-        x, beats = batch
-        return vae_loss(network, x.float() / 1000, beats, params, rng)
+    def loss(
+        network: Autoencoder, batch: tuple[Tensor, BeatGrid, Tensor], rng: torch.Generator
+    ) -> tuple[Tensor, Terms]:
+        x, beats, inside = batch
+        return vae_loss(network, x.float() / 1000, beats, inside, params, rng)
 
     schedule = Schedule(
         params.steps, min(params.batch_size, len(rows)), params.learning_rate, precision=params.precision

@@ -9,10 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sediff.ecg import SAMPLING_RATE
 from sediff.encoder.network import FEATURES, EcgNetwork
 from sediff.layers import read_network, write_network
 
 BATCH = 256
+GAIN = 0.1  # deviation of a training signal's gain
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 
 
@@ -21,16 +23,17 @@ class Judge(nn.Module):
 
     name = "statement"
 
-    def __init__(self, codes: Sequence[str], width: int) -> None:
+    def __init__(self, codes: Sequence[str], width: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.codes = tuple(codes)
         self.config = {"codes": list(codes), "width": width}
-        self.network = EcgNetwork(width)
+        self.network = EcgNetwork(width, dropout)
+        self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(FEATURES, len(self.codes) + len(SUPERCLASSES))
 
     def forward(self, x: Tensor) -> Tensor:
         """x (batch, 8, 1000) in mV to logits (batch, statements + 5)."""
-        return self.head(nn.functional.gelu(self.network(x)))
+        return self.head(self.dropout(nn.functional.gelu(self.network(x))))
 
     def features(self, signals: NDArray[np.float32]) -> NDArray[np.float64]:
         """Features of signals (n, 8, 1000) in mV: (n, 64)."""
@@ -52,6 +55,13 @@ class Judge(nn.Module):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote, in evaluation mode and frozen."""
         return read_network(cls, folder, cls.name)
+
+
+def later(x: Tensor, rng: torch.Generator) -> Tensor:
+    """Signals (batch, 8, samples) in mV as if begun up to 1 s later or earlier, with another gain; for training."""
+    shift = int(torch.randint(-SAMPLING_RATE, SAMPLING_RATE + 1, (), generator=rng))
+    gain = 1 + GAIN * torch.randn(len(x), 1, 1, generator=rng).to(x.device)
+    return gain * x.roll(shift, dims=-1)
 
 
 @torch.no_grad()

@@ -26,17 +26,20 @@ class ConditionerParams(Section):
 class StatementJudgeParams(Section):
     """Judge (a): the classifier whose features FD and coverage are measured in."""
 
-    width: int = Field(32, ge=4, le=512)
+    width: int = Field(32, ge=4, le=512, multiple_of=2)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    average: float = Field(0.98, ge=0, lt=1, description="of the weights' moving average, a step; 0: none")
     steps: int = Field(300, ge=1)
     batch_size: int = Field(64, ge=2)
     learning_rate: float = Field(2e-3, gt=0)
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
     min_cases: int = Field(20, ge=1, description="training cases that a statement needs to be learned")
 
 
 class WaveformJudgeParams(Section):
     """Judge (b): learns from halves of records, without labels."""
 
-    width: int = Field(16, ge=4, le=512)
+    width: int = Field(16, ge=4, le=512, multiple_of=2)
     steps: int = Field(120, ge=1)
     batch_size: int = Field(64, ge=2)
     learning_rate: float = Field(2e-3, gt=0)
@@ -45,7 +48,7 @@ class WaveformJudgeParams(Section):
 class TextJudgeParams(Section):
     """Judge (c): texts and ECGs in one space."""
 
-    width: int = Field(16, ge=4, le=512, description="of its ECG network")
+    width: int = Field(16, ge=4, le=512, multiple_of=2, description="of its ECG network")
     text_width: int = Field(64, ge=8, le=1024)
     buckets: int = Field(4096, ge=64, description="rows of its hashed-subword table")
     steps: int = Field(150, ge=1)

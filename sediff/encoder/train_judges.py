@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sediff.encoder.conditions import WORDINGS, Condition, Conditions, corpus_texts, encode_conditions
 from sediff.encoder.contrast import WaveformJudge, disturbed, halves
 from sediff.encoder.data import EcgRecords, read_records
-from sediff.encoder.judge import Judge
+from sediff.encoder.judge import Judge, later
 from sediff.encoder.labels import statement_sets, superclass_labels
 from sediff.encoder.loss import contrastive_loss
 from sediff.encoder.params import EncoderParams, StatementJudgeParams, TextJudgeParams, WaveformJudgeParams
@@ -85,19 +85,26 @@ def _train_statement(params: StatementJudgeParams, records: EcgRecords, vocabula
         )
     targets = torch.from_numpy(np.hstack([labels[:, columns], superclass_labels(statements, vocabulary)])).float()
     torch.manual_seed(job.seed)
-    judge = Judge([vocabulary.codes[column] for column in columns], params.width)
+    judge = Judge([vocabulary.codes[column] for column in columns], params.width, params.dropout)
 
     def batch(index: Tensor) -> tuple[Tensor, Tensor]:
         return records.millivolts(rows[index]), targets[rows[index]]
 
     def loss(judge: Judge, batch: tuple[Tensor, Tensor], rng: torch.Generator) -> tuple[Tensor, Terms]:
         x, wanted = batch
-        return nn.functional.binary_cross_entropy_with_logits(judge(x), wanted), {}
+        logits = judge(later(x, rng)).float()
+        return nn.functional.binary_cross_entropy_with_logits(logits, wanted), {}
 
-    schedule = Schedule(params.steps, min(params.batch_size, len(rows)), params.learning_rate)
-    curves = train(judge, batch, loss, len(rows), schedule, job, "statement-judge").curves
-    judge.cpu().eval().save(job.out)
-    return curves
+    schedule = Schedule(
+        params.steps,
+        min(params.batch_size, len(rows)),
+        params.learning_rate,
+        average=params.average,
+        precision=params.precision,
+    )
+    trained = train(judge, batch, loss, len(rows), schedule, job, "statement-judge")
+    trained.network.cpu().save(job.out)
+    return trained.curves
 
 
 def _train_waveform(params: WaveformJudgeParams, records: EcgRecords, job: Job) -> Curves:

@@ -12,6 +12,7 @@ import torch
 from sediff.encoder.train_judges import train_judges
 from sediff.evaluation.evaluate import evaluate, floor_rows
 from sediff.evaluation.params import EvaluationParams
+from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns, read_signals, signal_column, write_table
 from sediff.training import Job
 from tests.encoder.conftest import PARAMS
@@ -50,7 +51,7 @@ def evaluated(trained: Path, vocabulary, folder: Path, change) -> dict:
     write_table(table, folder / "made/records/shard-000.parquet")
     for name in ("out", "report/plots"):
         (folder / name).mkdir(parents=True)
-    arguments = (trained / "judges", vocabulary, folder / "out", folder / "report", 0)
+    arguments = (trained / "judges", vocabulary, folder / "out", folder / "report", 0, Pseudonyms())
     evaluate(SIZES, trained / "corpus", folder / "made", *arguments)
     return json.loads((folder / "report/metrics.json").read_text())
 
