@@ -8,6 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
+
+from sediff.configure import PROFILES, _flat
 
 ROOT = Path(__file__).parents[1]
 MAIN = "from sediff.cli import main; main()"
@@ -38,7 +41,7 @@ def sediff(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (("run", "nonsense"), "There is no stage nonsense: the stages are"),
         (("configure", "--corpus", "/does/not/exist"), "/does/not/exist is no folder"),
         (("configure", "--corpus", "."), "holds no corpus that a reader knows"),
-        (("configure", "--profile", "huge"), "There is no profile huge: there are laptop, smoke."),
+        (("configure", "--profile", "huge"), "There is no profile huge: there are laptop, smoke, workstation."),
         (("configure",), "Say what to configure"),
         (("fetch", "mitdb", "mine"), "There is no corpus mitdb to fetch: there are ptb-xl, ludb, mimic-iv-ecg."),
         (("generate", "atrial fibrillation"), "is missing: run `make run` once"),
@@ -76,6 +79,12 @@ def test_doctor_says_how_to_mend(project):
         assert subject in result.stdout
     assert "dvc remote add" in result.stdout
     assert len(result.stdout.splitlines()) < 24
+
+
+def test_all_profiles_set_the_same_keys():
+    keys = {path.stem: set(_flat(yaml.safe_load(path.read_text()))) for path in PROFILES.glob("*.yaml")}
+    assert len(keys) >= 3
+    assert all(own == keys["laptop"] for own in keys.values()), "or a change of profile would leave some behind"
 
 
 def test_a_profile_shows_its_changes_and_respects_edits(project):
