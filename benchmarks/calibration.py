@@ -19,7 +19,7 @@ from sediff.encoder.text_ecg import TextJudge
 from sediff.evaluation import agreement
 from sediff.evaluation.controls import class_means, controls
 from sediff.evaluation.distribution import coverage_density, distances, interval, patient_halves
-from sediff.evaluation.evaluate import Judges, floor_rows
+from sediff.evaluation.evaluate import Judges, floor_rows, reconstruction_distance
 from sediff.records import read_columns, read_signals
 from sediff.vocabulary import Vocabulary
 
@@ -85,11 +85,15 @@ def main() -> None:
     )
     print(f"\nMedian and 95 % interval of {arguments.draws} draws. Coverage: k = {NEIGHBOURS}, one draw.\n")
     print("| judge | records | what is compared with real records | FD | KID | coverage |\n|---|---|---|---|---|---|")
+    own = reconstruction_distance(arguments.clone / "data/autoencoder", judges.statement, real)
     patients = held_out["patient_id"].to_list()
     for judge in (judges.statement, judges.waveform):
         for records in arguments.records:
             rows = table(judge.name, judge, sets, patients, records, arguments.draws, arguments.seed)
             print("\n".join(rows))
+    print(
+        f"\nReconstructions against their own originals, statement judge, {own['records']} records: FD {own['fd']:.3g}"
+    )
     print("\n| in the place of the record | records | CLIP score |\n|---|---|---|")
     print("\n".join(text_lines(judges.text, sets, held_out["report"].to_list(), arguments.draws, arguments.seed)))
     print("\n| in the place of the record | AUROC of its statements |\n|---|---|")

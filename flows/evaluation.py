@@ -13,6 +13,7 @@ def evaluation(context: Context) -> str:
         DATA / "corpus",
         DATA / "synthesis" / "evaluation",
         DATA / "encoder" / "judges",
+        DATA / "autoencoder",
         Vocabulary.load(),
         context.out,
         context.report,

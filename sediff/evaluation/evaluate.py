@@ -7,17 +7,19 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 from numpy.typing import NDArray
 
+from sediff.autoencoder.model import Autoencoder
 from sediff.ecg import independent_leads, limb_lead_residual, to_millivolts
 from sediff.encoder.conditions import Condition, encode_conditions
 from sediff.encoder.contrast import WaveformJudge
-from sediff.encoder.judge import Judge
+from sediff.encoder.judge import BATCH, Judge
 from sediff.encoder.text_ecg import TextJudge
 from sediff.errors import UserError
 from sediff.evaluation import agreement, privacy, rhythm
 from sediff.evaluation.controls import controls
-from sediff.evaluation.distribution import coverage_density, deviation_ratios, distances, interval
+from sediff.evaluation.distribution import coverage_density, deviation_ratios, distances, frechet_distance, interval
 from sediff.evaluation.params import EvaluationParams
 from sediff.evaluation.pictures import draw_pairs, draw_rhythm, draw_spectra
 from sediff.files import write_json
@@ -72,6 +74,7 @@ def evaluate(
     corpus: Path,
     synthetic: Path,
     judges_folder: Path,
+    autoencoder: Path,
     vocabulary: Vocabulary,
     out: Path,
     report: Path,
@@ -115,6 +118,7 @@ def evaluate(
         floor = floor_rows(columns, params.min_records)
         held_out = Records.of(columns.filter(pl.Series(floor)), stored[floor], judges)
         metrics |= _distribution(params, judges, made, real, held_out, seed)
+        metrics["reconstruction"] = reconstruction_distance(autoencoder, judge, held_out.leads)
     else:
         metrics["left_out"] = [f"distribution: fewer than evaluation.min_records = {params.min_records} real records"]
     write_json(report / "metrics.json", _rounded(metrics))
@@ -212,6 +216,15 @@ def _distribution(
             values[f"coverage_{control}"], _ = coverage_density(real.features[name], sets[control], params.neighbours)
         result[section] = values
     return result
+
+
+def reconstruction_distance(autoencoder: Path, judge: Judge, leads: NDArray[np.float32]) -> dict[str, Any]:
+    """FD between reconstructions and their own originals (n, 8, 1000), mV: the autoencoder's share of any FD."""
+    network = Autoencoder.load(autoencoder)
+    with torch.no_grad():
+        parts = [network.decode(network.encode(part)) for part in torch.from_numpy(leads).split(BATCH)]
+    decoded = torch.cat(parts).numpy()
+    return {"records": len(leads), "fd": frechet_distance(judge.features(decoded), judge.features(leads))}
 
 
 def floor_rows(columns: pl.DataFrame, min_records: int) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 import torch
 
+from sediff.autoencoder.model import Autoencoder
 from sediff.encoder.train_judges import train_judges
 from sediff.evaluation.evaluate import evaluate, floor_rows
 from sediff.evaluation.params import EvaluationParams
@@ -49,9 +50,19 @@ def evaluated(trained: Path, vocabulary, folder: Path, change) -> dict:
         }
     ).append_column("signal", signal_column(change(signals)))
     write_table(table, folder / "made/records/shard-000.parquet")
-    for name in ("out", "report/plots"):
+    for name in ("out", "report/plots", "autoencoder"):
         (folder / name).mkdir(parents=True)
-    arguments = (trained / "judges", vocabulary, folder / "out", folder / "report", 0, Pseudonyms())
+    torch.manual_seed(0)
+    Autoencoder(16, 1).save(folder / "autoencoder")
+    arguments = (
+        trained / "judges",
+        folder / "autoencoder",
+        vocabulary,
+        folder / "out",
+        folder / "report",
+        0,
+        Pseudonyms(),
+    )
     evaluate(SIZES, trained / "corpus", folder / "made", *arguments)
     return json.loads((folder / "report/metrics.json").read_text())
 
@@ -67,6 +78,7 @@ def test_good_records_are_told_from_records_of_other_conditions(trained, vocabul
         assert values["real"]["kid"]["high"] < values["noise"]["kid"]["low"]
         assert values["flat_line"]["fd"]["low"] > values["real"]["fd"]["high"]
         assert values["coverage"] > 0.8 > values["coverage_noise"]
+    assert near["reconstruction"]["fd"] > near["distribution"]["real"]["fd"]["high"]  # of an untrained autoencoder
     assert near["agreement"]["auroc_synthetic"] > 0.9 > 0.3 > wrong["agreement"]["auroc_synthetic"]
     assert near["clip"]["synthetic"]["low"] > near["clip"]["shuffled"]["high"]
     assert near["clip"]["synthetic"]["mean"] == pytest.approx(near["clip"]["real"]["mean"], abs=0.2)
