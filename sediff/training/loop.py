@@ -71,8 +71,7 @@ def train(
         UserError: the loss is no number or has exploded, the batch does not fit into memory, the time is up, or the
             checkpoint is of another configuration.
     """
-    precision = AutocastKwargs(enabled=schedule.precision == "bfloat16")
-    accelerator = Accelerator(cpu=job.device.type == "cpu", mixed_precision="bf16", kwargs_handlers=[precision])
+    accelerator = _accelerator(job.device, schedule.precision, label)
     network.to(accelerator.device).train()
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay, betas=(0.9, 0.99)
@@ -81,6 +80,16 @@ def train(
     loop = _Loop(accelerator, State(network, averaged, optimiser), loss, schedule, job, label)
     rate, waited = loop.run(batch, records)
     return Trained(averaged.eval(), _curves(loop.state.log), rate, waited)
+
+
+def _accelerator(device: torch.device, precision: str, label: str) -> Accelerator:
+    """Processes and precision. Trainings of one process must agree on what is mixed, so each switches it on or off."""
+    halves = device.type == "cpu" or torch.cuda.is_bf16_supported()
+    if precision == "bfloat16" and not halves:
+        raise UserError(f"{label}: this GPU does not compute in bfloat16: set its precision to float32.")
+    switch = AutocastKwargs(enabled=precision == "bfloat16")
+    mixed = "bf16" if halves else "no"
+    return Accelerator(cpu=device.type == "cpu", mixed_precision=mixed, kwargs_handlers=[switch])
 
 
 class _Objective(nn.Module):
