@@ -1,8 +1,8 @@
 """The simulator against neurokit2: `python benchmarks/simulator.py --neurokit PYTHON [--simulator data/simulator]`.
 
-Both make 12-lead records of 10 s at 100 Hz on the same cores in the same run: ours as `sediff simulate` does, rhythm and
-rounding to int16 included, neurokit2 by `ecg_simulate(method="multileads")`. They take turns, so that what else the
-machine does meets both; torch and numpy have one thread, as neurokit2 uses one.
+Both make 12-lead records of 10 s at 100 Hz on the same cores in the same run: ours as `sediff simulate` does, with
+rhythm and rounding to int16, neurokit2 by `ecg_simulate(method="multileads")`. They take turns, so that what else
+the machine does meets both; torch and numpy have one thread, as neurokit2 uses one.
 
 neurokit2 is no dependency, for its wheel installs a package `tests` that shadows the project's own. PYTHON is the
 interpreter of an environment of its own, and runs as a process of its own:

@@ -20,7 +20,7 @@ from sediff.simulator.course import Course, sample_course
 from sediff.simulator.morphology import FILE, OWN, Morphology
 from sediff.simulator.ode import Waves
 from sediff.simulator.rhythm import FIBRILLATION, FLUTTER, RHYTHMS, RhythmModel, rhythm_of
-from sediff.simulator.simulate import simulate
+from sediff.simulator.simulate import BATCH, simulate
 from sediff.vocabulary import Vocabulary
 
 FILES = (FILE, "rhythm.parquet", "ectopy.parquet")
@@ -82,15 +82,19 @@ class Simulator:
             raise UserError(f"A heart rate of {rate:g} bpm cannot be simulated: give {RATES[0]:g} to {RATES[1]:g}.")
         generators = [np.random.default_rng(seed_of("simulator", seed, index)) for index in range(records)]
         courses = [sample_course(self.rhythms.draw_rhythm(rhythm, rng), rate, rng) for rng in generators]
-        rates = torch.full((records,), rate)
         exponents = self.morphology.exponents
         own = self.morphology.for_statements([wanted.statements]).at_rate(torch.tensor([[rate]]), exponents)
         ectopic = self.morphology.ventricular().at_rate(torch.tensor([[rate]]), exponents)
         forms = torch.tensor([int(rng.integers(len(ectopic.theta))) for rng in generators])
-        normal = Waves(*(values.expand(records, -1, -1) for values in own))
-        x = simulate(normal, ectopic.rows(forms), courses, rates).numpy()
-        _add_atria(x, rhythm, courses, generators)
-        return Simulated(twelve_leads(to_microvolts(x)), courses, rate, rhythm, statement)
+        parts = []
+        for start in range(0, records, BATCH):
+            rows = slice(start, start + BATCH)
+            normal = Waves(*(values.expand(len(courses[rows]), -1, -1) for values in own))
+            rates = torch.full((len(courses[rows]),), rate)
+            x = simulate(normal, ectopic.rows(forms[rows]), courses[rows], rates).numpy()
+            _add_atria(x, rhythm, courses[rows], generators[rows])
+            parts.append(twelve_leads(to_microvolts(x)))
+        return Simulated(np.concatenate(parts), courses, rate, rhythm, statement)
 
     def _usual_rate(self, statement: str, wanted: Sequence[str]) -> float:
         """The rate at which a statement's beat was fitted, where it is the statement's own."""

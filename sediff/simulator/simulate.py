@@ -18,7 +18,7 @@ from sediff.simulator.ode import WAVES, Waves, omega_of, relax
 from sediff.simulator.rhythm import VENTRICULAR
 
 BATCH = 32  # records at once: what one operation touches stays in the cache
-NOTHING = 40.0  # exp(−40) of a wave is left; smaller numbers are slow, for they underflow
+LOWEST = -40.0  # where a wave's exponent ends: smaller numbers are slow, for they underflow
 FAR = 1e4  # s: where events lie that a shorter row has not
 P, T = WAVES.index("P"), WAVES.index("T")
 QRS = range(P + 1, T)
@@ -76,12 +76,12 @@ def _sum(seconds: dict[int, Tensor], waves: Waves, omega: Tensor) -> Tensor:
     height = waves.heights(omega[:, None])
     steepness = omega[:, None, None] / (waves.b * 2**0.5)
     shift = waves.theta / (waves.b * 2**0.5)
-    total: Tensor | float = 0.0
+    some = next(iter(seconds.values()))
+    nothing, total = height.new_zeros(()), height.new_zeros(*height.shape[:-1], some.shape[-1])
     for wave, values in seconds.items():
-        widths_off = values[:, None] * steepness[..., wave, None] - shift[..., wave, None]
-        bump = torch.exp(-(widths_off**2).clamp(max=NOTHING))
-        total = total + height[..., wave, None] * bump
-    assert isinstance(total, Tensor)
+        widths_off = torch.addcmul(-shift[..., wave, None], values[:, None], steepness[..., wave, None])
+        power = torch.addcmul(nothing, widths_off, widths_off, value=-1).clamp(min=LOWEST)
+        total = torch.addcmul(total, height[..., wave, None], torch.exp(power))
     return total
 
 
@@ -100,5 +100,7 @@ def _since(events: Tensor, centre: Tensor, time: Tensor) -> tuple[Tensor, Tensor
 
 def _padded(rows: Sequence[NDArray], fill: float = FAR) -> Tensor:
     """Rows of several lengths as one tensor; none is empty afterwards."""
-    longest = max(1, *(len(row) for row in rows)) if rows else 1
-    return torch.from_numpy(np.stack([np.pad(row, (0, longest - len(row)), constant_values=fill) for row in rows]))
+    padded = np.full((len(rows), max(1, *map(len, rows))), fill, rows[0].dtype)
+    for values, row in zip(padded, rows, strict=True):
+        values[: len(row)] = row
+    return torch.from_numpy(padded)
