@@ -194,6 +194,24 @@ def pin_judges() -> None:
 
 
 @app.command()
+def simulate(
+    statement: Annotated[list[str] | None, typer.Option(metavar="CODE", help="Of the vocabulary; may repeat.")] = None,
+    heart_rate: Annotated[float | None, typer.Option(help="Mean rate, beats a minute; the statement's usual.")] = None,
+    rhythm: Annotated[str, typer.Option(help="For example pause; the one that the statements name.")] = "",
+    count: Annotated[int, typer.Option("-n", min=1, max=100_000, help="How many records.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed gives other records.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the records, shard-000.parquet.")] = Path("out"),
+) -> None:
+    """Write records of McSharry's model alone, with the morphology and rhythms that the last run fitted."""
+    from flows.stage import DATA
+    from sediff.simulator.dataset import Wanted, write_simulation
+    from sediff.vocabulary import Vocabulary
+
+    wanted = Wanted(tuple(statement or ()), heart_rate, rhythm)
+    typer.echo(write_simulation(DATA / "simulator", Vocabulary.load(), wanted, count, seed, out))
+
+
+@app.command()
 def doctor() -> None:
     """Say what is there and what is not, and how to mend it."""
     from sediff.doctor import findings

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from sediff.cohort.conditions import ECTOPIC_FORMS, NORMAL_WAVES, QRS, REPOLARISATION, Condition, Wave
 from sediff.ecg import DURATION, INDEPENDENT_LEADS, SAMPLES, SAMPLING_RATE, to_microvolts, twelve_leads
-from sediff.simulator.rhythm import FIBRILLATION, TACHYCARDIA, Beats, sample_r_peaks
+from sediff.simulator.course import sample_r_peaks
+from sediff.simulator.rhythm import FIBRILLATION, TACHYCARDIA, Beats
 
 TIME = np.arange(SAMPLES) / SAMPLING_RATE
 NORMAL_PR, NORMAL_QRS = 0.155, 0.09  # s

@@ -24,7 +24,6 @@ from sediff.files import write_json
 from sediff.records import read_columns
 from sediff.seeds import seed_of
 from sediff.simulator.morphology import Morphology
-from sediff.simulator.ode import scale_with_rate
 from sediff.simulator.rhythm import phase
 from sediff.training import Job, Schedule, Terms, train
 from sediff.vocabulary import Vocabulary
@@ -160,15 +159,14 @@ def load_training_data(
     peaks = [np.asarray(row, np.float64) for row in records["r_peaks"].to_list()]
     rates = torch.tensor(records["heart_rate"].to_numpy().astype(np.float32))
     morphology = Morphology.load(simulator)
-    theta, a, b = morphology.for_statements(records["statements"].to_list())[:3]
+    waves = morphology.for_statements(records["statements"].to_list()).at_rate(rates[:, None], morphology.exponents)
     embedding = reopen_embedding(conditioner.config["embedding"], access)
-    theta, b = scale_with_rate(theta, b, rates[:, None])
     return TrainingData(
         latents=latents,
         phases=torch.from_numpy(np.stack([record_phase(row) for row in peaks])),
         conditions=encode_conditions(corpus_conditions(records, knowledge), vocabulary, conditioner.buckets, embedding),
         grid=beat_grid(peaks),
-        waves=Waves(theta, a, b),
+        waves=Waves(*waves),
     )
 
 

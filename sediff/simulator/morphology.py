@@ -5,28 +5,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import numpy as np
 import polars as pl
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from sediff.ecg import INDEPENDENT_LEADS, SAMPLES, SAMPLING_RATE
-from sediff.simulator.ode import WAVES, integrate, scale_with_rate
-from sediff.simulator.rhythm import phase
+from sediff.ecg import INDEPENDENT_LEADS
+from sediff.errors import UserError
+from sediff.simulator.ode import ECGSYN, WAVES, RateExponents, Waves
 
+FILE = "morphology.parquet"
 ALL = "*"  # the fit to all training records
-OWN, SUPERCLASS = "statement", "superclass"  # whose beat was fitted: the statement's own, or a wider group's
-SETTLING = 3.0  # s, three time constants of dz/dt = −z, simulated before the record begins
-INTEGRATION_RATE = 500  # Hz: at 100 Hz the narrowest waves would be off by a tenth
-BATCH = 64  # records integrated at once
+UPWARD, DOWNWARD = VENTRICULAR = ("*V+", "*V-")  # ventricular ectopic beats by the direction of V1
+OWN, SUPERCLASS, EVERYBODY = "statement", "superclass", "all"  # whose beat was fitted
+# Without a fit of its own a ventricular beat is everybody's, as wide and as high as these say, with T against R.
+WIDENED, HEIGHTENED, OPPOSED = 2.2, 1.4, -1.5
 
 
 @dataclass(frozen=True)
 class Morphology:
     """θ_i, a_i, b_i: each (statements, 8, 5); `counts` are training records of the statement.
 
-    `sources` says whose beat each was fitted to: "statement" (the default), "superclass" or "all".
+    `sources` says whose beat each was fitted to: "statement" (the default), "superclass" or "all". `exponents` say
+    how the waves change with rate, `rates` at which one in bpm each was fitted.
     """
 
     statements: tuple[str, ...]
@@ -35,6 +35,8 @@ class Morphology:
     a: Tensor
     b: Tensor
     sources: tuple[str, ...] = ()
+    exponents: RateExponents = ECGSYN
+    rates: tuple[float, ...] = ()
 
     def statement_of(self, codes: Sequence[Sequence[str]]) -> list[str]:
         """The statement whose fit stands for a record: the rarest of its own that has a fit of its own.
@@ -47,53 +49,53 @@ class Morphology:
         rank = {
             code: (order.index(source), count, code)
             for code, count, source in zip(self.statements, self.counts, sources, strict=True)
-            if code != ALL and source in order
+            if code not in (ALL, *VENTRICULAR) and source in order
         }
         return [min((code for code in row if code in rank), key=rank.__getitem__, default=ALL) for row in codes]
 
-    def for_statements(self, codes: Sequence[Sequence[str]]) -> tuple[Tensor, Tensor, Tensor]:
-        """θ, a, b of each record's statement: each (records, 8, 5)."""
+    def for_statements(self, codes: Sequence[Sequence[str]]) -> Waves:
+        """Waves at 60 bpm of each record's statement: each (records, 8, 5)."""
         rows = torch.tensor([self.statements.index(code) for code in self.statement_of(codes)])
-        return self.theta[rows], self.a[rows], self.b[rows]
+        return Waves(self.theta, self.a, self.b).rows(rows)
+
+    def ventricular(self) -> Waves:
+        """Waves at 60 bpm of ventricular ectopic beats, one row for each direction that was fitted: (1 or 2, 8, 5).
+
+        Without any, everybody's beat is widened.
+        """
+        waves = Waves(self.theta, self.a, self.b)
+        fitted = [self.statements.index(name) for name in VENTRICULAR if name in self.statements]
+        if fitted:
+            return waves.rows(torch.tensor(fitted))
+        index = self.statements.index(ALL)
+        theta, a, b = waves.rows(slice(index, index + 1))
+        widths = torch.tensor([1, WIDENED, WIDENED, WIDENED, 1])
+        heights = torch.tensor([0, HEIGHTENED, HEIGHTENED, HEIGHTENED, 0])
+        a = a * heights / widths**2
+        a[..., -1] = OPPOSED * a[..., 2].sign() * self.a[index, ..., -1].abs()
+        return Waves(theta * widths, a, b * widths)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read `morphology.parquet`."""
-        table = pl.read_parquet(folder / "morphology.parquet")
+        """Read `morphology.parquet`.
+
+        Raises:
+            UserError: it is missing, or of another version.
+        """
+        path = folder / FILE
+        if not path.is_file():
+            raise UserError(f"{path} is missing: run `sediff run simulator` first.")
+        table = pl.read_parquet(path)
+        if not {"offset_exponent", "width_exponent"} <= set(table.columns):
+            raise UserError(f"{path} is of another version: run `sediff run simulator` again.")
         statements = tuple(table["statement"].unique(maintain_order=True))
         shape = (len(statements), len(INDEPENDENT_LEADS), len(WAVES))
         theta, a, b = (torch.tensor(table[name].to_numpy().reshape(shape)) for name in ("theta", "a", "b"))
-        counts = tuple(table["count"].to_numpy().reshape(shape)[:, 0, 0].tolist())
-        sources = tuple(table["source"].to_numpy().reshape(shape)[:, 0, 0].tolist())
-        return cls(statements, counts, theta, a, b, sources)
-
-
-def simulate(
-    waves: tuple[Tensor, Tensor, Tensor], r_peaks: Sequence[NDArray[np.float64]], heart_rates: Sequence[float]
-) -> Tensor:
-    """Records of the model alone: (records, 8, 1000) in mV.
-
-    Args:
-        waves: θ, a, b at 60 bpm, each (records, 8, 5).
-        r_peaks: R peaks of each record in s.
-        heart_rates: bpm, for the scaling with rate.
-    """
-    theta_i, a_i, b_i = waves
-    theta_i, b_i = scale_with_rate(theta_i, b_i, torch.tensor(heart_rates, dtype=theta_i.dtype)[:, None])
-    every = INTEGRATION_RATE // SAMPLING_RATE
-    steps = round(SETTLING * INTEGRATION_RATE) + every * (SAMPLES - 1)
-    half_steps = np.arange(2 * steps + 1) / (2 * INTEGRATION_RATE) - SETTLING
-    parts = []
-    for start in range(0, len(r_peaks), BATCH):
-        rows = slice(start, start + BATCH)
-        phases = torch.from_numpy(np.stack([phase(_backwards(peaks), half_steps) for peaks in r_peaks[rows]]))
-        z = integrate(phases[:, None], 1 / INTEGRATION_RATE, theta_i[rows], a_i[rows], b_i[rows])
-        parts.append(z[..., -every * (SAMPLES - 1) - 1 :: every])
-    return torch.cat(parts)
-
-
-def _backwards(peaks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Let the first interval go on into the settling time."""
-    rr = peaks[1] - peaks[0]
-    earlier = peaks[0] - rr * np.arange(int((peaks[0] + SETTLING) / rr) + 1, 0, -1)
-    return np.concatenate([earlier, peaks])
+        counts, sources, rates = (
+            tuple(table[name].gather_every(len(INDEPENDENT_LEADS) * len(WAVES)))
+            for name in ("count", "source", "fitted_at")
+        )
+        exponents = RateExponents(
+            *(tuple(table[f"{of}_exponent"].head(len(WAVES)).to_list()) for of in RateExponents._fields)
+        )
+        return cls(statements, counts, theta, a, b, sources, exponents, rates)

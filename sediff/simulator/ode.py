@@ -5,15 +5,59 @@ Waves are P, Q, R, S, T; parameters have a last axis of five.
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 WAVES = ("P", "Q", "R", "S", "T")
-# ECGSYN: the offsets and widths of Q and S go with h = √(HR/60), those of P and T with √h; R stays at 0.
-OFFSET_EXPONENTS = (0.25, 0.5, 0.0, 0.5, 0.25)
-WIDTH_EXPONENTS = (0.25, 0.5, 0.5, 0.5, 0.25)
 REFERENCE_RATE = 60.0  # bpm
+
+
+class RateExponents(NamedTuple):
+    """By which power of HR / 60 a wave's place and width on the limit cycle grow; 1 keeps a time in seconds."""
+
+    offset: tuple[float, ...]
+    width: tuple[float, ...]
+
+
+# The offsets and widths of Q and S go with h = √(HR/60), those of P and T with √h; R stays at 0.
+ECGSYN = RateExponents((0.25, 0.5, 0.0, 0.5, 0.25), (0.25, 0.5, 0.5, 0.5, 0.25))
+
+
+class Waves(NamedTuple):
+    """Morphology η: θ_i in rad, a_i in mV/(rad s), b_i in rad, each (..., 5)."""
+
+    theta: Tensor
+    a: Tensor
+    b: Tensor
+
+    def rows(self, index: Tensor | slice) -> "Waves":
+        """The waves of some rows of the first axis."""
+        return Waves(*(values[index] for values in self))
+
+    def at_rate(self, heart_rate: Tensor, exponents: RateExponents = ECGSYN) -> "Waves":
+        """Waves of 60 bpm at another heart rate, (...) in bpm.
+
+        A wave's height a·b²/ω stays, as R's does in ECGSYN, whose widths go with √HR: with other exponents `a`
+        makes up for it.
+        """
+        ratio = (heart_rate / REFERENCE_RATE)[..., None]
+        offset, width = (ratio.new_tensor(powers) for powers in exponents)
+        return Waves(self.theta * ratio**offset, self.a * ratio ** (1 - 2 * width), self.b * ratio**width)
+
+    def from_rate(self, heart_rate: Tensor, exponents: RateExponents = ECGSYN) -> "Waves":
+        """The same waves at 60 bpm, of those at a heart rate: undoes `at_rate`."""
+        return self.at_rate(REFERENCE_RATE**2 / heart_rate, exponents)
+
+    def heights(self, omega: Tensor) -> Tensor:
+        """a·b²/ω in mV, ω (...) in rad/s."""
+        return self.a * self.b**2 / omega[..., None]
+
+
+def omega_of(heart_rate: Tensor) -> Tensor:
+    """Angular frequency in rad/s of a heart rate in bpm."""
+    return 2 * math.pi * heart_rate / 60
 
 
 def wrap(angle: Tensor) -> Tensor:
@@ -40,43 +84,54 @@ def vector_field(
     return forcing(theta, theta_i, a_i, b_i) - (z - baseline)
 
 
-def scale_with_rate(theta_i: Tensor, b_i: Tensor, heart_rate: Tensor) -> tuple[Tensor, Tensor]:
-    """Offsets and widths (..., 5) of 60 bpm at another heart rate (...), in bpm.
-
-    R's amplitude a·b²/ω then stays, since b² grows as the rate does.
-    """
-    ratio = (heart_rate / REFERENCE_RATE)[..., None]
-    offsets, widths = (ratio.new_tensor(e) for e in (OFFSET_EXPONENTS, WIDTH_EXPONENTS))
-    limit = 0.98 * math.pi
-    return (theta_i * ratio**offsets).clamp(-limit, limit), b_i * ratio**widths
-
-
 def steady_beat(omega: Tensor, theta_i: Tensor, a_i: Tensor, b_i: Tensor, points: int) -> Tensor:
-    """One period of the steady state on the limit cycle, θ from −π: parameters (..., 5), ω (...) give (..., points).
+    """One period of the steady state on the limit cycle, θ from −π: parameters (..., 5), ω (...) give (..., points)."""
+    theta = torch.linspace(-math.pi, math.pi, points + 1, device=theta_i.device, dtype=theta_i.dtype)[:-1]
+    widths_off = wrap(theta - theta_i[..., None]) / b_i[..., None]
+    height = Waves(theta_i, a_i, b_i).heights(omega)
+    return relax_periodic((height[..., None] * torch.exp(-0.5 * widths_off**2)).sum(-2), omega)
 
-    At constant ω the equation is linear with constant coefficients, so each harmonic k of the forcing is
-    divided by 1 + ikω.
+
+def relax_periodic(beat: Tensor, omega: Tensor) -> Tensor:
+    """The periodic solution of dz/dt = dg/dt − z for one period g (..., points) at ω (...), in mV.
+
+    A wave's forcing is dg/dt of a bump g = a·b²/ω · exp(−Δθ² / 2b²) wherever θ runs at one ω. The equation is linear
+    with constant coefficients, so each harmonic k of g is multiplied by ikω / (1 + ikω).
     """
-    theta = torch.linspace(-math.pi, math.pi, points + 1, device=theta_i.device)[:-1]
-    spectrum = torch.fft.rfft(forcing(theta, theta_i, a_i, b_i))
-    harmonic = torch.arange(spectrum.shape[-1], device=theta_i.device)
-    return torch.fft.irfft(spectrum / (1 + 1j * harmonic * omega[..., None]), n=points)
+    return _filter(beat, 1j * _frequencies(beat, omega), 1 + 1j * _frequencies(beat, omega))
 
 
-def integrate(theta: Tensor, step: float, theta_i: Tensor, a_i: Tensor, b_i: Tensor) -> Tensor:
-    """Solve dz/dt = f_z from the rest z(0) = 0, exactly in the decay and by Simpson's rule in the forcing.
+def restore_periodic(z: Tensor, omega: Tensor) -> Tensor:
+    """The g of zero mean whose solution `relax_periodic` is z, but for the mean that no solution has."""
+    frequency = _frequencies(z, omega)
+    return _filter(z, (1 + 1j * frequency) * (frequency > 0), 1j * frequency + (frequency == 0))
+
+
+def _frequencies(beat: Tensor, omega: Tensor) -> Tensor:
+    return torch.arange(beat.shape[-1] // 2 + 1, device=beat.device) * omega[..., None]
+
+
+def _filter(beat: Tensor, above: Tensor, below: Tensor) -> Tensor:
+    return torch.fft.irfft(torch.fft.rfft(beat) * above / below, n=beat.shape[-1])
+
+
+def relax(g: Tensor, step: float) -> Tensor:
+    """Solve dz/dt = dg/dt − z: z = g − ∫ exp(−(t − s)) g(s) ds, from where the integral is the mean of g.
+
+    The waves themselves are thus exact at any sampling rate, and only the slow integral is summed, by the rule of
+    a cubic through four samples: at 100 Hz its error is below 0.2 % of the narrowest wave that is ever fitted.
 
     Args:
-        theta: phase on a regular grid with one point between each two wanted samples, (..., 2n − 1).
-        step: seconds between wanted samples; 2 ms keep the error of the narrowest fitted wave near 0.1 %.
+        g: bumps along a record (see `relax_periodic`), (..., n) in mV.
+        step: s between samples.
 
     Returns:
-        z in mV at the wanted samples, (..., n).
+        z in mV, (..., n).
     """
-    force = forcing(theta.to(theta_i.dtype), theta_i, a_i, b_i).double()
-    decay = math.exp(-step)
-    left, middle, right = force[..., :-2:2], force[..., 1::2], force[..., 2::2]
-    gain = step / 6 * (decay * left + 4 * math.sqrt(decay) * middle + right)
-    time = step * torch.arange(1, gain.shape[-1] + 1, dtype=torch.float64, device=theta.device)
-    z = torch.exp(-time) * torch.cumsum(gain * torch.exp(time), dim=-1)
-    return torch.nn.functional.pad(z, (1, 0)).to(theta_i.dtype)
+    time = step * torch.arange(g.shape[-1], device=g.device, dtype=g.dtype)
+    grown = g * torch.exp(time)
+    area = step / 2 * (grown[..., 1:] + grown[..., :-1])
+    bend = grown[..., 3:] - grown[..., 2:-1] - grown[..., 1:-2] + grown[..., :-3]
+    area = area - step / 24 * torch.nn.functional.pad(bend, (1, 1))
+    total = torch.nn.functional.pad(torch.cumsum(area, -1), (1, 0))
+    return g - torch.exp(-time) * (g.mean(-1, keepdim=True) + total)

@@ -1,4 +1,4 @@
-"""When the heart beats: RR processes by rhythm, their dispersion fitted to records, and the phase they imply."""
+"""Rhythms: which one a record's statements name, and how it beats, fitted to training records."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,31 +9,56 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-SINUS, ARRHYTHMIA, FIBRILLATION, FLUTTER, ECTOPIC, TACHYCARDIA, PACED = RHYTHMS = (
+(
+    SINUS,
+    ARRHYTHMIA,
+    FIBRILLATION,
+    FLUTTER,
+    SUPRAVENTRICULAR,
+    TACHYCARDIA,
+    PACED,
+    ECTOPIC,
+    ATRIAL_ECTOPIC,
+    BIGEMINY,
+    TRIGEMINY,
+    SECOND_DEGREE,
+    COMPLETE_BLOCK,
+    PAUSE,
+) = RHYTHMS = (
     "sinus",
     "sinus arrhythmia",
     "fibrillation",
     "flutter",
-    "ectopic",
+    "supraventricular",
     "supraventricular tachycardia",
     "paced",
+    "ectopic",
+    "atrial ectopic",
+    "bigeminy",
+    "trigeminy",
+    "second degree block",
+    "complete block",
+    "pause",
 )
-# The first rhythm with a statement among a record's own is the record's rhythm.
+# The first rhythm with a statement among a record's own is the record's rhythm. A first degree block and
+# pre-excitation are sinus rhythms whose P wave the morphology has at its place; no statement names a pause.
 STATEMENTS_OF = {
     FIBRILLATION: {"AFIB"},
     FLUTTER: {"AFLT"},
-    TACHYCARDIA: {"SVTAC", "PSVT", "SVARR"},
+    COMPLETE_BLOCK: {"3AVB"},
+    SECOND_DEGREE: {"2AVB"},
+    TACHYCARDIA: {"SVTAC", "PSVT"},
     PACED: {"PACE"},
-    ECTOPIC: {"PVC", "PAC", "PRC(S)", "BIGU", "TRIGU"},
+    BIGEMINY: {"BIGU"},
+    TRIGEMINY: {"TRIGU"},
+    ECTOPIC: {"PVC", "PRC(S)"},
+    ATRIAL_ECTOPIC: {"PAC"},
+    SUPRAVENTRICULAR: {"SVARR"},
     ARRHYTHMIA: {"SARRH"},
 }
-INDEPENDENT_INTERVALS = (FIBRILLATION, FLUTTER)
-LOW_FREQUENCY, HIGH_FREQUENCY = 0.1, 0.25  # Hz: Mayer waves and breathing
-FREQUENCY_SPREAD = 0.01  # Hz
-LOW_TO_HIGH = 0.5  # ratio of their power
-SHORTEST = 0.24  # s
-EARLY = 0.8  # an interval below this share of the median ends in an ectopic beat
-COUPLING = (0.55, 0.75)  # of RR
+# Sinus rhythms that something interrupts: between that they vary as sinus rhythm does.
+INTERRUPTED = (ECTOPIC, ATRIAL_ECTOPIC, BIGEMINY, TRIGEMINY, SECOND_DEGREE, COMPLETE_BLOCK, PAUSE)
+NORMAL, VENTRICULAR, ATRIAL = "N", "V", "S"  # kinds of beats, as the corpus names them
 DISPERSIONS = (0.002, 0.6)  # RMSSD / mean RR
 
 
@@ -45,7 +70,7 @@ def rhythm_of(statements: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Dispersion:
-    """RMSSD / mean RR of a rhythm, log-normal, and the share of early beats."""
+    """RMSSD / mean RR of a rhythm, log-normal, and the share of ectopic beats."""
 
     log_mean: float
     log_deviation: float
@@ -53,84 +78,95 @@ class Dispersion:
     count: int
 
 
-class RhythmModel:
-    """Dispersion by rhythm, fitted to training records."""
+@dataclass(frozen=True)
+class Ectopy:
+    """How early ectopic beats come, and when the next beat does.
 
-    def __init__(self, dispersions: dict[str, Dispersion]) -> None:
-        self.dispersions = dispersions
+    Attributes:
+        earliest, latest: coupling interval as a share of the normal RR; drawn between them.
+        recovery: coupling interval and pause together over twice the normal RR: 1 is a full compensatory pause.
+        count: training beats that it was fitted to; 0 where they were too few.
+    """
+
+    earliest: float
+    latest: float
+    recovery: float
+    count: int = 0
+
+
+# Where too few beats tell. An atrial beat resets the sinus node, so its pause is shorter.
+USUAL_ECTOPY = {VENTRICULAR: Ectopy(0.55, 0.75, 1.0), ATRIAL: Ectopy(0.6, 0.8, 0.93)}
+
+
+@dataclass(frozen=True)
+class Beats:
+    """How a record beats: its rhythm, RMSSD / mean RR between normal beats, share and timing of ectopic beats."""
+
+    rhythm: str
+    dispersion: float
+    early_share: float = 0.0
+    ectopy: Ectopy = USUAL_ECTOPY[VENTRICULAR]
+
+
+class RhythmModel:
+    """Dispersion by rhythm and timing of ectopic beats by kind, fitted to training records."""
+
+    def __init__(self, dispersions: dict[str, Dispersion], ectopy: dict[str, Ectopy] | None = None) -> None:
+        self.dispersions, self.ectopy = dispersions, ectopy or USUAL_ECTOPY
 
     @classmethod
-    def fit(cls, statements: list[list[str]], r_peaks: Sequence[NDArray[np.float64]], min_records: int) -> Self:
-        """Fit each rhythm that has `min_records`; the others take the dispersion of all records."""
+    def fit(
+        cls,
+        statements: Sequence[Sequence[str]],
+        r_peaks: Sequence[NDArray[np.float64]],
+        kinds: Sequence[Sequence[str]],
+        min_records: int,
+    ) -> Self:
+        """Fit each rhythm that has `min_records`; the others take the dispersion of all records.
+
+        Args:
+            r_peaks, kinds: of each record its R peaks in s and what beats they are.
+            min_records: and beats, for the timing of an ectopic kind.
+        """
         rhythms = np.array([rhythm_of(codes) for codes in statements])
-        ratios, early = zip(*(_dispersion(np.diff(peaks)) for peaks in r_peaks), strict=True)
+        logs = np.log(np.clip([_ratio(np.diff(peaks)) for peaks in r_peaks], *DISPERSIONS))
+        early = np.array([np.mean(np.array(row) != NORMAL) for row in kinds])
         dispersions = {}
         for rhythm in RHYTHMS:
             own = rhythms == rhythm
             rows = own if own.sum() >= min_records else np.ones(len(rhythms), bool)
-            logs = np.log(np.clip(np.array(ratios)[rows], *DISPERSIONS))
-            low, middle, high = np.percentile(logs, (16, 50, 84))
-            share = float(np.array(early)[rows].mean())
+            low, middle, high = np.percentile(logs[rows], (16, 50, 84))
+            share = float(early[rows].mean())
             dispersions[rhythm] = Dispersion(float(middle), float(high - low) / 2, share, int(own.sum()))
-        return cls(dispersions)
+        return cls(dispersions, {kind: _fit_ectopy(kind, r_peaks, kinds, min_records) for kind in USUAL_ECTOPY})
 
-    def draw(self, statements: Sequence[str], rng: np.random.Generator) -> "Beats":
+    def draw(self, statements: Sequence[str], rng: np.random.Generator) -> Beats:
         """The rhythm of a set of statements, with a dispersion drawn from its distribution."""
-        rhythm = rhythm_of(statements)
-        dispersion = self.dispersions[rhythm]
-        # An ectopic record's own dispersion comes from its early beats; between them it is as in sinus rhythm.
-        spread = self.dispersions[SINUS] if rhythm == ECTOPIC else dispersion
+        return self.draw_rhythm(rhythm_of(statements), rng)
+
+    def draw_rhythm(self, rhythm: str, rng: np.random.Generator) -> Beats:
+        """A rhythm with a dispersion drawn from its distribution."""
+        spread = self.dispersions[SINUS if rhythm in INTERRUPTED else rhythm]
         ratio = float(np.exp(rng.normal(spread.log_mean, spread.log_deviation)))
-        return Beats(rhythm, float(np.clip(ratio, *DISPERSIONS)), dispersion.early_share)
+        ectopy = self.ectopy[ATRIAL if rhythm == ATRIAL_ECTOPIC else VENTRICULAR]
+        ratio = min(max(ratio, DISPERSIONS[0]), DISPERSIONS[1])
+        return Beats(rhythm, ratio, self.dispersions[rhythm].early_share, ectopy)
 
     def save(self, folder: Path) -> None:
-        """Write `rhythm.parquet`."""
+        """Write `rhythm.parquet` and `ectopy.parquet`."""
         rows = [{"rhythm": name, **vars(dispersion)} for name, dispersion in self.dispersions.items()]
         pl.DataFrame(rows).write_parquet(folder / "rhythm.parquet")
+        rows = [{"kind": kind, **vars(ectopy)} for kind, ectopy in self.ectopy.items()]
+        pl.DataFrame(rows).write_parquet(folder / "ectopy.parquet")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         rows = pl.read_parquet(folder / "rhythm.parquet").to_dicts()
-        return cls({row.pop("rhythm"): Dispersion(**row) for row in rows})
-
-
-@dataclass(frozen=True)
-class Beats:
-    """How a record beats: its rhythm, RMSSD / mean RR between normal beats, and the share of early beats."""
-
-    rhythm: str
-    dispersion: float
-    early_share: float = 0.0
-
-
-def sample_r_peaks(
-    beats: Beats, heart_rate: float, rng: np.random.Generator, duration: float = 10.0
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Draw R peaks that cover the window and a little more on both sides.
-
-    Args:
-        heart_rate: mean rate within the window, bpm.
-        duration: s.
-
-    Returns:
-        Times in s and whether each beat is ectopic.
-    """
-    rr = 60.0 / heart_rate
-    count = int(np.ceil(duration / rr)) + 2
-    if beats.rhythm in INDEPENDENT_INTERVALS:
-        intervals = _independent(count, rr, beats.dispersion, rng)
-    else:
-        intervals = _modulated(count, rr, beats.dispersion, rng)
-    inside = max(1, int(duration / rr))  # intervals that lie within the window
-    ectopic = np.zeros(count + 1, bool)
-    if beats.rhythm == ECTOPIC:
-        intervals, ectopic = _with_ectopics(intervals, beats.early_share, inside, rng)
-    intervals = _with_mean(intervals, rr, inside)
-    first = rng.uniform(0, min(rr, intervals[0]))
-    times = first + np.concatenate([[0.0], np.cumsum(intervals)])
-    lead_in = first - rr * np.array([2.0, 1.0])
-    return np.concatenate([lead_in, times]), np.concatenate([[False, False], ectopic])
+        kinds = pl.read_parquet(folder / "ectopy.parquet").to_dicts()
+        return cls(
+            {row.pop("rhythm"): Dispersion(**row) for row in rows}, {row.pop("kind"): Ectopy(**row) for row in kinds}
+        )
 
 
 def phase(times: NDArray[np.float64], t: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -139,50 +175,27 @@ def phase(times: NDArray[np.float64], t: NDArray[np.float64]) -> NDArray[np.floa
     return 2 * np.pi * (turns - np.floor(turns + 0.5))
 
 
-def _dispersion(intervals: NDArray[np.floating]) -> tuple[float, float]:
-    """RMSSD / mean RR, and the share of early intervals."""
-    ratio = np.sqrt(np.mean(np.diff(intervals) ** 2)) / intervals.mean() if len(intervals) > 1 else DISPERSIONS[0]
-    return float(ratio), float((intervals < EARLY * np.median(intervals)).mean())
+def _ratio(intervals: NDArray[np.floating]) -> float:
+    """RMSSD / mean RR."""
+    return float(np.sqrt(np.mean(np.diff(intervals) ** 2)) / intervals.mean()) if len(intervals) > 1 else DISPERSIONS[0]
 
 
-def _with_mean(intervals: NDArray[np.float64], mean: float, inside: int) -> NDArray[np.float64]:
-    """Bring the mean of the first intervals to what is asked; none becomes shorter than a heart can beat."""
-    shortest = min(SHORTEST, 0.8 * mean)
-    above = np.maximum(intervals - shortest, 1e-3 * mean)
-    return shortest + above * (mean - shortest) / above[:inside].mean()
-
-
-def _independent(count: int, rr: float, dispersion: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Intervals that do not know each other; RMSSD is √2 times their deviation."""
-    spread = dispersion / np.sqrt(2)
-    return rr * rng.gamma(1 / spread**2, spread**2, count)
-
-
-def _modulated(count: int, rr: float, dispersion: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Intervals with the bimodal spectrum of McSharry's paper (eq. 4 to 6), scaled to the wanted RMSSD."""
-    points = 4 * count
-    frequency = np.fft.rfftfreq(points, d=rr)
-    spread = max(FREQUENCY_SPREAD, 1 / (points * rr))
-    power = LOW_TO_HIGH * np.exp(-0.5 * ((frequency - LOW_FREQUENCY) / spread) ** 2)
-    power += np.exp(-0.5 * ((frequency - HIGH_FREQUENCY) / spread) ** 2)
-    angle = rng.uniform(0, 2 * np.pi, len(frequency))
-    series = np.fft.irfft(np.sqrt(power) * np.exp(1j * angle), points)[:count]
-    steps = np.sqrt(np.mean(np.diff(series) ** 2))
-    return rr + (series - series.mean()) * (dispersion * rr / steps if steps > 0 else 0.0)
-
-
-def _with_ectopics(
-    intervals: NDArray[np.float64], share: float, inside: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Move beats forward to their coupling interval, one of them inside the window; a pause behind makes up for it."""
-    result, ectopic = intervals.copy(), np.zeros(len(intervals) + 1, bool)
-    early = rng.random(len(intervals) - 2) < share
-    early[rng.integers(max(1, inside - 2))] = True
-    for position in np.flatnonzero(early):
-        if ectopic[position]:
+def _fit_ectopy(
+    kind: str, r_peaks: Sequence[NDArray[np.float64]], kinds: Sequence[Sequence[str]], min_beats: int
+) -> Ectopy:
+    """Timing of the lone beats of one kind between normal ones, against the normal RR of their record."""
+    coupling, both = [], []
+    for peaks, row in zip(r_peaks, kinds, strict=True):
+        if kind not in row:
             continue
-        coupled = rng.uniform(*COUPLING) * result[position]
-        result[position + 1] += result[position] - coupled
-        result[position] = coupled
-        ectopic[position + 1] = True
-    return result, ectopic
+        intervals, normal = np.diff(peaks), np.array(row) == NORMAL
+        regular = intervals[normal[1:] & normal[:-1]]
+        if len(regular):
+            lone = np.flatnonzero(normal[:-2] & (np.array(row)[1:-1] == kind) & normal[2:])
+            coupling += (intervals[lone] / np.median(regular)).tolist()
+            both += ((intervals[lone] + intervals[lone + 1]) / (2 * np.median(regular))).tolist()
+    early = np.array(coupling) < 1
+    if early.sum() < min_beats:
+        return USUAL_ECTOPY[kind]
+    earliest, latest = np.percentile(np.array(coupling)[early], (10, 90))
+    return Ectopy(float(earliest), float(latest), float(np.median(np.array(both)[early])), int(early.sum()))

@@ -19,8 +19,9 @@ from sediff.encoder.conditions import Conditions, encode_conditions
 from sediff.encoder.embedding import EmbeddingAccess, TextEmbedding, reopen_embedding
 from sediff.files import sha256_file, sha256_json
 from sediff.seeds import generator, seed_of
+from sediff.simulator.course import sample_r_peaks
 from sediff.simulator.morphology import Morphology
-from sediff.simulator.rhythm import RhythmModel, phase, sample_r_peaks
+from sediff.simulator.rhythm import RhythmModel, phase
 from sediff.synthesis.params import SamplerParams
 from sediff.synthesis.request import RequestRow, expected_heart_rate
 from sediff.vocabulary import Vocabulary

@@ -226,7 +226,7 @@ def test_accepting_refuses_changed_parameters_and_outs(project):
     set_params(project / "params.yaml", ["simulator.steps=7"])
     with pytest.raises(UserError, match=r"more than changed code \(params\.yaml\)"):
         accept(project, "first")
-    set_params(project / "params.yaml", ["simulator.steps=400"])
+    set_params(project / "params.yaml", ["simulator.steps=40"])
     (project / "data/first/out.txt").write_text("HALF")
     with pytest.raises(UserError, match=r"more than changed code \(data/first\)"):
         accept(project, "first")

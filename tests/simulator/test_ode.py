@@ -5,37 +5,63 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from sediff.simulator.ode import forcing, integrate, scale_with_rate, steady_beat, vector_field, wrap
+from sediff.simulator.ode import (
+    ECGSYN,
+    RateExponents,
+    Waves,
+    forcing,
+    omega_of,
+    relax,
+    relax_periodic,
+    restore_periodic,
+    steady_beat,
+    vector_field,
+    wrap,
+)
 
 # One lead of McSharry's paper: θ, a, b of P, Q, R, S, T.
 THETA = torch.tensor([-math.pi / 3, -math.pi / 12, 0.0, math.pi / 12, math.pi / 2], dtype=torch.float64)
 A = torch.tensor([1.2, -5.0, 30.0, -7.5, 0.75], dtype=torch.float64)
 B = torch.tensor([0.25, 0.1, 0.1, 0.1, 0.4], dtype=torch.float64)
+WAVES = Waves(THETA, A, B)
+OMEGA = 2 * math.pi * 70 / 60
+NARROW = Waves(
+    THETA, torch.tensor([1.2, -50.0, 300.0, -75.0, 0.75], dtype=torch.float64), B / torch.tensor([1, 3, 3, 3, 1])
+)
 
 
-def phases(rate: int, heart_rate: float = 70, seconds: float = 6) -> torch.Tensor:
-    """Phase on the grid that `integrate` wants: a point between each two samples."""
-    time = torch.arange(2 * int(seconds * rate) - 1, dtype=torch.float64) / (2 * rate)
-    return wrap(2 * math.pi * heart_rate / 60 * time)
+def solved(waves: Waves, rate: int, seconds: float = 6.0) -> torch.Tensor:
+    """`relax` on the bumps of a regular rhythm whose first beat comes half a period after the start."""
+    time = torch.arange(round(seconds * rate), dtype=torch.float64) / rate
+    offset = wrap(OMEGA * time[None] - math.pi - waves.theta[:, None])
+    height = waves.heights(torch.tensor(OMEGA))
+    return relax((height[:, None] * torch.exp(-0.5 * (offset / waves.b[:, None]) ** 2)).sum(0), 1 / rate)
 
 
-def test_integration_agrees_with_a_tight_solver():
-    rate = 100
-    ours = integrate(phases(rate), 1 / rate, THETA, A, B)
-    omega = 2 * math.pi * 70 / 60
+@pytest.mark.parametrize("rate", [100, 500])
+@pytest.mark.parametrize("waves", [WAVES, NARROW])
+def test_the_solution_agrees_with_a_tight_solver(rate, waves):
+    ours = solved(waves, rate)
 
     def slope(t, z):
-        theta = wrap(torch.tensor([omega * t], dtype=torch.float64))
-        return vector_field(torch.from_numpy(z), theta, THETA, A, B).numpy()
+        theta = wrap(torch.tensor([OMEGA * t - math.pi], dtype=torch.float64))
+        return vector_field(torch.from_numpy(z), theta, *waves).numpy()
 
     time = np.arange(len(ours)) / rate
-    reference = solve_ivp(slope, (0, time[-1]), [0.0], t_eval=time, rtol=1e-9, atol=1e-11, max_step=0.01).y[0]
-    assert np.abs(ours.numpy() - reference).max() < 2e-3 * np.abs(reference).max()
+    tight = solve_ivp(slope, (0, time[-1]), [ours[0].item()], t_eval=time, rtol=1e-10, atol=1e-12, max_step=0.01).y[0]
+    assert np.abs(ours.numpy() - tight).max() < 2e-3 * np.abs(tight).max()
 
 
-def test_500_hz_and_100_hz_agree():
-    fine, coarse = (integrate(phases(rate), 1 / rate, THETA, A, B) for rate in (500, 100))
+@pytest.mark.parametrize("waves", [WAVES, NARROW])
+def test_500_hz_and_100_hz_agree(waves):
+    fine, coarse = solved(waves, 500), solved(waves, 100)
     assert (fine[::5] - coarse).abs().max() < 2e-3 * fine.abs().max()
+
+
+def test_the_solution_has_a_gradient_in_each_parameter():
+    waves = Waves(*(values.clone().requires_grad_() for values in WAVES))
+    solved(waves, 100).square().sum().backward()
+    assert all((values.grad != 0).all() for values in (waves.theta, waves.a, waves.b))
 
 
 def test_a_field_s_baseline_may_differ_by_lead():
@@ -46,21 +72,48 @@ def test_a_field_s_baseline_may_differ_by_lead():
     assert torch.allclose(raised, baseline.expand(2, 8, 3))
 
 
-def test_the_steady_beat_is_what_integration_settles_to():
-    beat = steady_beat(torch.tensor(2 * math.pi, dtype=torch.float64), THETA, A, B, 1000)
-    settled = integrate(phases(1000, 60, 12), 1e-3, THETA, A, B)
-    last = settled[10500:11500]
-    assert (last - last.mean() - beat + beat.mean()).abs().max() < 1e-3 * beat.abs().max()
+def test_the_steady_beat_is_what_the_solution_settles_to():
+    beat = steady_beat(torch.tensor(OMEGA, dtype=torch.float64), THETA, A, B, 1000)
+    time = 6 / 7 * np.arange(10_000) / 1000  # ten periods of a thousand points
+    settled = solved(WAVES, 7000 // 6, 12)
+    last = np.interp(time[9000:], np.arange(len(settled)) / (7000 // 6), settled.numpy())
+    assert np.abs(last - last.mean() - (beat - beat.mean()).numpy()).max() < 2e-3 * beat.abs().max()
 
 
-def test_r_amplitude_stays_from_50_to_150_bpm():
+def test_undoing_the_filter_gives_the_bumps_back():
+    bumps = torch.randn(3, 128, dtype=torch.float64)
+    bumps -= bumps.mean(-1, keepdim=True)
+    spectrum = torch.fft.rfft(bumps)
+    spectrum[..., -1] = 0  # of the highest frequency only the real part survives
+    bumps = torch.fft.irfft(spectrum, n=128)
+    omega = torch.tensor([5.0, 7.0, 12.0], dtype=torch.float64)
+    assert torch.allclose(restore_periodic(relax_periodic(bumps, omega), omega), bumps, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "exponents", [ECGSYN, RateExponents((0.96, 0.94, 0.94, 0.94, 0.62), (0.93, 0.94, 0.94, 0.94, 0.62))]
+)
+def test_r_amplitude_stays_from_50_to_150_bpm(exponents):
     a = torch.zeros_like(A)
     a[2] = A[2]
     rates = torch.tensor([50.0, 60.0, 75.0, 100.0, 125.0, 150.0], dtype=torch.float64)
-    theta, b = scale_with_rate(THETA, B, rates)
-    beats = steady_beat(2 * math.pi * rates / 60, theta, a, b, 2000)
+    waves = Waves(THETA, a, B).at_rate(rates, exponents)
+    beats = steady_beat(omega_of(rates), *waves, 2000)
     heights = beats.amax(-1) - beats[:, 0]  # above the level half a beat away
     assert (heights / heights[1] - 1).abs().max() < 0.02
+
+
+def test_an_exponent_of_one_keeps_a_wave_s_time():
+    rates = torch.tensor([60.0, 120.0], dtype=torch.float64)
+    theta, _, b = WAVES.at_rate(rates, RateExponents((1.0,) * 5, (1.0,) * 5))
+    seconds = theta / omega_of(rates)[:, None], b / omega_of(rates)[:, None]
+    assert all(torch.allclose(values[0], values[1]) for values in seconds)
+
+
+def test_waves_come_back_from_another_rate():
+    there = WAVES.at_rate(torch.tensor(130.0, dtype=torch.float64))
+    back = there.from_rate(torch.tensor(130.0, dtype=torch.float64))
+    assert all(torch.allclose(x, y) for x, y in zip(back, WAVES, strict=True))
 
 
 def test_field_has_a_gradient_in_z():

@@ -1,0 +1,99 @@
+"""How the waves of real records move with heart rate: exponents for `ode.Waves.at_rate`.
+
+A time in seconds that goes with RR^s lies on the limit cycle at an angle that goes with HR^(1 − s). ECGSYN's exponents
+make QT go with RR^0.75; Fridericia's cube root, and the records, say about RR^0.35.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sediff.simulator.ode import ECGSYN, WAVES, RateExponents
+
+Marks = Sequence[Sequence[float | None]]  # of each record a time in s for each beat
+SMALLEST_SPREAD = 0.05  # deviation of log RR: where all records beat alike there is no slope
+OUTLIERS = 4.5  # median absolute deviations
+ROUNDS = 3
+P, T = WAVES.index("P"), WAVES.index("T")
+
+
+@dataclass(frozen=True)
+class Slope:
+    """s of an interval that goes with RR^s, its standard error, and the records that it rests on."""
+
+    slope: float
+    error: float
+    records: int
+
+
+def fit_slope(rr: NDArray[np.floating], interval: NDArray[np.floating], min_records: int) -> Slope | None:
+    """Least squares of log interval on log RR without outliers.
+
+    Args:
+        rr: mean RR of each record.
+        interval: of each record, in any unit; NaN where it is not known.
+
+    Returns:
+        The slope; None of too few records, or of records that all beat alike.
+    """
+    with np.errstate(invalid="ignore"):
+        known = np.isfinite(rr) & (interval > 0)
+    x, y = np.log(rr[known]), np.log(interval[known])
+    for _ in range(ROUNDS):
+        if len(x) < max(min_records, 3) or x.std() < SMALLEST_SPREAD:
+            return None
+        slope, level = np.polyfit(x, y, 1)
+        off = y - slope * x - level
+        kept = np.abs(off) <= OUTLIERS * np.median(np.abs(off))
+        error = float(off.std() / (x.std() * np.sqrt(len(x))))
+        x, y = x[kept], y[kept]
+    return Slope(float(slope), error, len(x))
+
+
+def fit_exponents(
+    marks: Mapping[str, Marks], heart_rates: NDArray[np.floating], rows: NDArray[np.bool_], min_records: int
+) -> tuple[RateExponents, dict[str, Slope]]:
+    """Fit the exponents to the intervals of some records; ECGSYN's stay where there is no slope.
+
+    Q, R and S go with the QRS duration, T with its end, P with its middle and its duration.
+
+    Args:
+        marks: `r_peaks`, `p_onsets`, `p_offsets`, `qrs_onsets`, `qrs_offsets`, `t_offsets` by record.
+        heart_rates: bpm.
+        rows: which records count, those of sinus rhythm.
+        min_records: that a slope needs.
+    """
+    intervals = {
+        "p_place": _interval(marks, "p_onsets", "r_peaks") + _interval(marks, "p_offsets", "r_peaks"),
+        "p_duration": _interval(marks, "p_onsets", "p_offsets"),
+        "qrs_duration": _interval(marks, "qrs_onsets", "qrs_offsets"),
+        "t_end": _interval(marks, "r_peaks", "t_offsets"),
+    }
+    fits = {name: fit_slope(60 / heart_rates[rows], values[rows], min_records) for name, values in intervals.items()}
+    slopes = {name: slope for name, slope in fits.items() if slope}
+    offset, width = list(ECGSYN.offset), list(ECGSYN.width)
+    for name, exponents, waves in (
+        ("p_place", offset, [P]),
+        ("p_duration", width, [P]),
+        ("qrs_duration", offset, range(P + 1, T)),
+        ("qrs_duration", width, range(P + 1, T)),
+        ("t_end", offset, [T]),
+        ("t_end", width, [T]),
+    ):
+        if name in slopes:
+            for wave in waves:
+                exponents[wave] = 1 - slopes[name].slope
+    return RateExponents(tuple(offset), tuple(width)), slopes
+
+
+def _interval(marks: Mapping[str, Marks], start: str, end: str) -> NDArray[np.float64]:
+    """Median over beats from one mark to another, s, (records,); NaN where no beat has both."""
+    result = np.full(len(marks[start]), np.nan)
+    for record, (first, last) in enumerate(zip(marks[start], marks[end], strict=True)):
+        between = np.array(last, np.float64) - np.array(first, np.float64)
+        known = between[np.isfinite(between)]
+        if len(known):
+            result[record] = np.median(known)
+    return result
