@@ -23,7 +23,13 @@ def computing_device(params: Params) -> "tuple[torch.device, dict[str, str]]":
     if wanted == "cuda" and not torch.cuda.is_available():
         raise UserError("runtime.device is cuda, but torch sees no GPU: set it to auto or cpu.")
     if wanted != "cpu" and torch.cuda.is_available():
+        rank, processes = int(os.environ.get("LOCAL_RANK", "0")), params.reproducibility.training_processes
+        if processes > torch.cuda.device_count():
+            raise UserError(
+                f"reproducibility.training_processes is {processes}, but torch sees {torch.cuda.device_count()} GPUs."
+            )
+        torch.cuda.set_device(rank)
         described = {"device": torch.cuda.get_device_name(), "cuda": str(torch.version.cuda)}
-        return torch.device("cuda"), {**described, "torch": torch.__version__}
+        return torch.device("cuda", rank), {**described, "torch": torch.__version__}
     capability = torch.backends.cpu.get_cpu_capability()
     return torch.device("cpu"), {"device": f"CPU {capability}", "torch": torch.__version__, "threads": str(threads)}

@@ -1,7 +1,7 @@
 """What all stages share: folders, fingerprint, lock, manifest, run record, and Prefect where a server is.
 
 Without PREFECT_API_URL a stage is a plain function call in this process, so `dvc repro` needs no server.
-Several training processes (`runtime.training_processes`) are started by torch's launcher and joined by `accelerate`:
+Several training processes (`reproducibility.training_processes`) are started by torch's launcher and joined by `accelerate`:
 all of them run the stage, and the first alone writes, records and speaks to Prefect.
 """
 
@@ -127,10 +127,10 @@ def run(body: Body, *, computes: bool = False, trains: bool = False, items: tupl
     try:
         if items and item not in items:
             raise UserError(f"python -m flows.{name} takes one of {', '.join(items)}.")
-        processes = Params.load().runtime.training_processes if trains else 1
+        processes = Params.load().reproducibility.training_processes if trains else 1
         if processes > 1 and "RANK" not in os.environ:
             _launch([f"flows.{name}", *([item] if item else [])], processes)
-        if int(os.environ.get("RANK", "0")):
+        if processes > 1 and int(os.environ["RANK"]):
             _assist(body, name, item)
             return
         with only_one(full_name):
@@ -202,7 +202,7 @@ def _keep_only(work: Path) -> None:
     """Make the work folder of this fingerprint, and drop those of fingerprints that nobody asks for any more."""
     work.mkdir(parents=True, exist_ok=True)
     for other in work.parent.iterdir():
-        if other != work:
+        if other != work and other.is_dir():
             shutil.rmtree(other)
 
 

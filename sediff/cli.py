@@ -107,7 +107,7 @@ def configure(
     sharing: Annotated[
         str | None, typer.Option(help="open or restricted: who may see the corpus; open, or as it was, by default.")
     ] = None,
-    profile: Annotated[str | None, typer.Option(help="Sizes for a machine: smoke or laptop.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Sizes for a machine: laptop, workstation or smoke.")] = None,
     force: Annotated[bool, typer.Option(help="Overwrite keys that were edited.")] = False,
 ) -> None:
     """Choose the corpus, or a profile of sizes; shows what changes."""
@@ -115,6 +115,8 @@ def configure(
 
     if corpus is None and profile is None:
         raise UserError("Say what to configure: --corpus PATH or --profile NAME.")
+    if corpus is None and (name or reader or add or sharing):
+        raise UserError("--name, --reader, --add and --sharing say something of a corpus: give --corpus PATH too.")
     lines = choose_corpus(corpus, sharing, name, reader, add) if corpus is not None else []
     lines += choose_profile(profile, force) if profile else []
     for line in lines or ["nothing to change"]:
@@ -134,7 +136,7 @@ def corpus_show() -> None:
         raise UserError(f"{path} is missing: run `sediff run corpus` first.")
     try:
         lines = corpus_lines(read_json(path), Vocabulary.load())
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError):
         raise UserError(f"{path} is not of this version's run: run `sediff run corpus` again.") from None
     for line in lines:
         typer.echo(line)

@@ -17,6 +17,7 @@ NEW_KEY = (
     f"{FILE} holds a new pseudonym key: give it to your team and nobody else, as that file or as {VARIABLE}, and keep "
     "it; without it nobody gets the same bytes or traces a pseudonym back"
 )
+RESTRICTED = SETTINGS.with_name("restricted")  # its lines are folders
 PROFILES = Path(__file__).parent / "profiles"
 
 
@@ -48,8 +49,10 @@ def choose_corpus(
         raise UserError(f"--name {VIRTUAL} is the built-in corpus's: give another name.")
     if add and before not in (None, str(root)) and name in {source.name for source in Params.load().corpus.sources}:
         raise UserError(f"{name} is configured already, at {before}: give the other folder another --name.")
-    lines = _set_source({"name": name, "reader": reader, "sharing": sharing or _sharing(name, root)}, add)
+    sharing = sharing or _sharing(name, root)
+    lines = _set_source({"name": name, "reader": reader, "sharing": sharing}, add)
     write_local_path(SETTINGS, name, root)
+    _remember(root, sharing)
     if str(root) != before:
         lines.append(f"{SETTINGS}: {name} is at {root}")
     if reader == PLAIN:
@@ -58,9 +61,18 @@ def choose_corpus(
 
 
 def _sharing(name: str, root: Path) -> str:
-    """How a folder is shared of which nothing is said: as the source of that name or place, else openly."""
-    restricted, paths = Params.load().restricted, read_local_paths(SETTINGS)
-    return "restricted" if name in restricted or str(root) in map(paths.get, restricted) else "open"
+    """How a folder is shared of which nothing is said: as it was before, or as the source of that name, else openly."""
+    return "restricted" if name in Params.load().restricted or str(root) in _remembered() else "open"
+
+
+def _remembered() -> list[str]:
+    """Folders that were called restricted here, whatever is configured now."""
+    return RESTRICTED.read_text(encoding="utf-8").splitlines() if RESTRICTED.is_file() else []
+
+
+def _remember(root: Path, sharing: str) -> None:
+    others = [line for line in _remembered() if line != str(root)]
+    RESTRICTED.write_text("\n".join(others + [str(root)] * (sharing == "restricted")), encoding="utf-8")
 
 
 def _set_source(source: dict[str, str], add: bool) -> list[str]:

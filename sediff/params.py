@@ -30,8 +30,9 @@ PARAMS = Path("params.yaml")
 class ReproducibilityParams(Section):
     """What all computing stages depend on."""
 
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
     threads: int = Field(2, ge=1, le=256, description="threads of a computing stage; other counts give other last bits")
+    training_processes: int = Field(1, ge=1, le=64, description="processes that train together, one a GPU")
 
 
 class PseudonymsParams(Section):
@@ -52,7 +53,6 @@ class RuntimeParams(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = Field(2, ge=1, le=1024, description="processes that read recordings")
     runner: Literal["processes", "dask", "ray"] = Field("processes", description="dask and ray are extras")
-    training_processes: int = Field(1, ge=1, le=64, description="processes that train together, one a GPU")
     checkpoint_every: int = Field(200, ge=1, description="steps of a training between its checkpoints")
     stage_time_limit: float = Field(
         4 * 3600, gt=0, description="s, after which a stage stops, to go on at the next run"

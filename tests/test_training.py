@@ -144,6 +144,17 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, content):
         fit(tmp_path, steps=7)
 
 
+def test_a_flipped_bit_of_a_checkpoint_is_seen(tmp_path):
+    fit(tmp_path, steps=7)
+    path = tmp_path / "tiny.pt"
+    content = bytearray(path.read_bytes())
+    weights = torch.load(path, weights_only=True)["network"]["0.weight"].numpy().tobytes()
+    content[bytes(content).index(weights) + 5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="is damaged"):
+        fit(tmp_path, steps=7)
+
+
 def test_another_configurations_checkpoint_is_refused(tmp_path):
     fit(tmp_path, steps=7)
     with pytest.raises(UserError, match=r"of another configuration \(other fingerprint\): remove it"):

@@ -21,6 +21,6 @@ def cache_folder(parsed: Path, code: Mapping[str, str], params: CorpusParams) ->
     cache = parsed / sha256_json([reading, params.screening.model_dump(), params.shards])[:16]
     cache.mkdir(parents=True, exist_ok=True)
     for other in parsed.iterdir():
-        if other != cache:
+        if other != cache and other.is_dir():
             shutil.rmtree(other)
     return cache

@@ -5,6 +5,7 @@ is not read again. Recordings go through `ROWS_PER_GROUP` at a time, and each su
 whole, so that a kill costs no more.
 """
 
+import errno
 import hashlib
 import shutil
 from bisect import bisect_right
@@ -35,6 +36,7 @@ from sediff.records import ROWS_PER_GROUP, SIGNAL_BYTES, write_table
 TIMES = ("p_onset", "p_offset", "qrs_onset", "qrs_offset", "t_offset")
 INTERVALS = ("pr", "qrs_duration", "qt", "qtcf", "axis")
 LEADS_MEASURED = ("st", "p_amplitudes", "r_amplitudes", "s_amplitudes", "t_amplitudes")
+NO_SPACE = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS)
 DAMAGED = (pa.ArrowException, OSError)  # what a damaged file of parsed recordings raises
 NOT_AS_SCANNED = ("changed_file", "missing_file")
 FLOATS = pa.list_(pa.float32())
@@ -89,7 +91,9 @@ def parse_shard(job: ParseJob, shard: int) -> int:
     path, parts = parsed_path(job.cache, shard), job.cache / "parts" / f"{shard:04d}"
     try:
         return _parse_shard(job, shard, path, parts)
-    except DAMAGED:
+    except DAMAGED as error:
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            raise UserError(f"{job.cache} cannot be written ({error.strerror}): make room and run again.") from None
         if not (path.exists() or parts.exists()):
             raise
         path.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ class ConditionerParams(Section):
     )
     model: str = Field("", description="its name at the endpoint, or its folder; hashed has none")
     width: int = Field(128, ge=8, le=1024, description="size of a condition token")
-    buckets: int = Field(4096, ge=64, description="rows of the hashed-subword table")
+    buckets: int = Field(4096, ge=64, le=2**22, description="rows of the hashed-subword table")
     steps: int = Field(150, ge=1)
     batch_size: int = Field(128, ge=2)
     learning_rate: float = Field(2e-3, gt=0)
@@ -50,7 +50,7 @@ class TextJudgeParams(Section):
 
     width: int = Field(16, ge=4, le=512, multiple_of=2, description="of its ECG network")
     text_width: int = Field(64, ge=8, le=1024)
-    buckets: int = Field(4096, ge=64, description="rows of its hashed-subword table")
+    buckets: int = Field(4096, ge=64, le=2**22, description="rows of its hashed-subword table")
     steps: int = Field(150, ge=1)
     batch_size: int = Field(64, ge=2)
     learning_rate: float = Field(2e-3, gt=0)

@@ -69,9 +69,9 @@ def waveform_scores(judge: WaveformJudge, records: EcgRecords, codes: tuple[str,
 
 
 def similarity_rank(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.int64]:
-    """How many rows of b are closer to each row of a, by cosine, than its partner is: (n,)."""
+    """How many other rows of b are as close to each row of a, by cosine, as its partner is, or closer: (n,)."""
     cosine = _unit(a) @ _unit(b).T
-    return (cosine > np.diagonal(cosine)[:, None]).sum(1)
+    return (cosine >= np.diagonal(cosine)[:, None]).sum(1) - 1
 
 
 def _unit(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -44,6 +44,9 @@ def cohort_request(
     records = read_columns(corpus / "records").filter(pl.col("split") == split)
     if not len(records):
         raise UserError(f"corpus has no {split} record to take conditions from: check corpus.folds.")
+    if any(map(pseudonyms.hides, records["record_id"])):
+        # The draw is public: from the corpus's own order it would tell which record is behind which pseudonym.
+        records = records.sort(pl.Series(map(pseudonyms.of, records["record_id"])))
     rng = np.random.default_rng(seed_of(seed, "request", split))
     rounds = -(-request.records // len(records))
     order = np.concatenate([rng.permutation(len(records)) for _ in range(rounds)])[: request.records]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from torch import Tensor, nn
@@ -64,9 +65,12 @@ def resume(path: Path, state: State, identity: Mapping[str, Any], device: torch.
     if not path.exists():
         return
     try:
+        with ZipFile(path) as archive:
+            if archive.testzip():  # torch does not look at its checksums
+                raise ValueError
         content = torch.load(path, weights_only=True, map_location=device)
-        found = content["identity"]
-    except (RuntimeError, KeyError, ValueError, EOFError, OSError, UnpicklingError, TypeError):
+        found, step, log, sums = (content[name] for name in ("identity", "step", "log", "sums"))
+    except (RuntimeError, LookupError, ValueError, EOFError, OSError, UnpicklingError, TypeError, BadZipFile):
         raise UserError(
             f"{path} is damaged and holds no checkpoint: remove it, and the training starts anew."
         ) from None
@@ -80,4 +84,4 @@ def resume(path: Path, state: State, identity: Mapping[str, Any], device: torch.
         state.optimiser.load_state_dict(content["optimiser"])
     except (RuntimeError, KeyError, ValueError):
         raise UserError(f"{path} is a checkpoint of another network: remove it.") from None
-    state.step, state.log, state.sums = content["step"], content["log"], content["sums"]
+    state.step, state.log, state.sums = step, log, sums

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import AutocastKwargs
+from accelerate.utils import AutocastKwargs, send_to_device
 from torch import Tensor, nn
 
 from sediff.errors import UserError
@@ -114,7 +114,7 @@ class _Loop:
         if schedule.batch_size % self.processes:
             raise UserError(
                 f"{label}: a batch of {schedule.batch_size} records cannot be shared equally by {self.processes} "
-                "processes: change its batch_size or runtime.training_processes."
+                "processes: change its batch_size or reproducibility.training_processes."
             )
         self.objective = accelerator.prepare(_Objective(state.network, loss))
         self.every = max(1, schedule.steps // CURVE_POINTS)
@@ -134,7 +134,8 @@ class _Loop:
     def run(self, batch: Callable[[Tensor], Batch], records: int) -> tuple[float, float]:
         """Take the steps that are left; gives records a second and the share of the time spent waiting."""
         state, schedule, first = self.state, self.schedule, self.state.step
-        steps = batches(records, schedule.batch_size, self.job.seed, first, schedule.steps)
+        seed = seed_of(self.job.seed, self.label)
+        steps = batches(records, schedule.batch_size, seed, first, schedule.steps)
         own = ((step, rows.chunk(self.processes)[self.rank]) for step, rows in steps)
         prefetched = Prefetched(own, batch, self.accelerator.device)
         started = time.perf_counter()
@@ -162,7 +163,7 @@ class _Loop:
         state = self.state
         for group in state.optimiser.param_groups:
             group["lr"] = self.schedule.rate_at(step)
-        seeds = (self.job.seed, "step", step, self.rank)
+        seeds = (self.job.seed, self.label, "step", step, self.rank)
         torch.manual_seed(seed_of(*seeds, "layers"))  # of layers that draw, such as dropout
         try:
             state.optimiser.zero_grad(set_to_none=True)
@@ -185,8 +186,9 @@ class _Loop:
         """Compute the gradients of the first `size` records."""
         state = self.state
         state.optimiser.zero_grad(set_to_none=True)
-        ready = batch(torch.arange(size))
-        self.objective(ready, generator("size", size))[0].backward()
+        ready = send_to_device(batch(torch.arange(size)), self.accelerator.device)
+        objective = self.accelerator.unwrap_model(self.objective)
+        objective(ready, generator("size", size))[0].backward()
 
     def _log(self) -> None:
         state = self.state

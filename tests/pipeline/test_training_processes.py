@@ -6,7 +6,12 @@ import sys
 
 from safetensors.torch import load_file
 
-from tests.pipeline.clone import command, sediff
+from sediff.params import set_params
+from tests.pipeline.clone import command
+
+
+def share(folder):
+    set_params(folder / "params.yaml", ["reproducibility.training_processes=2"])
 
 
 def test_two_processes_give_one_result_and_the_same_bytes_each_time(project, tmp_path):
@@ -14,7 +19,7 @@ def test_two_processes_give_one_result_and_the_same_bytes_each_time(project, tmp
     shutil.copytree(project[0], folder, symlinks=True)
     records = len(list((folder / "runs/autoencoder").rglob("*.json")))
     alone = load_file(folder / "data/autoencoder/autoencoder.safetensors")
-    sediff(folder, "run", "--set", "runtime.training_processes=2", "report")
+    share(folder)
     for _ in range(2):
         shutil.rmtree(folder / ".sediff/work", ignore_errors=True)
         result = command(folder, sys.executable, "-m", "flows.autoencoder")
@@ -32,9 +37,8 @@ def test_a_batch_that_cannot_be_shared_is_a_sentence(project, tmp_path):
     folder = tmp_path / "clone"
     shutil.copytree(project[0], folder, symlinks=True)
     shutil.rmtree(folder / ".sediff/work", ignore_errors=True)
-    sediff(folder, "run", "--set", "runtime.training_processes=2", "report")
-    params = (folder / "params.yaml").read_text()
-    (folder / "params.yaml").write_text(params.replace("  batch_size: 16\n", "  batch_size: 15\n", 1))
+    share(folder)
+    set_params(folder / "params.yaml", ["autoencoder.batch_size=15"])
     result = command(folder, sys.executable, "-m", "flows.autoencoder")
     assert result.returncode == 1
     assert "a batch of 15 records cannot be shared equally by 2 processes" in result.stderr
