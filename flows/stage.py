@@ -1,8 +1,8 @@
 """What all stages share: folders, fingerprint, lock, manifest, run record, and Prefect where a server is.
 
 Without PREFECT_API_URL a stage is a plain function call in this process, so `dvc repro` needs no server.
-Several training processes (`reproducibility.training_processes`) are started by torch's launcher and joined by `accelerate`:
-all of them run the stage, and the first alone writes, records and speaks to Prefect.
+Several training processes (`reproducibility.training_processes`) are started by torch's launcher and joined by
+`accelerate`: all of them run the stage, and the first alone writes, records and speaks to Prefect.
 """
 
 import fcntl

@@ -84,3 +84,14 @@ def test_a_run_with_another_key_is_refused(project, cohort, monkeypatch):
     monkeypatch.setenv(VARIABLE, "0" * 64)
     with pytest.raises(UserError, match="is not the one that the data was made with"):
         prepare_sources(Params.load())
+
+
+def test_a_restricted_folder_stays_so_after_another_corpus_was_configured(project, cohort):
+    choose_corpus(cohort, "restricted", "clinic")
+    choose_corpus(Path("virtual"))
+    choose_corpus(cohort, None, "clinic")
+    assert sharing() == {"clinic": "restricted"}
+    choose_corpus(cohort, "open", "clinic")
+    choose_corpus(Path("virtual"))
+    choose_corpus(cohort, None, "clinic")
+    assert sharing() == {"clinic": "open"}

@@ -28,7 +28,7 @@ def test_the_baseline_answers_with_the_most_frequent_sets():
 def test_the_rank_counts_who_is_closer_than_the_partner():
     a = np.eye(3)
     assert similarity_rank(a, 5 * a).tolist() == [0, 0, 0]
-    assert similarity_rank(a, a[[1, 2, 0]]).tolist() == [1, 1, 1]
+    assert similarity_rank(a, a[[1, 2, 0]]).tolist() == [2, 2, 2], "who is as close counts too"
 
 
 def test_the_contrastive_loss_wants_partners_alone_or_all_that_match():
@@ -39,3 +39,7 @@ def test_the_contrastive_loss_wants_partners_alone_or_all_that_match():
     twins = torch.eye(4)[[0, 0, 2, 2]]
     assert contrastive_loss(twins, twins, matches) == pytest.approx(np.log(2), abs=0.01)
     assert contrastive_loss(pairs, pairs, matches) > 5, "who keeps apart what matches loses"
+
+
+def test_features_that_are_all_alike_find_no_partner():
+    assert (similarity_rank(np.ones((5, 3)), np.ones((5, 3))) == 4).all()
