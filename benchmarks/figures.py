@@ -17,7 +17,7 @@ ROWS: tuple[tuple[str, Callable[[Metrics], str]], ...] = (
     ("RMSSD / RR in sinus rhythm, median; real", lambda m: _rhythm(m, "sinus", "median", "{:.3f}")),
     ("irregular in atrial fibrillation; real", lambda m: _rhythm(m, "fibrillation", "irregular", "{:.0%}")),
     ("irregular in sinus rhythm; real", lambda m: _rhythm(m, "sinus", "irregular", "{:.1%}")),
-    ("FD, median of 5 draws; real against real", lambda m: f"{_fd(m, 'synthetic')}; {_fd(m, 'real')}"),
+    ("FD, median of the draws; real against real", lambda m: f"{_fd(m, 'synthetic')}; {_fd(m, 'real')}"),
     ("FD of shuffled leads; of noise", lambda m: f"{_fd(m, 'shuffled_leads')}; {_fd(m, 'noise')}"),
     ("coverage", lambda m: f"{m['evaluation']['distribution']['coverage']:.2f}"),
     ("AUROC of the judge; on real; labels shuffled", lambda m: _agreement(m)),
