@@ -16,7 +16,7 @@ def encode(vocabulary, *conditions: Condition):
 
 def conditioner(vocabulary) -> Conditioner:
     torch.manual_seed(0)
-    return Conditioner(len(vocabulary.codes), value_count(len(vocabulary.codes)), 32, BUCKETS).eval()
+    return Conditioner(len(vocabulary.codes), 32, BUCKETS).eval()
 
 
 def test_negation_is_understood(vocabulary):
