@@ -85,7 +85,7 @@ def _report(statistics: Statistics, confidence: float, named: Sequence[str], voc
         morphology=tuple(LeadMorphology(lead=lead, shape=shape) for lead, shape in shapes.items() if shape),
         confidence=confidence,
         cited=tuple(f"N{number}" for number in range(1, int(statistics.counts) + 1)),
-        text=_paragraph(rhythm, findings, ranges, shapes, int(statistics.counts)),
+        text=_paragraph(rhythm, findings, ranges, shapes, _basis(int(statistics.counts), named, vocabulary)),
     )
 
 
@@ -128,10 +128,16 @@ WORDS = tuple(SHAPES.values())
 PLACES = {lead: [SLICES[name].start + LEADS.index(lead) for name in SHAPES] for lead in LEADS_TOLD}
 
 
+def _basis(count: int, named: Sequence[str], vocabulary: Vocabulary) -> str:
+    """What a report rests on; with the condition's own statements, by which the text is found by meaning."""
+    own = ", ".join(vocabulary[code].name for code in named[:MAX_FINDINGS])
+    return f"from {count} similar {'record' if count == 1 else 'records'}{f' of {own}' if own else ''}"
+
+
 def _paragraph(
-    rhythm: str, findings: Sequence[str], ranges: Mapping[str, Range | None], shapes: Mapping[str, str], count: int
+    rhythm: str, findings: Sequence[str], ranges: Mapping[str, Range | None], shapes: Mapping[str, str], basis: str
 ) -> str:
-    """Rhythm, findings, ranges of what is known, three leads, and how many records it rests on."""
+    """Rhythm, findings, ranges of what is known, three leads, and what it rests on."""
     told = [
         f"{NAMES[name]} {of.expected:g} {'bpm' if name == 'heart_rate' else 'ms'} ({of.low:g} to {of.high:g})"
         for name, of in ranges.items()
@@ -143,6 +149,6 @@ def _paragraph(
         f"further findings: {', '.join(findings)}" if findings else "",
         ", ".join(told),
         "; ".join(leads),
-        f"from {count} similar {'record' if count == 1 else 'records'}",
+        basis,
     )
     return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences if sentence)
