@@ -1,4 +1,4 @@
-"""What experience is for: `python benchmarks/experience.py DATA [--split test] [--neighbours 50]`.
+"""What experience is for: `python benchmarks/experience.py DATA [--split test] [--neighbours 75]`.
 
 DATA is the folder `data` of a clone whose corpus stage has run. Held-out patients' records are asked for by their
 diagnostic statements, age and sex; rhythm, form and all that is measured is withheld, and foretold by
@@ -10,9 +10,9 @@ diagnostic statements, age and sex; rhythm, form and all that is measured is wit
   training record has it, with the rarest of them.
 
 A share becomes a probability by so many records' worth of prevalence as fits each predictor best on the validation
-patients. With the full prompts, in which nothing but the measures is left to foretell, no gain is expected. Differences
-are experience minus the other, with 95 % bootstrap intervals over patients. Run it in the repository, whose `knowledge/`
-it reads.
+patients. With the full prompts, in which no statement is left to foretell, no gain is expected but in what they do not
+state. Differences are experience minus the other, with 95 % bootstrap intervals over patients. Run it in the
+repository, whose `knowledge/` it reads.
 """
 
 import argparse
@@ -97,7 +97,7 @@ class Training:
 
 
 def reduced(profiles: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFrame:
-    """Queries that name diagnostic statements, age and sex only; records without a diagnostic statement are left out."""
+    """Queries that name diagnostic statements, age and sex only; records without such a statement are left out."""
     own = [vocabulary.views(codes)["diagnostic"] for codes in profiles["statements"].to_list()]
     items = [statement_views(codes, vocabulary)["diagnoses"] for codes in own]
     lists = {"statements": own, "diagnoses": items, "medications": [[]] * len(own), "procedures": [[]] * len(own)}
@@ -187,10 +187,7 @@ def best_priors(asked: Asked) -> dict[str, float]:
         found = probabilities(foretold, prevalence, prior)
         return float(log_loss(asked.withheld[:, columns], found[:, columns]).mean())
 
-    return {
-        name: min(PRIORS, key=lambda prior: loss(foretold, prior))  # noqa: B023
-        for name, foretold in asked.foretold.items()
-    }
+    return {name: min(PRIORS, key=lambda prior: loss(foretold, prior)) for name, foretold in asked.foretold.items()}
 
 
 def measure_scores(asked: Asked, weights: Array) -> dict[str, dict[str, Array]]:
@@ -210,7 +207,9 @@ def measure_scores(asked: Asked, weights: Array) -> dict[str, dict[str, Array]]:
 def table(title: str, scores: dict[str, dict[str, Array]]) -> str:
     """A Markdown table: each predictor, and experience's difference from the others with its interval."""
     others = [NOTHING, SHUFFLED, CLASS]
-    lines = [f"| {title} | {' | '.join([NOTHING, SHUFFLED, CLASS, EXPERIENCE])} | {' | '.join('− ' + o for o in others)} |"]
+    lines = [
+        f"| {title} | {' | '.join([NOTHING, SHUFFLED, CLASS, EXPERIENCE])} | {' | '.join('− ' + o for o in others)} |"
+    ]
     lines.append("|" + "---|" * 8)
     for metric, values in scores.items():
         plain = [f"{values[name][0]:.3g}" for name in (*others, EXPERIENCE)]

@@ -64,7 +64,9 @@ def write_experiences(folder: Path, count: int, statements: int) -> None:
     """Write `experience.parquet` with the same empty experience for each record."""
     codes = tuple(map(str, range(statements)))
     nobody = Neighbours(np.full((count, 1), -1), np.zeros((count, 1)))
-    training = pl.DataFrame({"record_id": ["t"], "statements": [[]]}, schema_overrides={"statements": pl.List(pl.String)})
+    training = pl.DataFrame(
+        {"record_id": ["t"], "statements": [[]]}, schema_overrides={"statements": pl.List(pl.String)}
+    )
     statistics = summarise(nobody, [[]] * count, training, codes)
     report = Report(
         rhythm="unknown", findings=(), **dict.fromkeys(POSSIBLE), morphology=(), confidence=0, cited=(),

@@ -16,9 +16,9 @@ from sediff.knowledge.distill import Distilled, confidences, distil_offline
 from sediff.knowledge.ehr import FOLDER
 from sediff.knowledge.experience import FILE, write_experiences
 from sediff.knowledge.llm import LlmDistiller
+from sediff.knowledge.measures import SCALARS, SLICES, Statistics
 from sediff.knowledge.params import KnowledgeParams
 from sediff.knowledge.pictures import draw_knowledge
-from sediff.knowledge.measures import SCALARS, SLICES, Statistics
 from sediff.knowledge.profiles import PROFILES, TERMS, build_profiles, build_terms, read_fits, training_profiles
 from sediff.knowledge.prompt import prompts
 from sediff.knowledge.retrieval import Neighbours, Retriever
@@ -75,8 +75,9 @@ def build_knowledge(
     write_experiences(experiences, out / FILE)
     metrics = _metrics(profiles, training, neighbours, statistics, distilled, vocabulary)
     write_json(report / "metrics.json", metrics)
-    rates = statistics["heart_rate"].median[:, 0], profiles["heart_rate"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    draw_knowledge(neighbours.similarities[:, 0], *rates, report / "plots" / "knowledge.png")
+    expected = statistics["heart_rate"].median[:, 0].astype(np.float64)
+    measured = profiles["heart_rate"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    draw_knowledge(neighbours.similarities[:, 0], expected, measured, report / "plots" / "knowledge.png")
     told = ", ".join(f"{count} {name}" for name, count in metrics["distillers"].items())
     return (
         f"{len(profiles)} experiences ({told}) from {len(training)} training records; {metrics['linked']} with an EHR"

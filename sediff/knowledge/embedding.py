@@ -17,8 +17,8 @@ PART = 4  # letters
 # Words of every experience text say nothing about one of them.
 FREQUENT = frozenset(
     {"the", "of", "in", "to", "and", "with", "from", "similar", "records", "rhythm", "further", "findings", "lead"}
-    | {"bpm", "ms", "mv", "heart", "rate", "pr", "qrs", "duration", "qt", "qtcf", "ii", "v1", "v5", "p", "r", "s", "st", "t"}
-    | {"upright", "level", "flat"}
+    | {"bpm", "ms", "mv", "heart", "rate", "pr", "qrs", "duration", "qt", "qtcf", "ii", "v1", "v5"}
+    | {"p", "r", "s", "st", "t", "upright", "level", "flat"}
 )
 
 

@@ -131,21 +131,28 @@ def write_experiences(table: pl.DataFrame, path: Path) -> None:
 def experience_rows(table: pl.DataFrame) -> list[Experience]:
     """Rows of an experience table as objects."""
     reports = (Report.model_validate(row) for row in table.select(list(REPORT)).iter_rows(named=True))
-    before, after = ("experience_id", "record_id"), ("distiller", "fallback_reason")
-    lists = (map(tuple, table[name].to_list()) for name in ("neighbours", "similarities"))
-    columns = (*(table[name] for name in before), reports, *(table[name] for name in after), *lists)
-    return [Experience(*row) for row in zip(*columns, statistics_of(table).rows(), strict=True)]
+    rows = table.select(
+        "experience_id", "record_id", "distiller", "fallback_reason", "neighbours", "similarities"
+    ).iter_rows()
+    return [
+        Experience(name, record_id, report, distiller, reason, tuple(neighbours), tuple(similarities), statistics)
+        for (name, record_id, distiller, reason, neighbours, similarities), report, statistics in zip(
+            rows, reports, statistics_of(table).rows(), strict=True
+        )
+    ]
 
 
 def statistics_of(table: pl.DataFrame) -> Statistics:
     """The statistics in an experience table, one a row."""
     shares = table["further_shares"].explode(empty_as_null=False).to_numpy().reshape(len(table), -1)
-    parts = {part: np.zeros((len(table), VALUES), np.int32 if part == "known" else np.float32) for part in SUMMARIES}
+    low, median, high = (np.zeros((len(table), VALUES), np.float32) for _ in range(3))
+    known = np.zeros((len(table), VALUES), np.int32)
     for name, columns in SLICES.items():
         summary = table[measured_column(name)].struct.unnest()
-        for part, values in parts.items():
+        for part, values in zip(SUMMARIES, (low, median, high, known), strict=True):
             values[:, columns] = summary[part].to_numpy().reshape(len(table), -1)
-    return Statistics(table["neighbours"].list.len().to_numpy().astype(np.int32), shares, **parts)
+    counts = table["neighbours"].list.len().to_numpy().astype(np.int32)
+    return Statistics(counts, shares, low, median, high, known)
 
 
 def read_experiences(knowledge: Path, record_ids: Sequence[str] | None = None) -> list[Experience]:

@@ -72,7 +72,8 @@ class Statistics:
     def __getitem__(self, name: str) -> Summary:
         """One measure."""
         columns = SLICES[name]
-        return Summary(*(part[..., columns] for part in (self.low, self.median, self.high, self.known)))
+        low, median, high = (part[..., columns] for part in (self.low, self.median, self.high))
+        return Summary(low, median, high, self.known[..., columns])
 
     def row(self, index: int) -> "Statistics":
         """That of one condition."""
@@ -93,5 +94,3 @@ class Statistics:
             np.array_equal(getattr(self, field.name), getattr(other, field.name), equal_nan=True)
             for field in fields(self)
         )
-
-    __hash__ = None

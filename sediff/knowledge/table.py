@@ -1,6 +1,7 @@
 """The table of experiences: what was distilled beside what it rests on."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
@@ -22,7 +23,7 @@ def experience_table(
     ids = training["record_id"].to_list()
     there = [row[row >= 0] for row in neighbours.rows]
     similarities = [s[: len(row)].tolist() for s, row in zip(neighbours.similarities, there, strict=True)]
-    columns = {
+    columns: dict[str, Any] = {
         "experience_id": list(experience_ids),
         "record_id": list(record_ids),
         **_reports(distilled),
@@ -49,4 +50,5 @@ def _measured(statistics: Statistics, name: str) -> pl.Series:
     if SIZES[name] == 1:
         parts = {part: values[:, 0] for part, values in parts.items()}
     column = measured_column(name)
-    return pl.DataFrame(parts).cast(dict(SCHEMA[column])).with_columns(pl.col(pl.Float32).fill_nan(None)).to_struct(column)
+    frame = pl.DataFrame(parts).with_columns(pl.col(pl.Float32).fill_nan(None))
+    return frame.to_struct(column).cast(SCHEMA[column])

@@ -8,7 +8,7 @@ from sediff.encoder.conditioner import TOKENS, Conditioner
 from sediff.encoder.conditions import MAX_STATEMENTS, Condition, encode_conditions, subwords
 from sediff.encoder.segments import MAX_SEGMENTS, segments
 from sediff.encoder.tokens import TEXT_TOKENS
-from sediff.knowledge.experience import Experience, value_count
+from sediff.knowledge.experience import Experience
 from sediff.knowledge.measures import FITTED, SLICES, VALUES, Statistics
 from sediff.knowledge.report import POSSIBLE, Report
 
@@ -61,7 +61,9 @@ def test_each_part_of_an_experience_has_a_token_of_its_own(vocabulary, experienc
     tokens, mask = conditioner(vocabulary)(encode(vocabulary, *asked))
     assert torch.isfinite(tokens).all() and mask[:, TEXT_TOKENS:].all()
     for row, own_token in enumerate(others, start=1):
-        changed = [token for token in range(TOKENS) if not torch.allclose(tokens[0, token], tokens[row, token], atol=1e-5)]
+        changed = [
+            token for token in range(TOKENS) if not torch.allclose(tokens[0, token], tokens[row, token], atol=1e-5)
+        ]
         assert changed == [own_token]
     changed = [token for token in range(TOKENS) if not torch.allclose(tokens[0, token], tokens[-1, token], atol=1e-5)]
     assert changed == list(EXPERIENCE)

@@ -25,7 +25,9 @@ def build(base, corpus, simulator, sources, vocabulary, params=PARAMS, llm=None)
     return build_knowledge(params, corpus, simulator, sources, vocabulary, out, report, base / "answers", llm)
 
 
-def test_each_record_has_an_experience_of_other_training_patients(corpus, simulator, records, source, vocabulary, tmp_path):
+def test_each_record_has_an_experience_of_other_training_patients(
+    corpus, simulator, records, source, vocabulary, tmp_path
+):
     said = build(tmp_path, corpus, simulator, [source], vocabulary)
     assert "80 experiences (80 offline)" in said and "80 with an EHR" in said
     about = {row["record_id"]: row for row in records.iter_rows(named=True)}

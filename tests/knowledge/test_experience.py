@@ -38,7 +38,9 @@ def training(vocabulary) -> pl.DataFrame:
 @pytest.fixture
 def table(training, vocabulary) -> pl.DataFrame:
     """Of three conditions: three neighbours, one, none."""
-    near = Neighbours(np.array([[0, 1, 2], [3, -1, -1], [-1, -1, -1]]), np.array([[0.9, 0.8, 0.7], [0.5, 0, 0], [0] * 3]))
+    near = Neighbours(
+        np.array([[0, 1, 2], [3, -1, -1], [-1, -1, -1]]), np.array([[0.9, 0.8, 0.7], [0.5, 0, 0], [0] * 3])
+    )
     named = [["LVH"], ["SR"], []]
     statistics = summarise(near, named, training, vocabulary.codes)
     distilled = distil_offline(statistics, np.array([0.4, 0.2, 0]), named, vocabulary)

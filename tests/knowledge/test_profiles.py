@@ -27,7 +27,10 @@ def test_profiles_carry_what_was_measured_and_fitted(records, simulator, vocabul
 def test_without_any_fit_there_is_no_morphology(records, simulator, vocabulary):
     path = simulator / "records.parquet"
     pl.read_parquet(path).clear().write_parquet(path)
-    for profiles in (build_profiles(records, [], vocabulary, read_fits(simulator)), build_profiles(records, [], vocabulary)):
+    for profiles in (
+        build_profiles(records, [], vocabulary, read_fits(simulator)),
+        build_profiles(records, [], vocabulary),
+    ):
         assert profiles["theta"].null_count() == len(records)
     path.unlink()
     with pytest.raises(UserError, match="run the simulator stage first"):

@@ -76,7 +76,9 @@ def test_the_index_finds_by_meaning(knowledge, records, vocabulary, tmp_path):
     assert experience_for_text("fibrillating hypertrophied", vocabulary, knowledge, k=3) is None
 
 
-def test_the_index_is_kept_and_rebuilt_when_the_store_changes(corpus, simulator, records, knowledge, vocabulary, tmp_path):
+def test_the_index_is_kept_and_rebuilt_when_the_store_changes(
+    corpus, simulator, records, knowledge, vocabulary, tmp_path
+):
     chroma = tmp_path / "chroma"
     KnowledgeIndex.open(knowledge, chroma)._collection.upsert(ids=["mark"], embeddings=list(embed(["mark"])))
     training = int((records["split"] == "train").sum())
