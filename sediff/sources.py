@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import yaml
 from pydantic import Field
 
+from sediff.caches import with_cache
 from sediff.errors import UserError
 from sediff.files import replacing, sha256_file
 from sediff.progress import track
@@ -107,14 +108,9 @@ def scan(source: Source, cache: Path, ignored: frozenset[str] = frozenset(), ver
         One line that says what is there.
 
     Raises:
-        UserError: the folder holds no file that a reader could use.
+        UserError: the folder holds no file that a reader could use, or the disk is full.
     """
-    try:
-        return _scan(source, cache, ignored, verify)
-    except sqlite3.DatabaseError:  # a damaged cache holds nothing that cannot be read again
-        for path in (cache, cache.with_name(f"{cache.name}-journal")):
-            path.unlink(missing_ok=True)
-        return _scan(source, cache, ignored, verify)
+    return with_cache(cache, lambda: _scan(source, cache, ignored, verify))
 
 
 def _scan(source: Source, cache: Path, ignored: frozenset[str], verify: bool) -> str:
