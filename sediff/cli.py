@@ -111,14 +111,13 @@ def configure(
     force: Annotated[bool, typer.Option(help="Overwrite keys that were edited.")] = False,
 ) -> None:
     """Choose the corpus, or a profile of sizes; shows what changes."""
-    from sediff.configure import choose_corpus, choose_profile
+    from sediff.configure import configure as configure_project
 
     if corpus is None and profile is None:
         raise UserError("Say what to configure: --corpus PATH or --profile NAME.")
     if corpus is None and (name or reader or add or sharing):
         raise UserError("--name, --reader, --add and --sharing say something of a corpus: give --corpus PATH too.")
-    lines = choose_corpus(corpus, sharing, name, reader, add) if corpus is not None else []
-    lines += choose_profile(profile, force) if profile else []
+    lines = configure_project(corpus, sharing, name, reader, add, profile, force)
     for line in lines or ["nothing to change"]:
         typer.echo(line)
 
