@@ -127,14 +127,14 @@ def corpus_show() -> None:
     """Print what is in the corpus: records, patients, sources, statements, intervals, what was set aside and why."""
     from flows.stage import REPORTS
     from sediff.corpus.show import corpus_lines
-    from sediff.files import read_json
+    from sediff.files import read_out
     from sediff.vocabulary import Vocabulary
 
     path = REPORTS / "corpus/metrics.json"
     if not path.is_file():
         raise UserError(f"{path} is missing: run `sediff run corpus` first.")
     try:
-        lines = corpus_lines(read_json(path), Vocabulary.load())
+        lines = corpus_lines(read_out(path), Vocabulary.load())
     except (KeyError, ValueError, TypeError):
         raise UserError(f"{path} is not of this version's run: run `sediff run corpus` again.") from None
     for line in lines:
@@ -178,7 +178,7 @@ def trace(
     from sediff.lineage.trace import trace as trace_record
     from sediff.params import Params
 
-    record, patient = trace_record(pseudonym, DATA / "corpus/records", pseudonyms_of(Params.load()))
+    record, patient = trace_record(pseudonym, DATA / "corpus", pseudonyms_of(Params.load()))
     typer.echo(f"record {record} of patient {patient}")
 
 

@@ -166,12 +166,14 @@ def read_inventory(source: Source) -> Iterator[tuple[str, str]]:
     """Relative path and SHA-256 of each file of a source as it was scanned, in the order of paths.
 
     Raises:
-        UserError: the source has not been scanned.
+        UserError: the source has not been scanned, or the inventory is damaged.
     """
-    if not source.inventory.is_file():
-        raise UserError(f"{source.inventory} is missing: run `sediff scan`, which makes it.")
-    for batch in pq.ParquetFile(source.inventory).iter_batches(READ, columns=["path", "sha256"]):
-        yield from zip(batch["path"].to_pylist(), batch["sha256"].to_pylist(), strict=True)
+    try:
+        with pq.ParquetFile(source.inventory) as file:
+            for batch in file.iter_batches(READ, columns=["path", "sha256"]):
+                yield from zip(batch["path"].to_pylist(), batch["sha256"].to_pylist(), strict=True)
+    except (OSError, pa.ArrowException):
+        raise UserError(f"{source.inventory} is missing or damaged: run `sediff scan`, which makes it.") from None
 
 
 def check_unchanged(source: Source, hashes: Mapping[str, str | None], names: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sediff.ecg import INDEPENDENT_LEADS
 from sediff.errors import UserError
+from sediff.records import read_table
 
 FILE = "experience.parquet"
 SCHEMA: dict[str, pl.DataType] = {
@@ -101,7 +102,7 @@ def read_experiences(knowledge: Path, record_ids: Sequence[str] | None = None) -
     path = knowledge / FILE
     if not path.is_file():
         raise UserError(f"{path} is missing: run the knowledge stage first.")
-    table = pl.read_parquet(path)
+    table = read_table(path)
     if record_ids is None:
         return experience_rows(table)
     position = {record_id: row for row, record_id in enumerate(table["record_id"])}
