@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from sediff.files import read_out, replacing, write_json
 from sediff.report.charts import line_chart
-from sediff.report.gates import check_gates
+from sediff.report.gates import cell_at, check_gates
 from sediff.report.params import GatesParams
-from sediff.report.public import public, public_count
+from sediff.report.public import public
 
 STAGES = (
     "corpus",
@@ -68,9 +68,10 @@ def build_report(
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    environment.filters["figure"] = _figure
     html = environment.get_template("template.html").render(
         passed=passed,
-        gates=[(result, public_count(result.value) if restricted else result.value) for result in results],
+        gates=[(result, cell_at(shown, result.metric)) for result in results],
         failed=failed,
         metrics=shown,
         sections=[_section(stage, shown, reports, restricted) for stage in TITLES],
@@ -83,6 +84,11 @@ def build_report(
         temporary.write_text(html, encoding="utf-8")
     verdict = "all gates passed" if passed else f"failed: {', '.join(failed)}"
     return f"{page}, {verdict}"
+
+
+def _figure(value: float | str, pattern: str) -> str:
+    """A number as `pattern` has it; words, where it is not shown, as they are."""
+    return value if isinstance(value, str) else pattern % value
 
 
 def _section(stage: str, metrics: dict[str, Any], reports: Path, restricted: bool) -> dict[str, Any]:
