@@ -7,7 +7,7 @@ import torch
 from flows.inputs import CHROMA, embedding_access, pseudonyms_of
 from flows.stage import DATA
 from sediff.errors import UserError
-from sediff.files import read_json
+from sediff.files import read_out
 from sediff.knowledge.index import KnowledgeIndex
 from sediff.params import Params
 from sediff.synthesis.params import PromptRequest
@@ -36,7 +36,7 @@ def prompt_records(prompt: PromptRequest, seed: int, out: Path, explain: bool) -
 
 def _require_restrictions(params: Params) -> None:
     """Refuse where ids of what the models were made of would leave as they are, since another corpus is configured."""
-    sources = read_json(DATA / "knowledge/manifest.json")["parameters"]["corpus.sources"]
+    sources = read_out(DATA / "knowledge/manifest.json")["parameters"]["corpus.sources"]
     for source in sources:
         if source["sharing"] == "restricted" and source["name"] not in params.restricted:
             raise UserError(

@@ -25,7 +25,7 @@ from sediff.knowledge.retrieval import Neighbours, Retriever
 from sediff.knowledge.statistics import deviation, measurements, overall, summarise
 from sediff.knowledge.table import experience_table
 from sediff.records import read_columns, write_table
-from sediff.sources import Source
+from sediff.sources import Source, read_inventory
 from sediff.vocabulary import Vocabulary
 
 SHOWN = 10  # neighbours, the most similar, that an LLM is shown; the statistics rest on all
@@ -99,8 +99,7 @@ def _check_unchanged(sources: Sequence[Source]) -> None:
     """Refuse EHR tables that are not those of the inventory, on which the pipeline depends."""
     for source in sources:
         files = sorted((source.root / FOLDER).glob("*.csv*")) if (source.root / FOLDER).is_dir() else []
-        inventory = pl.read_parquet(source.inventory) if files else pl.DataFrame()
-        hashes = dict(zip(inventory["path"], inventory["sha256"], strict=True)) if files else {}
+        hashes = dict(read_inventory(source)) if files else {}
         for path in files:
             if hashes.get(str(path.relative_to(source.root))) != sha256_file(path):
                 raise UserError(f"{path} is not the file in the inventory of source {source.name}: scan it again.")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sediff.errors import UserError
 from sediff.knowledge.measures import AXIS, FITTED, MEASURED, MORPHOLOGY, SIZES, SLICES, VALUES, Statistics
 from sediff.knowledge.report import POSSIBLE, Report
-from sediff.records import write_table
+from sediff.records import read_table, write_table
 
 FILE = "experience.parquet"
 SCHEMA_VERSION = 2
@@ -164,9 +164,9 @@ def read_experiences(knowledge: Path, record_ids: Sequence[str] | None = None) -
     path = knowledge / FILE
     if not path.is_file():
         raise UserError(f"{path} is missing: run the knowledge stage first.")
+    table = read_table(path)
     if (pq.read_schema(path).metadata or {}).get(b"schema_version") != str(SCHEMA_VERSION).encode():
         raise UserError(f"{path} is of another version: run the knowledge stage again.")
-    table = pl.read_parquet(path)
     if record_ids is None:
         return experience_rows(table)
     position = {record_id: row for row, record_id in enumerate(table["record_id"])}

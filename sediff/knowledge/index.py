@@ -20,6 +20,7 @@ from sediff.files import sha256_file, sha256_json
 from sediff.knowledge.embedding import HashedSubwords, embed
 from sediff.knowledge.experience import FILE
 from sediff.knowledge.profiles import PROFILES
+from sediff.records import read_table
 
 COLLECTION = "experience"
 BATCH = 5000  # Chroma takes at most 5,461 rows at once
@@ -98,9 +99,9 @@ def _current(client: ClientAPI, knowledge: Path) -> Collection:
     collection = client.create_collection(
         COLLECTION, configuration={"hnsw": {"space": "cosine"}}, embedding_function=HashedSubwords()
     )
-    profiles = pl.read_parquet(knowledge / PROFILES, columns=["record_id", "split"])
+    profiles = read_table(knowledge / PROFILES, ["record_id", "split"])
     training = profiles.filter(pl.col("split") == "train").select("record_id")
-    rows = pl.read_parquet(knowledge / FILE, columns=["record_id", "text"]).join(training, on="record_id", how="semi")
+    rows = read_table(knowledge / FILE, ["record_id", "text"]).join(training, on="record_id", how="semi")
     for batch in rows.sort("record_id").iter_slices(BATCH):
         texts = batch["text"].to_list()
         collection.upsert(ids=batch["record_id"].to_list(), embeddings=list(embed(texts)), documents=texts)

@@ -19,6 +19,7 @@ from sediff.knowledge.retrieval import Neighbours, Retriever
 from sediff.knowledge.statistics import summarise
 from sediff.knowledge.table import experience_table
 from sediff.phrases import Phrases, stem, tokenise
+from sediff.records import read_table
 from sediff.vocabulary import Vocabulary
 
 MEANING_SHARE = 0.2  # what the cosine of two texts counts beside an exact similarity
@@ -30,9 +31,9 @@ class Store:
     """The stage's out, ready to be asked."""
 
     def __init__(self, knowledge: Path) -> None:
-        self.training = training_profiles(pl.read_parquet(knowledge / PROFILES))
+        self.training = training_profiles(read_table(knowledge / PROFILES))
         self.retriever = Retriever(self.training)
-        terms = pl.read_parquet(knowledge / TERMS).filter(~pl.col("item").str.starts_with("scp:"))
+        terms = read_table(knowledge / TERMS).filter(~pl.col("item").str.starts_with("scp:"))
         self.view_of = dict(zip(terms["item"], terms["view"], strict=True))
         self._items: dict[str, list[str]] = {}  # a name may stand for several items: a category of ICD-9 and of ICD-10
         for item, names in zip(terms["item"], terms["names"], strict=True):
