@@ -6,25 +6,28 @@ leads, noise, and the mean record of each class. A generated dataset means somet
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sediff.ecg import independent_leads, to_millivolts
+from sediff.ecg import SAMPLING_RATE, independent_leads, to_millivolts
 from sediff.encoder.conditions import Condition, encode_conditions
 from sediff.encoder.pinned import judges_hash
+from sediff.encoder.scores import MIN_CASES
 from sediff.encoder.text_ecg import TextJudge
 from sediff.evaluation import agreement
-from sediff.evaluation.controls import class_means, controls
+from sediff.evaluation.controls import controls
 from sediff.evaluation.distribution import coverage_density, distances, interval, patient_halves
 from sediff.evaluation.evaluate import Judges, floor_rows, reconstruction_distance
 from sediff.records import read_columns, read_signals
-from sediff.vocabulary import Vocabulary
+from sediff.vocabulary import Vocabulary, statement_labels
 
 Signals = NDArray[np.float32]
-NEIGHBOURS, MIN_CASES = 5, 20
+NEIGHBOURS = 5
+FIRST_BEAT = 0.5  # s, where the records of a class are aligned
 
 
 def table(
@@ -63,6 +66,25 @@ def text_lines(judge: TextJudge, sets: dict[str, Signals], texts: list[str], dra
     return lines
 
 
+def class_means(
+    training: Signals, peaks: Sequence[Sequence[float]], classes: Sequence[str], wanted: Sequence[str]
+) -> Signals:
+    """For each wanted class the mean of its training records, their first R peak at 0.5 s: (n, 8, 1000), mV.
+
+    What a model that has learned one record for each class would make. A class without training records has the mean
+    of all.
+
+    Args:
+        training: (m, 8, 1000), mV; peaks: of each, s; classes: of each.
+    """
+    shifts = [round((FIRST_BEAT - row[0]) * SAMPLING_RATE) if len(row) else 0 for row in peaks]
+    aligned = np.stack([np.roll(signal, shift, -1) for signal, shift in zip(training, shifts, strict=True)])
+    names = np.array(classes)
+    means = {name: aligned[names == name].mean(0) for name in np.unique(names)}
+    overall = aligned.mean(0)
+    return np.stack([means.get(name, overall) for name in wanted])
+
+
 def main() -> None:
     """Print the tables in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -97,7 +119,7 @@ def main() -> None:
     print("\n| in the place of the record | records | CLIP score |\n|---|---|---|")
     print("\n".join(text_lines(judges.text, sets, held_out["report"].to_list(), arguments.draws, arguments.seed)))
     print("\n| in the place of the record | AUROC of its statements |\n|---|---|")
-    truth = agreement.labels(held_out["statements"].to_list(), judges.statement.codes)
+    truth = statement_labels(held_out["statements"].to_list(), judges.statement.codes)
     for name, signals in sets.items():
         found = judges.statement.probabilities(signals)
         scores = agreement.scores(truth, found, judges.statement.codes, MIN_CASES)

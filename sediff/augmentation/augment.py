@@ -18,9 +18,8 @@ from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns, read_signals
 from sediff.seeds import seed_of
 from sediff.training import Job, Schedule, Terms, train
-from sediff.vocabulary import Vocabulary
+from sediff.vocabulary import SUPERCLASSES, Vocabulary, superclass_labels
 
-SUPERCLASSES = ("CD", "HYP", "MI", "NORM", "STTC")
 ARMS = ("real", "synthetic", "both")
 BATCH = 256
 
@@ -78,11 +77,6 @@ def train_classifiers(
     write_json(job.report / "metrics.json", metrics)
     scores = ", ".join(f"{arm} {metrics[arm]['macro_auroc']:.3f}" for arm in ARMS)
     return f"macro-AUROC on {len(test)} real test records after training on {scores}"
-
-
-def superclass_labels(statements: list[list[str]], vocabulary: Vocabulary) -> NDArray[np.bool_]:
-    """Which superclasses each record's statements belong to: (n, 5)."""
-    return np.array([[name in vocabulary.superclasses(row) for name in SUPERCLASSES] for row in statements], bool)
 
 
 def _train(

@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 from sediff.encoder.conditions import Condition, encode_conditions
 from sediff.encoder.contrast import WaveformJudge, halves
 from sediff.encoder.data import EcgRecords
-from sediff.encoder.judge import SUPERCLASSES, Judge
-from sediff.encoder.labels import statement_sets, superclass_labels
+from sediff.encoder.judge import Judge
 from sediff.encoder.text_ecg import TextJudge
-from sediff.evaluation.agreement import labels, scores
-from sediff.vocabulary import Vocabulary
+from sediff.evaluation.agreement import scores
+from sediff.vocabulary import SUPERCLASSES, Vocabulary, statement_labels, statement_sets, superclass_labels
 
-MIN_TEST_CASES = 20
+MIN_CASES = 20
 PROBE_RECORDS = 4000  # training records that the linear probe is fitted on
 RIDGE = 1.0  # of the probe, on standardised features
 RETRIEVED = (1, 10)
@@ -40,8 +39,8 @@ def statement_scores(judge: Judge, records: EcgRecords, vocabulary: Vocabulary) 
     statements = records.columns["statements"][records.test.numpy()].to_list()
     found = judge.all_probabilities(records.millivolts(records.test).numpy())
     count = len(judge.codes)
-    learned = scores(labels(statements, judge.codes), found[:, :count], judge.codes, MIN_TEST_CASES)
-    classes = scores(superclass_labels(statements, vocabulary), found[:, count:], SUPERCLASSES, MIN_TEST_CASES)
+    learned = scores(statement_labels(statements, judge.codes), found[:, :count], judge.codes, MIN_CASES)
+    classes = scores(superclass_labels(statements, vocabulary), found[:, count:], SUPERCLASSES, MIN_CASES)
     result = {"records": len(statements), "learned": count, "statements": len(learned.get("statements", {}))}
     return result | _aurocs(learned, "macro_auroc", "auroc") | _aurocs(classes, "superclass_auroc", "superclasses")
 
@@ -59,7 +58,7 @@ def waveform_scores(judge: WaveformJudge, records: EcgRecords, codes: tuple[str,
     """How well a linear probe of the features reads statements, and halves of held-out records find each other."""
     first, last = halves(records.millivolts(records.test[:POOL]))
     found = similarity_rank(judge.projections(first.numpy()), judge.projections(last.numpy()))
-    probed = scores(*_probe(judge, records, codes), codes, MIN_TEST_CASES)
+    probed = scores(*_probe(judge, records, codes), codes, MIN_CASES)
     return {
         "records": len(found),
         "halves_found": round(float((found == 0).mean()), 4),
@@ -86,7 +85,8 @@ def _probe(
     x, unseen = (judge.features(records.millivolts(rows).numpy()) for rows in (training, records.test))
     mean, deviation = x.mean(0), x.std(0) + 1e-6
     x, unseen = (x - mean) / deviation, (unseen - mean) / deviation
-    truth = [labels(records.columns["statements"][rows.numpy()].to_list(), codes) for rows in (training, records.test)]
+    statements = records.columns["statements"]
+    truth = [statement_labels(statements[rows.numpy()].to_list(), codes) for rows in (training, records.test)]
     known = truth[0] - truth[0].mean(0)
     weights = np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ known)
     return truth[1], unseen @ weights

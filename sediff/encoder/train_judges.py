@@ -11,18 +11,16 @@ from sediff.encoder.conditions import WORDINGS, Condition, Conditions, corpus_te
 from sediff.encoder.contrast import WaveformJudge, disturbed, halves
 from sediff.encoder.data import EcgRecords, read_records
 from sediff.encoder.judge import Judge, later
-from sediff.encoder.labels import statement_sets, superclass_labels
 from sediff.encoder.loss import contrastive_loss
 from sediff.encoder.params import EncoderParams, StatementJudgeParams, TextJudgeParams, WaveformJudgeParams
 from sediff.encoder.pinned import JUDGES, copy_pinned, judges_hash
 from sediff.encoder.scores import judge_scores
 from sediff.encoder.text_ecg import TextJudge
 from sediff.errors import UserError
-from sediff.evaluation.agreement import labels as statement_labels
 from sediff.files import sha256_file, write_json
 from sediff.seeds import seed_of
 from sediff.training import Curves, Job, Schedule, Terms, train
-from sediff.vocabulary import Vocabulary
+from sediff.vocabulary import Vocabulary, statement_labels, statement_sets, superclass_labels
 
 
 def train_judges(params: EncoderParams, corpus: Path, pinned: Path, vocabulary: Vocabulary, job: Job) -> str:

@@ -25,9 +25,9 @@ from sediff.evaluation.pictures import draw_pairs, draw_rhythm, draw_spectra
 from sediff.files import write_json
 from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns, read_signals
-from sediff.vocabulary import Vocabulary
+from sediff.vocabulary import Vocabulary, statement_labels
 
-MIN_CASES = 10
+MIN_CASES = 10  # half of what the judges are scored with: there are fewer records
 PLANTED = 50  # disguised copies that the search for near-copies must find
 
 
@@ -152,7 +152,7 @@ def _matched(
 
 def _agreement(judge: Judge, made: Records, real: Records, seed: int) -> dict:
     """The judge on synthetic records, on the real ones of the same conditions, and against shuffled conditions."""
-    truth = agreement.labels(made.rows["statements"].to_list(), judge.codes)
+    truth = statement_labels(made.rows["statements"].to_list(), judge.codes)
     on_synthetic = judge.probabilities(made.leads)
     shuffled = truth[np.random.default_rng([seed, 1]).permutation(len(truth))]
     result: dict[str, Any] = {}
@@ -256,7 +256,7 @@ def _chosen(made: Records, judge: Judge, count: int) -> dict[int, str]:
     conditions = [tuple(codes) for codes in made.rows["statements"].to_list()]
     frequent = [c for c, _ in sorted(Counter(conditions).items(), key=lambda item: (-item[1], item[0]))]
     chosen = {conditions.index(condition): "first of its condition" for condition in frequent[:count]}
-    truth = agreement.labels(conditions, judge.codes)
+    truth = statement_labels(conditions, judge.codes)
     probability = judge.probabilities(made.leads)
     doubt = -np.where(truth, np.log(probability + 1e-6), np.log(1 - probability + 1e-6)).sum(1)
     return {**chosen, int(doubt.argmax()): "worst: the judge doubts it most"}
