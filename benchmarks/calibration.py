@@ -14,7 +14,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sediff.ecg import SAMPLING_RATE, independent_leads, to_millivolts
-from sediff.encoder.conditions import Condition, encode_conditions
 from sediff.encoder.pinned import judges_hash
 from sediff.encoder.scores import MIN_CASES
 from sediff.encoder.text_ecg import TextJudge
@@ -54,8 +53,7 @@ def _told(value: dict[str, float]) -> str:
 
 def text_lines(judge: TextJudge, sets: dict[str, Signals], texts: list[str], draws: int, seed: int) -> list[str]:
     """Rows of the CLIP score: mean cosine of each record's text and what stands in its place."""
-    conditions = encode_conditions([Condition(text) for text in texts], Vocabulary.load(), judge.buckets)
-    places, rng = judge.texts(conditions), np.random.default_rng([seed, 2])
+    places, rng = judge.texts(judge.encode(texts, Vocabulary.load())), np.random.default_rng([seed, 2])
     ecgs = {name: judge.ecgs(signals) for name, signals in sets.items()}
     ecgs["real, of another text"] = ecgs["real"][rng.permutation(len(texts))]
     lines = []

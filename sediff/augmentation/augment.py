@@ -65,7 +65,7 @@ def train_classifiers(
         "both": np.arange(len(x)),
     }
     truth, patients = real_labels[test][:, classes], columns["patient_id"].to_numpy()[test]
-    names = [SUPERCLASSES[column] for column in classes]
+    names: list[str] = [SUPERCLASSES[column] for column in classes]
     metrics: dict[str, Any] = {"real_records": len(real_rows), "synthetic_records": len(made), "classes": names}
     tables = []
     for arm in ARMS:

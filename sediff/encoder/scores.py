@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sediff.encoder.conditions import Condition, encode_conditions
 from sediff.encoder.contrast import WaveformJudge, halves
 from sediff.encoder.data import EcgRecords
 from sediff.encoder.judge import Judge
@@ -96,8 +95,10 @@ def text_scores(judge: TextJudge, records: EcgRecords, vocabulary: Vocabulary) -
     """Retrieval among held-out records; a record with an equal statement set is a hit."""
     rows = records.test[:POOL]
     columns = records.columns[rows.numpy()]
-    conditions = encode_conditions([Condition(text) for text in columns["report"]], vocabulary, judge.buckets)
-    cosine = judge.texts(conditions) @ judge.ecgs(records.millivolts(rows).numpy()).T
+    cosine = (
+        judge.texts(judge.encode(columns["report"].to_list(), vocabulary))
+        @ judge.ecgs(records.millivolts(rows).numpy()).T
+    )
     sets = statement_sets(columns["statements"].to_list())
     return {
         "records": len(rows),

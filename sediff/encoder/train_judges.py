@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sediff.encoder.conditions import WORDINGS, Condition, Conditions, corpus_texts, encode_conditions
+from sediff.encoder.conditions import WORDINGS, Conditions, corpus_texts
 from sediff.encoder.contrast import WaveformJudge, disturbed, halves
 from sediff.encoder.data import EcgRecords, read_records
 from sediff.encoder.judge import Judge, later
@@ -128,13 +128,10 @@ def _train_text(params: TextJudgeParams, records: EcgRecords, vocabulary: Vocabu
     """Contrastive: a text against ECGs; records of an equal statement set are all taken for partners."""
     rows = records.training
     columns = records.columns[rows.numpy()]
-    composed, original = (
-        encode_conditions([Condition(text) for text in corpus_texts(columns, wording)], vocabulary, params.buckets)
-        for wording in WORDINGS
-    )
     sets = torch.from_numpy(statement_sets(columns["statements"].to_list()))
     torch.manual_seed(job.seed)
-    judge = TextJudge(len(vocabulary.codes), params.width, params.text_width, params.buckets)
+    judge = TextJudge(vocabulary.codes, params.width, params.text_width, params.buckets)
+    composed, original = (judge.encode(corpus_texts(columns, wording), vocabulary) for wording in WORDINGS)
 
     def batch(index: Tensor) -> tuple[Conditions, Conditions, Tensor, Tensor]:
         return composed.rows(index), original.rows(index), records.millivolts(rows[index]), sets[index]

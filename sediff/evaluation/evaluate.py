@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from sediff.autoencoder.model import Autoencoder
 from sediff.ecg import independent_leads, limb_lead_residual, to_millivolts
-from sediff.encoder.conditions import Condition, encode_conditions
 from sediff.encoder.contrast import WaveformJudge
 from sediff.encoder.judge import BATCH, Judge
 from sediff.encoder.text_ecg import TextJudge
@@ -236,8 +235,7 @@ def floor_rows(columns: pl.DataFrame, min_records: int) -> NDArray[np.bool_]:
 
 def _clip(judges: Judges, made: Records, real: Records, vocabulary: Vocabulary, bootstraps: int, seed: int) -> dict:
     """The CLIP score of judge (c): mean cosine of text and ECG, of synthetic, real and wrongly paired records."""
-    conditions = [Condition(text) for text in made.rows["text"]]
-    texts = judges.text.texts(encode_conditions(conditions, vocabulary, judges.text.buckets))
+    texts = judges.text.texts(judges.text.encode(made.rows["text"].to_list(), vocabulary))
     rng = np.random.default_rng([seed, 4])
     on_synthetic = judges.text.ecgs(made.leads)
     pairs = {"synthetic": on_synthetic, "real": judges.text.ecgs(real.leads)}
