@@ -13,14 +13,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sediff.bootstrap import interval, patient_draws
 from sediff.ecg import SAMPLING_RATE, independent_leads, to_millivolts
 from sediff.encoder.pinned import judges_hash
 from sediff.encoder.scores import MIN_CASES
 from sediff.encoder.text_ecg import TextJudge
 from sediff.evaluation import agreement
+from sediff.evaluation.compared import Judges
 from sediff.evaluation.controls import controls
-from sediff.evaluation.distribution import coverage_density, distances, interval, patient_halves
-from sediff.evaluation.evaluate import Judges, floor_rows, reconstruction_distance
+from sediff.evaluation.distribution import coverage_density, distances, patient_halves
+from sediff.evaluation.evaluate import floor_rows, reconstruction_distance
 from sediff.records import read_columns, read_signals
 from sediff.vocabulary import Vocabulary, statement_labels
 
@@ -51,16 +53,17 @@ def _told(value: dict[str, float]) -> str:
     return f"{value['median']:.3g} ({value['low']:.3g} to {value['high']:.3g})"
 
 
-def text_lines(judge: TextJudge, sets: dict[str, Signals], texts: list[str], draws: int, seed: int) -> list[str]:
-    """Rows of the CLIP score: mean cosine of each record's text and what stands in its place."""
+def text_lines(judge: TextJudge, sets: dict[str, Signals], held_out: pl.DataFrame, draws: int, seed: int) -> list[str]:
+    """Rows of the CLIP score: mean cosine of each record's text and what stands in its place; patients are drawn."""
+    texts, patients = held_out["report"].to_list(), held_out["patient_id"].to_numpy()
     places, rng = judge.texts(judge.encode(texts, Vocabulary.load())), np.random.default_rng([seed, 2])
     ecgs = {name: judge.ecgs(signals) for name, signals in sets.items()}
     ecgs["real, of another text"] = ecgs["real"][rng.permutation(len(texts))]
     lines = []
     for name, values in ecgs.items():
         cosine = (places * values).sum(1)
-        means = cosine[rng.integers(len(cosine), size=(draws, len(cosine)))].mean(1)
-        lines.append(f"| {name.replace('_', ' ')} | {len(texts)} | {_told(interval(means.tolist()))} |")
+        means = [float(cosine[rows].mean()) for rows in patient_draws(patients, draws, rng)]
+        lines.append(f"| {name.replace('_', ' ')} | {len(texts)} | {_told(interval(means))} |")
     return lines
 
 
@@ -105,17 +108,20 @@ def main() -> None:
     )
     print(f"\nMedian and 95 % interval of {arguments.draws} draws. Coverage: k = {NEIGHBOURS}, one draw.\n")
     print("| judge | records | what is compared with real records | FD | KID | coverage |\n|---|---|---|---|---|---|")
-    own = reconstruction_distance(arguments.clone / "data/autoencoder", judges.statement, real)
     patients = held_out["patient_id"].to_list()
     for judge in (judges.statement, judges.waveform):
         for records in arguments.records:
             rows = table(judge.name, judge, sets, patients, records, arguments.draws, arguments.seed)
             print("\n".join(rows))
-    print(
-        f"\nReconstructions against their own originals, statement judge, {own['records']} records: FD {own['fd']:.3g}"
-    )
+    for records in arguments.records:
+        size, rng = min(records, len(real)), np.random.default_rng([arguments.seed, 3])
+        own = reconstruction_distance(
+            arguments.clone / "data/autoencoder", judges.statement, real, size, arguments.draws, rng
+        )
+        told = _told(own["fd"])
+        print(f"\nReconstructions against their own originals, statement judge, {size} records: FD {told}")
     print("\n| in the place of the record | records | CLIP score |\n|---|---|---|")
-    print("\n".join(text_lines(judges.text, sets, held_out["report"].to_list(), arguments.draws, arguments.seed)))
+    print("\n".join(text_lines(judges.text, sets, held_out, arguments.draws, arguments.seed)))
     print("\n| in the place of the record | AUROC of its statements |\n|---|---|")
     truth = statement_labels(held_out["statements"].to_list(), judges.statement.codes)
     for name, signals in sets.items():

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sediff.augmentation.network import Classifier
 from sediff.augmentation.params import AugmentationParams
+from sediff.bootstrap import interval, patient_draws
 from sediff.ecg import independent_leads
 from sediff.files import write_json
 from sediff.pseudonyms import Pseudonyms
@@ -119,17 +120,12 @@ def _scores(
     """AUROC by class, their mean, and its 95 % interval over draws of patients."""
     values = _aurocs(truth, probabilities)
     rng = np.random.default_rng([seed, 4])
-    unique, owner = np.unique(patients, return_inverse=True)
-    rows_of = [np.flatnonzero(owner == patient) for patient in range(len(unique))]
-    draws = []
-    for _ in range(bootstraps):
-        rows = np.concatenate([rows_of[patient] for patient in rng.integers(0, len(unique), len(unique))])
-        draws.append(np.nanmean(_aurocs(truth[rows], probabilities[rows])))
-    low, high = np.percentile(draws, (2.5, 97.5))
+    drawn = patient_draws(patients, bootstraps, rng)
+    spread = interval([float(np.nanmean(_aurocs(truth[rows], probabilities[rows]))) for rows in drawn])
     return {
         "macro_auroc": round(float(np.mean(values)), 4),
-        "low": round(float(low), 4),
-        "high": round(float(high), 4),
+        "low": round(spread["low"], 4),
+        "high": round(spread["high"], 4),
         "auroc": {name: round(float(value), 4) for name, value in zip(names, values, strict=True)},
     }
 

@@ -1,6 +1,7 @@
 """The stage as a whole, on records that a small judge can tell apart."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +36,15 @@ def trained(tmp_path_factory, vocabulary) -> Path:
     return folder
 
 
-def evaluated(trained: Path, vocabulary, folder: Path, change) -> dict:
-    """Metrics of a dataset that is the held-out records after a change of their signals (n, 12, 1000)."""
+def evaluated(trained: Path, vocabulary, folder: Path, change, times: Sequence[int] = (1,)) -> dict:
+    """Metrics of a dataset that is the held-out records after a change of their signals (n, 12, 1000).
+
+    `times` says how often the condition of each is asked for, over and over.
+    """
     rows, signals = read_columns(trained / "corpus/records"), read_signals(trained / "corpus/records")
     held_out = (rows["split"] == "test").to_numpy()
-    rows, signals = rows.filter(pl.Series(held_out)), signals[held_out]
+    asked = np.repeat(np.flatnonzero(held_out), np.resize(times, held_out.sum()))
+    rows, signals = rows[asked], signals[asked]
     table = pa.table(
         {
             "record_id": [f"evaluation/{i:06d}" for i in range(len(rows))],
@@ -78,11 +83,38 @@ def test_good_records_are_told_from_records_of_other_conditions(trained, vocabul
         assert values["real"]["kid"]["high"] < values["noise"]["kid"]["low"]
         assert values["flat_line"]["fd"]["low"] > values["real"]["fd"]["high"]
         assert values["coverage"] > 0.8 > values["coverage_noise"]
-    assert near["reconstruction"]["fd"] > near["distribution"]["real"]["fd"]["high"]  # of an untrained autoencoder
+    assert (
+        near["reconstruction"]["fd"]["low"] > near["distribution"]["real"]["fd"]["high"]
+    )  # of an untrained autoencoder
     assert near["agreement"]["auroc_synthetic"] > 0.9 > 0.3 > wrong["agreement"]["auroc_synthetic"]
     assert near["clip"]["synthetic"]["low"] > near["clip"]["shuffled"]["high"]
     assert near["clip"]["synthetic"]["mean"] == pytest.approx(near["clip"]["real"]["mean"], abs=0.2)
     assert wrong["clip"]["synthetic"]["high"] < near["clip"]["synthetic"]["low"]
+
+
+def test_a_real_record_counts_once_however_often_its_condition_was_asked(trained, vocabulary, tmp_path):
+    once = evaluated(trained, vocabulary, tmp_path / "a", lambda x: x)
+    often = evaluated(trained, vocabulary, tmp_path / "b", lambda x: x, times=(1, 1, 7, 2))
+    assert often["records"] > once["records"] == often["clip"]["real_records"] == once["clip"]["real_records"]
+    for name in ("auroc_real", "auprc_real"):
+        assert often["agreement"][name] == once["agreement"][name]
+    assert often["clip"]["real"]["mean"] == once["clip"]["real"]["mean"]
+    assert often["clip"]["synthetic"]["mean"] != once["clip"]["synthetic"]["mean"]
+    assert often["privacy"]["correlation_held_out"] == once["privacy"]["correlation_held_out"]
+    rhythms = (metrics["rhythm"]["sinus"]["real_records"] for metrics in (once, often))
+    assert len(set(rhythms)) == 1
+
+
+def test_asking_more_often_makes_no_interval_narrower(trained, vocabulary, tmp_path):
+    once = evaluated(trained, vocabulary, tmp_path / "a", lambda x: x)
+    often = evaluated(trained, vocabulary, tmp_path / "b", lambda x: x, times=(4,))
+    for end in ("low", "high"):
+        assert often["clip"]["synthetic"][end] == pytest.approx(once["clip"]["synthetic"][end], rel=1e-5)
+
+
+def test_reconstructions_are_compared_at_the_number_of_the_distribution(trained, vocabulary, tmp_path):
+    metrics = evaluated(trained, vocabulary, tmp_path, lambda x: x)
+    assert metrics["reconstruction"]["records_compared"] == metrics["distribution"]["records_compared"] < 120
 
 
 def test_the_floor_is_of_validated_held_out_records_where_there_are_enough():

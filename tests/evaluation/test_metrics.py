@@ -122,7 +122,7 @@ def test_rate_errors_and_failures_are_counted():
 def test_dispersion_is_compared_within_a_rhythm_and_left_out_when_few():
     statements = [["AFIB"]] * 40 + [["SR"]] * 5
     real = np.concatenate([np.full(40, 0.2), np.full(5, 0.02)])
-    result = rhythm.compare_dispersion(real + 0.05, real, statements, 0.1, 10)
+    result = rhythm.compare_dispersion(real + 0.05, real, statements, statements, 0.1, 10)
     assert list(result) == ["fibrillation"]
     assert result["fibrillation"]["wasserstein"] == pytest.approx(0.05)
     assert result["fibrillation"]["irregular_real"] == 1
