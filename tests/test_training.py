@@ -102,6 +102,9 @@ def test_two_processes_train_together_as_one_would(tmp_path):
     one, two = (load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
     assert all(torch.allclose(one[name], two[name], atol=1e-4) for name in one)
     assert (tmp_path / "two/weights.safetensors").read_bytes() == (tmp_path / "again/weights.safetensors").read_bytes()
+    curves = [json.loads((tmp_path / name / "curves.json").read_text())["loss"] for name in ("one", "two")]
+    assert curves[1]["x"] == curves[0]["x"]
+    assert curves[1]["y"] == pytest.approx(curves[0]["y"], rel=1e-3), "the loss of the whole batch, not of one part"
 
 
 def test_every_record_comes_once_an_epoch():

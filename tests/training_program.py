@@ -1,7 +1,7 @@
 """A training in a process of its own, for tests that kill it, share it, or give it too little memory.
 
-`training_program.py FOLDER STEPS [quiet]` writes `weights.safetensors`; `training_program.py FOLDER memory` trains with
-a batch that does not fit and writes what is said.
+`training_program.py FOLDER STEPS [quiet]` writes `weights.safetensors` and `curves.json`; `training_program.py FOLDER
+memory` trains with a batch that does not fit and writes what is said.
 """
 
 import json
@@ -35,9 +35,11 @@ def main(folder: Path, steps: int, quiet: bool) -> None:
         return (network(x) - x).square().mean(), {}
 
     job = Job(folder, folder, folder, 0, torch.device("cpu"), checkpoint_every=20)
-    train(network, DATA.__getitem__, loss, len(DATA), Schedule(steps, 8, 1e-2, average=0.9), job, "tiny")
+    schedule = Schedule(steps, 8, 1e-2, average=0.9)
+    curves = train(network, DATA.__getitem__, loss, len(DATA), schedule, job, "tiny").curves
     if os.environ.get("RANK", "0") == "0":
         save_file(network.state_dict(), folder / "weights.safetensors")
+        (folder / "curves.json").write_text(json.dumps(curves))
 
 
 def too_large(folder: Path) -> None:
