@@ -13,7 +13,8 @@ from sediff.encoder.data import EcgRecords, read_records
 from sediff.encoder.judge import Judge, later
 from sediff.encoder.loss import contrastive_loss
 from sediff.encoder.params import EncoderParams, StatementJudgeParams, TextJudgeParams, WaveformJudgeParams
-from sediff.encoder.pinned import JUDGES, copy_pinned, judges_hash
+from sediff.encoder.patients import Training
+from sediff.encoder.pinned import JUDGES, copy_pinned, judges_hash, load_judges
 from sediff.encoder.scores import judge_scores
 from sediff.encoder.text_ecg import TextJudge
 from sediff.errors import UserError
@@ -25,6 +26,8 @@ from sediff.vocabulary import Vocabulary, statement_labels, statement_sets, supe
 
 def train_judges(params: EncoderParams, corpus: Path, pinned: Path, vocabulary: Vocabulary, job: Job) -> str:
     """Write the three judges into the job's `out`, scores on held-out patients and curves into its `report`.
+
+    Beside the judges stands whom they were trained on.
 
     Args:
         pinned: folder of the judges whose hash is `params.judges.pinned`.
@@ -39,9 +42,11 @@ def train_judges(params: EncoderParams, corpus: Path, pinned: Path, vocabulary: 
         curves: dict[str, Curves] = {}
     else:
         curves = _train_all(params, records, vocabulary, job)
+        patients = records.columns["patient_id"].gather(records.training.numpy())
+        Training.of(corpus, params.judges_share, patients).write(job.out)
     write_json(job.report / "curves.json", curves)
     try:
-        judges = Judge.load(job.out), WaveformJudge.load(job.out), TextJudge.load(job.out)
+        judges = load_judges(job.out)
     except UserError:
         if not use_pinned:
             raise

@@ -13,6 +13,7 @@ from sediff.autoencoder.model import Autoencoder
 from sediff.bootstrap import interval, patient_draws
 from sediff.ecg import independent_leads, limb_lead_residual
 from sediff.encoder.judge import BATCH, Judge
+from sediff.encoder.patients import Training
 from sediff.errors import UserError
 from sediff.evaluation import agreement, privacy, rhythm
 from sediff.evaluation.compared import Judges, Matched, Records
@@ -67,8 +68,11 @@ def evaluate(
     }
     asked = made.rows["heart_rate"].cast(pl.Float64).to_numpy()
     enough = len(real.rows) >= params.min_records
+    held_out_patients = columns.filter(pl.col("split") == "test")["patient_id"].unique()
+    seen = Training.read(judges_folder).seen(held_out_patients, pseudonyms)
     metrics: dict[str, Any] = {
         "records": len(made.rows),
+        "judges": {"held_out_patients": len(held_out_patients), **({} if seen is None else {"seen_patients": seen})},
         "heart_rate": rhythm.compare_rates(asked, rates, rhythm.sinus_rows(statements)),
         "rhythm": rhythm.compare_dispersion(
             dispersion, real_dispersion, statements, real_statements, params.irregular, MIN_CASES
@@ -88,8 +92,11 @@ def evaluate(
             metrics["reconstruction"] = reconstruction_distance(
                 autoencoder, judge, held_out.leads, records, params.bootstraps, rng
             )
-    else:
-        metrics["left_out"] = [f"distribution: fewer than evaluation.min_records = {params.min_records} real records"]
+    left_out = {
+        f"distribution: fewer than evaluation.min_records = {params.min_records} real records": not enough,
+        "judges.seen_patients: the judges' patients are under another pseudonym key": seen is None,
+    }
+    metrics["left_out"] = [note for note, is_so in left_out.items() if is_so]
     write_json(report / "metrics.json", _rounded(metrics))
     nearest_ids = columns["record_id"].to_numpy()[train][copies["synthetic"].rows]
     made.rows.select("record_id", "matched_record_id").with_columns(

@@ -1,6 +1,7 @@
 import shutil
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 import yaml
@@ -8,10 +9,12 @@ import yaml
 from sediff.ecg import independent_leads, to_millivolts
 from sediff.encoder import train_judges as module
 from sediff.encoder.contrast import WaveformJudge, disturbed, halves
+from sediff.encoder.data import is_judges
 from sediff.encoder.judge import Judge
+from sediff.encoder.patients import Training
 from sediff.encoder.text_ecg import TextJudge
 from sediff.errors import UserError
-from sediff.records import read_signals
+from sediff.records import read_columns, read_signals
 from sediff.vocabulary import Vocabulary
 from tests.conftest import ROOT
 from tests.encoder.conftest import LABELS, PARAMS, judges_params
@@ -22,6 +25,9 @@ def test_each_judge_learns_what_can_be_learned(stage):
     metrics = stage.train_judges("run")
     out = stage.folder / "run/out"
     judge = Judge.load(out)
+    rows = read_columns(stage.folder / "corpus/records").filter(pl.col("split") == "train")
+    taught = {patient for patient in rows["patient_id"] if is_judges(patient, PARAMS.judges_share)}
+    assert set(Training.read(out).patients) == taught
     assert sorted(judge.codes) == sorted(CODES)
     assert metrics["statement"]["macro_auroc"] > 0.95
     assert set(metrics["statement"]["superclasses"]) == {"NORM", "CD"}

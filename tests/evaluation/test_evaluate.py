@@ -1,6 +1,7 @@
 """The stage as a whole, on records that a small judge can tell apart."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from sediff.autoencoder.model import Autoencoder
+from sediff.encoder.patients import Training
 from sediff.encoder.train_judges import train_judges
 from sediff.evaluation.evaluate import evaluate, floor_rows
 from sediff.evaluation.params import EvaluationParams
@@ -103,6 +105,20 @@ def test_a_real_record_counts_once_however_often_its_condition_was_asked(trained
     assert often["privacy"]["correlation_held_out"] == once["privacy"]["correlation_held_out"]
     rhythms = (metrics["rhythm"]["sinus"]["real_records"] for metrics in (once, often))
     assert len(set(rhythms)) == 1
+
+
+def test_it_says_how_many_held_out_patients_the_judges_know(trained, vocabulary, tmp_path):
+    fair = evaluated(trained, vocabulary, tmp_path / "a", lambda x: x)
+    assert fair["judges"] == {"held_out_patients": 60, "seen_patients": 0}
+    other = tmp_path / "trained"
+    shutil.copytree(trained, other)
+    known = Training.read(trained / "judges")
+    known.model_copy(update={"patients": (*known.patients, "p000", "p004", "nobody")}).write(other / "judges")
+    assert evaluated(other, vocabulary, tmp_path / "b", lambda x: x)["judges"]["seen_patients"] == 2
+    known.model_copy(update={"pseudonym_key": "0" * 16}).write(other / "judges")
+    unknown = evaluated(other, vocabulary, tmp_path / "c", lambda x: x)
+    assert "seen_patients" not in unknown["judges"], "what cannot be told is not said to be none"
+    assert any("seen_patients" in note for note in unknown["left_out"])
 
 
 def test_asking_more_often_makes_no_interval_narrower(trained, vocabulary, tmp_path):
