@@ -10,7 +10,7 @@ from sediff.errors import UserError
 from sediff.params import PARAMS, Params, set_params
 from sediff.pipeline.run import SETTINGS
 from sediff.pseudonyms import FILE, VARIABLE, keep_key
-from sediff.sources import VIRTUAL, Sharing, read_local_paths, write_local_path
+from sediff.sources import VIRTUAL, Sharing, read_local_paths, refuse_same_folder, write_local_path
 
 PLAIN = "wfdb"  # the reader of folders that are none of the published corpora
 NEW_KEY = (
@@ -29,8 +29,8 @@ def choose_corpus(
     A folder that is restricted stays so until `sharing` says otherwise; the first restricted one gets a pseudonym key.
 
     Raises:
-        UserError: the folder is missing, has no layout that is known, the name or the reader is none, or the pseudonym
-            key that params.yaml names is not here.
+        UserError: the folder is missing, has no layout that is known or is a source already, the name or the reader is
+            none, or the pseudonym key that params.yaml names is not here.
     """
     if sharing not in (None, *get_args(Sharing)):
         raise UserError(f"--sharing {sharing}: write {' or '.join(get_args(Sharing))}.")
@@ -49,6 +49,10 @@ def choose_corpus(
         raise UserError(f"--name {VIRTUAL} is the built-in corpus's: give another name.")
     if add and before not in (None, str(root)) and name in {source.name for source in Params.load().corpus.sources}:
         raise UserError(f"{name} is configured already, at {before}: give the other folder another --name.")
+    if add:
+        paths, configured = read_local_paths(SETTINGS), {source.name for source in Params.load().corpus.sources}
+        others = {other: Path(path) for other, path in paths.items() if other in configured - {name}}
+        refuse_same_folder(name, root, others)
     sharing = sharing or _sharing(name, root)
     lines = _set_source({"name": name, "reader": reader, "sharing": sharing}, add)
     write_local_path(SETTINGS, name, root)
