@@ -133,6 +133,16 @@ def test_reconstructions_are_compared_at_the_number_of_the_distribution(trained,
     assert metrics["reconstruction"]["records_compared"] == metrics["distribution"]["records_compared"] < 120
 
 
+def test_without_any_heart_rate_the_rest_is_measured(trained, vocabulary, tmp_path):
+    other = tmp_path / "trained"
+    shutil.copytree(trained, other)
+    shutil.rmtree(other / "corpus")
+    write_records(other / "corpus", LABELS, missing=("heart_rate",))
+    metrics = evaluated(other, vocabulary, tmp_path, lambda x: x)
+    assert "mae_bpm" not in metrics["heart_rate"]
+    assert metrics["agreement"]["auroc_synthetic"] > 0.9
+
+
 def test_the_floor_is_of_validated_held_out_records_where_there_are_enough():
     columns = pl.DataFrame({"split": ["train", "test", "test", "test"], "human_validated": [True, True, False, None]})
     assert floor_rows(columns, 1).tolist() == [False, True, False, False]
