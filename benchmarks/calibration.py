@@ -6,25 +6,29 @@ leads, noise, and the mean record of each class. A generated dataset means somet
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sediff.ecg import independent_leads, to_millivolts
-from sediff.encoder.conditions import Condition, encode_conditions
+from sediff.bootstrap import interval, patient_draws
+from sediff.ecg import SAMPLING_RATE, independent_leads, to_millivolts
 from sediff.encoder.pinned import judges_hash
+from sediff.encoder.scores import MIN_CASES
 from sediff.encoder.text_ecg import TextJudge
 from sediff.evaluation import agreement
-from sediff.evaluation.controls import class_means, controls
-from sediff.evaluation.distribution import coverage_density, distances, interval, patient_halves
-from sediff.evaluation.evaluate import Judges, floor_rows, reconstruction_distance
+from sediff.evaluation.compared import Judges
+from sediff.evaluation.controls import controls
+from sediff.evaluation.distribution import coverage_density, distances, patient_halves
+from sediff.evaluation.evaluate import floor_rows, reconstruction_distance
 from sediff.records import read_columns, read_signals
-from sediff.vocabulary import Vocabulary
+from sediff.vocabulary import Vocabulary, statement_labels
 
 Signals = NDArray[np.float32]
-NEIGHBOURS, MIN_CASES = 5, 20
+NEIGHBOURS = 5
+FIRST_BEAT = 0.5  # s, where the records of a class are aligned
 
 
 def table(
@@ -49,18 +53,37 @@ def _told(value: dict[str, float]) -> str:
     return f"{value['median']:.3g} ({value['low']:.3g} to {value['high']:.3g})"
 
 
-def text_lines(judge: TextJudge, sets: dict[str, Signals], texts: list[str], draws: int, seed: int) -> list[str]:
-    """Rows of the CLIP score: mean cosine of each record's text and what stands in its place."""
-    conditions = encode_conditions([Condition(text) for text in texts], Vocabulary.load(), judge.buckets)
-    places, rng = judge.texts(conditions), np.random.default_rng([seed, 2])
+def text_lines(judge: TextJudge, sets: dict[str, Signals], held_out: pl.DataFrame, draws: int, seed: int) -> list[str]:
+    """Rows of the CLIP score: mean cosine of each record's text and what stands in its place; patients are drawn."""
+    texts, patients = held_out["report"].to_list(), held_out["patient_id"].to_numpy()
+    places, rng = judge.texts(judge.encode(texts, Vocabulary.load())), np.random.default_rng([seed, 2])
     ecgs = {name: judge.ecgs(signals) for name, signals in sets.items()}
     ecgs["real, of another text"] = ecgs["real"][rng.permutation(len(texts))]
     lines = []
     for name, values in ecgs.items():
         cosine = (places * values).sum(1)
-        means = cosine[rng.integers(len(cosine), size=(draws, len(cosine)))].mean(1)
-        lines.append(f"| {name.replace('_', ' ')} | {len(texts)} | {_told(interval(means.tolist()))} |")
+        means = [float(cosine[rows].mean()) for rows in patient_draws(patients, draws, rng)]
+        lines.append(f"| {name.replace('_', ' ')} | {len(texts)} | {_told(interval(means))} |")
     return lines
+
+
+def class_means(
+    training: Signals, peaks: Sequence[Sequence[float]], classes: Sequence[str], wanted: Sequence[str]
+) -> Signals:
+    """For each wanted class the mean of its training records, their first R peak at 0.5 s: (n, 8, 1000), mV.
+
+    What a model that has learned one record for each class would make. A class without training records has the mean
+    of all.
+
+    Args:
+        training: (m, 8, 1000), mV; peaks: of each, s; classes: of each.
+    """
+    shifts = [round((FIRST_BEAT - row[0]) * SAMPLING_RATE) if len(row) else 0 for row in peaks]
+    aligned = np.stack([np.roll(signal, shift, -1) for signal, shift in zip(training, shifts, strict=True)])
+    names = np.array(classes)
+    means = {name: aligned[names == name].mean(0) for name in np.unique(names)}
+    overall = aligned.mean(0)
+    return np.stack([means.get(name, overall) for name in wanted])
 
 
 def main() -> None:
@@ -85,19 +108,22 @@ def main() -> None:
     )
     print(f"\nMedian and 95 % interval of {arguments.draws} draws. Coverage: k = {NEIGHBOURS}, one draw.\n")
     print("| judge | records | what is compared with real records | FD | KID | coverage |\n|---|---|---|---|---|---|")
-    own = reconstruction_distance(arguments.clone / "data/autoencoder", judges.statement, real)
     patients = held_out["patient_id"].to_list()
     for judge in (judges.statement, judges.waveform):
         for records in arguments.records:
             rows = table(judge.name, judge, sets, patients, records, arguments.draws, arguments.seed)
             print("\n".join(rows))
-    print(
-        f"\nReconstructions against their own originals, statement judge, {own['records']} records: FD {own['fd']:.3g}"
-    )
+    for records in arguments.records:
+        size, rng = min(records, len(real)), np.random.default_rng([arguments.seed, 3])
+        own = reconstruction_distance(
+            arguments.clone / "data/autoencoder", judges.statement, real, size, arguments.draws, rng
+        )
+        told = _told(own["fd"])
+        print(f"\nReconstructions against their own originals, statement judge, {size} records: FD {told}")
     print("\n| in the place of the record | records | CLIP score |\n|---|---|---|")
-    print("\n".join(text_lines(judges.text, sets, held_out["report"].to_list(), arguments.draws, arguments.seed)))
+    print("\n".join(text_lines(judges.text, sets, held_out, arguments.draws, arguments.seed)))
     print("\n| in the place of the record | AUROC of its statements |\n|---|---|")
-    truth = agreement.labels(held_out["statements"].to_list(), judges.statement.codes)
+    truth = statement_labels(held_out["statements"].to_list(), judges.statement.codes)
     for name, signals in sets.items():
         found = judges.statement.probabilities(signals)
         scores = agreement.scores(truth, found, judges.statement.codes, MIN_CASES)

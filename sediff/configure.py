@@ -12,7 +12,7 @@ from sediff.errors import UserError
 from sediff.params import PARAMS, Params, check_assignments, set_params
 from sediff.pipeline.run import SETTINGS
 from sediff.pseudonyms import FILE, VARIABLE, keep_key
-from sediff.sources import VIRTUAL, Sharing, read_local_paths, write_local_path
+from sediff.sources import VIRTUAL, Sharing, read_local_paths, refuse_same_folder, write_local_path
 
 PLAIN = "wfdb"  # the reader of folders that are none of the published corpora
 NEW_KEY = (
@@ -42,8 +42,8 @@ def configure(
         A line for each change.
 
     Raises:
-        UserError: the folder is missing, has no layout that is known, the name or the reader is none, the pseudonym
-            key that params.yaml names is not here; there is no such profile, or a key was edited.
+        UserError: the folder is missing, has no layout that is known or is a source already, the name or the reader is
+            none, the pseudonym key that params.yaml names is not here; there is no such profile, or a key was edited.
     """
     corpus = _corpus(path, sharing, name, reader, add) if path is not None else None
     sizes = _sizes(profile, force) if profile else []
@@ -86,6 +86,10 @@ def _corpus(path: Path, sharing: str | None, name: str | None, reader: str | Non
     before = read_local_paths(SETTINGS).get(name)
     if add and before not in (None, str(root)) and name in {source.name for source in Params.load().corpus.sources}:
         raise UserError(f"{name} is configured already, at {before}: give the other folder another --name.")
+    if add:
+        paths, configured = read_local_paths(SETTINGS), {source.name for source in Params.load().corpus.sources}
+        others = {other: Path(path) for other, path in paths.items() if other in configured - {name}}
+        refuse_same_folder(name, root, others)
     return _Corpus({"name": name, "reader": reader, "sharing": sharing or _sharing(name, root)}, root)
 
 

@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from sediff.encoder.embedding import EmbeddingAccess, open_embedding
+from sediff.encoder.embedding import EmbeddingAccess, OpenAiEmbedding, open_embedding
 from sediff.errors import UserError
 from sediff.params import Params
 from sediff.pipeline.run import INVENTORIES, SETTINGS
@@ -81,9 +81,14 @@ def _llm(params: Params) -> tuple[bool, str]:
 
 
 def _texts(params: Params) -> tuple[bool, str]:
-    conditioner = params.encoder.conditioner
+    conditioner, runtime = params.encoder.conditioner, params.runtime
+    restricted = next(iter(params.restricted), "")
+    access = EmbeddingAccess(runtime.embedding_base_url, runtime.llm_allowed_hosts, restricted=restricted)
     try:
-        open_embedding(conditioner.text, conditioner.model, EmbeddingAccess(params.runtime.embedding_base_url))
+        embedding = open_embedding(conditioner.text, conditioner.model, access)
+        if isinstance(embedding, OpenAiEmbedding):
+            embedding.endpoint.client()  # which is where a key is missed
+            return True, f"texts: sent to {runtime.embedding_base_url}, embedded by {conditioner.model}"
     except UserError as error:
         return False, f"texts: {error}"
     named = f", {conditioner.model}" if conditioner.model else ""

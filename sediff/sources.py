@@ -61,19 +61,34 @@ def locate(params: Sequence[SourceParams], settings: Path, inventories: Path) ->
     """Join the sources of params.yaml with their paths in `.sediff/local.yaml`.
 
     Raises:
-        UserError: a source has no path here, or its folder is missing.
+        UserError: a source has no path here, its folder is missing, or another source has the same one.
     """
     paths = read_local_paths(settings)
-    sources = []
+    sources: list[Source] = []
     for source in params:
         if source.name not in paths:
             raise UserError(f"{settings} has no path for source {source.name}: run `sediff configure --corpus PATH`.")
         root = Path(paths[source.name]).expanduser()
         if not root.is_dir():
             raise UserError(f"{root}, the folder of source {source.name}, is missing: correct it in {settings}.")
+        refuse_same_folder(source.name, root, {other.name: other.root for other in sources})
         inventory = inventories / f"{source.name}.parquet"
         sources.append(Source(source.name, source.reader, source.sharing, root, inventory))
     return sources
+
+
+def refuse_same_folder(name: str, root: Path, others: Mapping[str, Path]) -> None:
+    """Refuse a folder that is another source's too: its patients would have two ids, and stand in training and in test.
+
+    Raises:
+        UserError: names both.
+    """
+    for other, folder in others.items():
+        if folder.resolve() == root.resolve():
+            raise UserError(
+                f"{root} is the folder of source {other} and of {name}, and its patients would be in training and in "
+                "test: keep one of them."
+            )
 
 
 def read_local_paths(settings: Path) -> dict[str, str]:

@@ -128,3 +128,30 @@ def test_corpus_and_profile_change_together(project, cohort):
     assert (params.corpus.sources[0].name, params.diffusion.steps) == ("clinic", 16)
     assert any(line.startswith("diffusion.steps: 2000 → 16") for line in lines)
     assert configure(cohort, "restricted", "clinic", profile="smoke") == []
+
+
+def test_one_folder_under_two_names_is_refused(project, cohort, tmp_path):
+    """Its patients would be in training under the one and in test under the other."""
+    configure(cohort, name="clinic")
+    before = Path("params.yaml").read_text(), Path(".sediff/local.yaml").read_text()
+    (tmp_path / "link").symlink_to(cohort)
+    for folder in (cohort, tmp_path / "link"):
+        with pytest.raises(UserError, match="is the folder of source clinic and of again") as error:
+            configure(folder, name="again", add=True)
+        assert "\n" not in str(error.value)
+    assert (Path("params.yaml").read_text(), Path(".sediff/local.yaml").read_text()) == before
+    configure(cohort, name="clinic", add=True)
+    configure(cohort, name="again")
+    assert sharing() == {"again": "open"}, "in the place of the other it may be called so"
+
+
+def test_ptb_xl_is_not_read_at_both_rates(project, cohort):
+    configure(cohort, name="slow")
+    before = Path("params.yaml").read_text()
+    copy = shutil.copytree(cohort, Path("other"))
+    with pytest.raises(UserError, match="slow and fast are both PTB-XL, read by ptb-xl and by ptb-xl-500"):
+        configure(copy, name="fast", reader="ptb-xl-500", add=True)
+    assert Path("params.yaml").read_text() == before
+    configure(Path("virtual"))
+    configure(copy, name="fast", reader="ptb-xl-500", add=True)
+    assert sharing() == {"virtual": "open", "fast": "open"}, "the virtual cohort has the layout, not the patients"

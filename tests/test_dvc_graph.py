@@ -14,6 +14,11 @@ GRAPH = read_graph(ROOT)
 SILENT = {"sediff.errors", "sediff.progress", "sediff.section", "sediff.params"}
 LOADED_AS_WHOLES = {"sediff/vocabulary", "sediff/delineation", "sediff/training"}
 SILENT_PREFIXES = ("sediff.lineage", "flows.")
+# One flow, two stages: what a stage's flow imports for the other one alone need not be among its deps.
+FOR_THE_OTHER = {
+    "encoder@conditioner": {"sediff.encoder.train_judges"},
+    "encoder@judges": {"sediff.encoder.train_conditioner"},
+}
 
 
 def module_path(module: str) -> Path | None:
@@ -33,9 +38,9 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def closure(path: Path) -> set[str]:
+def closure(path: Path, without: frozenset[str] | set[str] = frozenset()) -> set[str]:
     seen: set[str] = set()
-    queue = imported(path)
+    queue = imported(path) - without
     while queue:
         module = queue.pop()
         if module in seen or module in SILENT or module.startswith(SILENT_PREFIXES):
@@ -63,7 +68,8 @@ def covered(module: str, deps: set[str]) -> bool:
 def test_deps_are_the_import_graph(stage):
     flow = ROOT / "flows" / f"{stage.split('@')[0]}.py"
     modules, deps = closure(flow), code_of(stage)
-    missing = sorted(module for module in modules if not covered(module, deps))
+    own = closure(flow, FOR_THE_OTHER.get(stage, set()))
+    missing = sorted(module for module in own if not covered(module, deps))
     assert not missing, f"{stage} imports {missing}, which its deps do not list"
     paths = {module_path(module).relative_to(ROOT) for module in modules} | {flow.relative_to(ROOT)}
     paths.add(Path("flows/device.py"))
@@ -95,6 +101,26 @@ def test_the_vocabulary_is_a_dependency_where_it_is_loaded():
         loads = "sediff.vocabulary" in closure(ROOT / "flows" / f"{name.split('@')[0]}.py")
         listed = {f"knowledge/{file}.yaml" for file in ("statements", "certainty", "wording")} <= set(stage.deps)
         assert (listed or "knowledge" in stage.deps) == loads, name
+
+
+def test_each_encoder_depends_on_what_it_reads():
+    """The judges read no experience; who may see texts is the conditioner's concern, and the pin the judges'."""
+    conditioner, judges = (GRAPH[f"encoder@{item}"] for item in ("conditioner", "judges"))
+    assert set(conditioner.deps) - set(judges.deps) == {"data/knowledge"}
+    assert set(judges.deps) - set(conditioner.deps) == {"sediff/evaluation/agreement.py"}
+    assert {"corpus.sources", "encoder.conditioner"} <= set(conditioner.params) - set(judges.params)
+    assert {"encoder.retrain", "encoder.judges"} <= set(judges.params) - set(conditioner.params)
+
+
+def test_the_graph_is_read_as_dvc_reads_it():
+    from dvc.repo import Repo
+
+    with Repo(str(ROOT)) as repo:
+        read = {stage.addressing: stage for stage in repo.index.stages if not stage.is_data_source}
+        deps = {
+            name: {dep.def_path for dep in stage.deps if dep.def_path != "params.yaml"} for name, stage in read.items()
+        }
+    assert deps == {name: set(stage.deps) for name, stage in GRAPH.items()}
 
 
 def test_what_only_the_llm_reads_retrains_nothing():

@@ -58,7 +58,7 @@ def conditions() -> Conditions:
 
 
 def text_judge() -> TextJudge:
-    return TextJudge(STATEMENTS, ENCODER.judges.text.width, 16, BUCKETS)
+    return TextJudge(VOCABULARY.codes, ENCODER.judges.text.width, 16, BUCKETS)
 
 
 CASES: dict[str, tuple[Callable[[], nn.Module], Callable]] = {

@@ -129,3 +129,13 @@ def test_missing_path_folder_and_content_are_sentences(tmp_path):
     settings.write_text("- not\n- paths\n")
     with pytest.raises(UserError, match=r"local\.yaml cannot be read"):
         locate(PARAMS, settings, tmp_path)
+
+
+def test_two_sources_in_one_folder_are_refused(source, tmp_path):
+    settings = tmp_path / "local.yaml"
+    write_local_path(settings, "mine", source.root)
+    write_local_path(settings, "yours", source.root / "a" / "..")
+    both = [*PARAMS, SourceParams(name="yours", reader="wfdb")]
+    assert locate(both[:1], settings, tmp_path)
+    with pytest.raises(UserError, match="is the folder of source mine and of yours"):
+        locate(both, settings, tmp_path)

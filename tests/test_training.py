@@ -100,6 +100,9 @@ def test_two_processes_train_together_as_one_would(tmp_path):
     finish(program(tmp_path / "two", 60, "quiet", "thin", launcher=launcher))
     one, two = (load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
     assert all(torch.allclose(one[name], two[name], atol=1e-4) for name in one)
+    curves = [json.loads((tmp_path / name / "curves.json").read_text())["loss"] for name in ("one", "two")]
+    assert curves[1]["x"] == curves[0]["x"]
+    assert curves[1]["y"] == pytest.approx(curves[0]["y"], rel=1e-3), "the loss of the whole batch, not of one part"
 
 
 def test_two_processes_give_the_same_bytes_again(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sediff.errors import UserError
-from sediff.vocabulary import Vocabulary
+from sediff.vocabulary import SUPERCLASSES, Vocabulary, statement_labels, superclass_labels
 
 VOCABULARY = Vocabulary.load(Path(__file__).parents[1] / "knowledge/statements.yaml")
 
@@ -144,3 +144,13 @@ def test_curated_files_that_are_broken_are_named(tmp_path):
     (tmp_path / "certainty.yaml").write_text("{doubted_before: [hardly]}")
     with pytest.raises(UserError, match=r"certainty\.yaml or .*wording\.yaml is malformed"):
         Vocabulary.load(tmp_path / "statements.yaml")
+
+
+def test_superclasses_of_statements():
+    labels = superclass_labels([["NORM", "SR"], ["CLBBB", "IMI"], []], VOCABULARY)
+    told = [{name for name, of in zip(SUPERCLASSES, row, strict=True) if of} for row in labels]
+    assert told == [{"NORM"}, {"CD", "MI"}, set()]
+
+
+def test_no_records_have_a_column_for_each_label():
+    assert statement_labels([], ["NORM", "SR"]).shape == (0, 2)

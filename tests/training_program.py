@@ -1,8 +1,8 @@
 """A training in a process of its own, for tests that kill it, share it, or give it too little memory.
 
-`training_program.py FOLDER STEPS [quiet] [thin]` writes `weights.safetensors`, thin: of a network too thin for Muon,
-which magnifies the last bits of a gradient; `training_program.py FOLDER memory` trains with a batch that does not fit
-and writes what is said.
+`training_program.py FOLDER STEPS [quiet] [thin]` writes `weights.safetensors` and `curves.json`, thin: of a network too
+thin for Muon, which magnifies the last bits of a gradient; `training_program.py FOLDER memory` trains with a batch that
+does not fit and writes what is said.
 """
 
 import json
@@ -36,9 +36,11 @@ def main(folder: Path, steps: int, quiet: bool, width: int) -> None:
         return (network(x) - x).square().mean(), {}
 
     job = Job(folder, folder, folder, 0, torch.device("cpu"), checkpoint_every=20)
-    train(network, DATA.__getitem__, loss, len(DATA), Schedule(steps, 8, 1e-2, average=0.9), job, "tiny")
+    schedule = Schedule(steps, 8, 1e-2, average=0.9)
+    curves = train(network, DATA.__getitem__, loss, len(DATA), schedule, job, "tiny").curves
     if os.environ.get("RANK", "0") == "0":
         save_file(network.state_dict(), folder / "weights.safetensors")
+        (folder / "curves.json").write_text(json.dumps(curves))
 
 
 def too_large(folder: Path) -> None:

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 
 from sediff.augmentation.network import Classifier
 from sediff.augmentation.params import AugmentationParams
+from sediff.bootstrap import interval, patient_draws
 from sediff.ecg import independent_leads
 from sediff.files import write_json
 from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns, read_signals
 from sediff.seeds import seed_of
 from sediff.training import Job, Schedule, Terms, train
-from sediff.vocabulary import Vocabulary
+from sediff.vocabulary import SUPERCLASSES, Vocabulary, superclass_labels
 
-SUPERCLASSES = ("CD", "HYP", "MI", "NORM", "STTC")
 ARMS = ("real", "synthetic", "both")
 BATCH = 256
 
@@ -66,7 +66,7 @@ def train_classifiers(
         "both": np.arange(len(x)),
     }
     truth, patients = real_labels[test][:, classes], columns["patient_id"].to_numpy()[test]
-    names = [SUPERCLASSES[column] for column in classes]
+    names: list[str] = [SUPERCLASSES[column] for column in classes]
     metrics: dict[str, Any] = {"real_records": len(real_rows), "synthetic_records": len(made), "classes": names}
     tables = []
     for arm in ARMS:
@@ -78,11 +78,6 @@ def train_classifiers(
     write_json(job.report / "metrics.json", metrics)
     scores = ", ".join(f"{arm} {metrics[arm]['macro_auroc']:.3f}" for arm in ARMS)
     return f"macro-AUROC on {len(test)} real test records after training on {scores}"
-
-
-def superclass_labels(statements: list[list[str]], vocabulary: Vocabulary) -> NDArray[np.bool_]:
-    """Which superclasses each record's statements belong to: (n, 5)."""
-    return np.array([[name in vocabulary.superclasses(row) for name in SUPERCLASSES] for row in statements], bool)
 
 
 def _train(
@@ -125,17 +120,12 @@ def _scores(
     """AUROC by class, their mean, and its 95 % interval over draws of patients."""
     values = _aurocs(truth, probabilities)
     rng = np.random.default_rng([seed, 4])
-    unique, owner = np.unique(patients, return_inverse=True)
-    rows_of = [np.flatnonzero(owner == patient) for patient in range(len(unique))]
-    draws = []
-    for _ in range(bootstraps):
-        rows = np.concatenate([rows_of[patient] for patient in rng.integers(0, len(unique), len(unique))])
-        draws.append(np.nanmean(_aurocs(truth[rows], probabilities[rows])))
-    low, high = np.percentile(draws, (2.5, 97.5))
+    drawn = patient_draws(patients, bootstraps, rng)
+    spread = interval([float(np.nanmean(_aurocs(truth[rows], probabilities[rows]))) for rows in drawn])
     return {
         "macro_auroc": round(float(np.mean(values)), 4),
-        "low": round(float(low), 4),
-        "high": round(float(high), 4),
+        "low": round(spread["low"], 4),
+        "high": round(spread["high"], 4),
         "auroc": {name: round(float(value), 4) for name, value in zip(names, values, strict=True)},
     }
 

@@ -37,7 +37,6 @@ LISTED = pa.schema(
         pa.field("human_validated", pa.bool_(), nullable=False),
     ]
 )
-REJECTED = pa.schema([(name, pa.string()) for name in Rejection.__dataclass_fields__])
 
 
 def list_records(

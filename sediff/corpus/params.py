@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from sediff.corpus.readers import READERS
 from sediff.section import Items, Section
-from sediff.sources import SourceParams
+from sediff.sources import VIRTUAL, SourceParams
 
 
 class FoldParams(Section):
@@ -67,4 +67,23 @@ class CorpusParams(Section):
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice:
             raise ValueError(f"{twice} stands twice: give each source its own name")
+        _refuse_twins(sources)
         return sources
+
+
+def _refuse_twins(sources: tuple[SourceParams, ...]) -> None:
+    """Refuse one corpus under two readers: its patients would have two ids, and stand in training and in test.
+
+    Equal recordings are found by their content, but those of two rates are not equal.
+    """
+    readers: dict[str, SourceParams] = {}
+    for source in sources:
+        corpus = READERS[source.reader].corpus
+        if not corpus or source.name == VIRTUAL:
+            continue
+        other = readers.setdefault(corpus, source)
+        if other.reader != source.reader:
+            raise ValueError(
+                f"{other.name} and {source.name} are both {corpus}, read by {other.reader} and by {source.reader}, and "
+                "would put its patients into training and into test: keep one of them"
+            )

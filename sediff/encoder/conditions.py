@@ -56,7 +56,8 @@ class Conditions:
     """A batch of conditions.
 
     Attributes:
-        statements, certainties: (batch, 8), 0 is padding; statement k of the vocabulary is k + 1.
+        statements, certainties: (batch, 8), 0 is padding; statement k of the vocabulary, or of the codes of who
+            reads them, is k + 1.
         segments: (batch, 6, 48) rows of the hash table for each segment of the text, 0 is padding.
         embedded: (batch, 6, dimensions) the segments as a model of texts embeds them, 0 is padding; dimensions is 0
             where none does. In half precision, for it is the largest part.
@@ -132,16 +133,21 @@ def corpus_texts(records: pl.DataFrame, wording: str) -> list[str]:
 
 
 def encode_conditions(
-    conditions: Sequence[Condition], vocabulary: Vocabulary, buckets: int, embedding: TextEmbedding | None = None
+    conditions: Sequence[Condition],
+    vocabulary: Vocabulary,
+    buckets: int,
+    embedding: TextEmbedding | None = None,
+    codes: Sequence[str] | None = None,
 ) -> Conditions:
     """Turn conditions into tensors; equal conditions give equal rows.
 
     Args:
         buckets: rows of the hash table.
         embedding: embeds the segments too.
+        codes: statements by their position, others are left out; None: the vocabulary's.
     """
-    codes = {code: position + 1 for position, code in enumerate(vocabulary.codes)}
-    found = [_statements(condition.text, vocabulary, codes) for condition in conditions]
+    positions = {code: position + 1 for position, code in enumerate(vocabulary.codes if codes is None else codes)}
+    found = [_statements(condition.text, vocabulary, positions) for condition in conditions]
     parts = [segments(condition.text) for condition in conditions]
     experiences = [condition.experience for condition in conditions]
     return Conditions(
@@ -165,11 +171,11 @@ def _numbers(values: Sequence[float | None]) -> Tensor:
     return torch.tensor([np.nan if value is None else value for value in values], dtype=torch.float32)
 
 
-def _statements(text: str, vocabulary: Vocabulary, codes: dict[str, int]) -> list[tuple[int, int]]:
+def _statements(text: str, vocabulary: Vocabulary, positions: dict[str, int]) -> list[tuple[int, int]]:
     found: dict[int, int] = {}
     for finding in vocabulary.find(text):
-        if finding.certainty in CERTAINTIES:
-            found.setdefault(codes[finding.code], CERTAINTIES[finding.certainty])
+        if finding.certainty in CERTAINTIES and finding.code in positions:
+            found.setdefault(positions[finding.code], CERTAINTIES[finding.certainty])
     rows = sorted(found.items())[:MAX_STATEMENTS]
     return rows + [(PADDING, PADDING)] * (MAX_STATEMENTS - len(rows))
 

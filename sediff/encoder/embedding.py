@@ -1,10 +1,18 @@
 """Models that embed texts, in the place of the conditioner's own hashed subwords.
 
 A model is frozen, and asked once for each segment of a text. What an endpoint said is an input, not a result: it is
-kept for ever, keyed by model and text, so that a rerun asks nothing and gives the same bytes.
+kept for ever, keyed by address, model and text, so that a rerun asks nothing and gives the same bytes. Two endpoints
+that call their models alike share no answers, and one that moved is asked again.
+
+What the results depend on is the model's name (`encoder.conditioner.model`, and the identity that a conditioner keeps).
+The address says where to compute, as a device does: it stands in `runtime`, in no fingerprint and in no out, so that a
+team whose endpoints are elsewhere gets the same stages. Behind another address the same name has to be the same model;
+who serves another one there gives it another name, and the stage runs again.
 """
 
-from collections.abc import Sequence
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -97,7 +105,10 @@ def reopen_embedding(described: dict[str, Any] | None, access: EmbeddingAccess) 
 
 
 class OpenAiEmbedding:
-    """Asks an OpenAI-compatible endpoint, and keeps each answer in `answers/<key>.npy`."""
+    """Asks an OpenAI-compatible endpoint, and keeps each answer in `answers/<key>.npy`.
+
+    Of several processes, those of one training among them, one asks while the others wait, and then read.
+    """
 
     def __init__(self, endpoint: Endpoint, answers: Path, dimensions: int | None = None) -> None:
         self.endpoint, self.answers, self.dimensions = endpoint, answers, dimensions
@@ -110,18 +121,28 @@ class OpenAiEmbedding:
             UserError: the endpoint cannot be reached or answers with something else; answers so far are kept.
         """
         told = sorted({text for text in texts if text.strip()})
-        unknown = [text for text in told if not self._path(text).exists()]
-        client = self.endpoint.client() if unknown else None
-        for start in range(0, len(unknown), ASKED_AT_ONCE):
+        if self._unknown(told):
+            with _alone(self.answers):
+                self._learn(self._unknown(told))
+        return _for_each(texts, told, [self._kept(text) for text in told], self.dimensions, self.endpoint.model)
+
+    def _unknown(self, texts: Sequence[str]) -> list[str]:
+        return [text for text in texts if not self._path(text).exists()]
+
+    def _learn(self, texts: Sequence[str]) -> None:
+        """Ask for texts and keep the answers."""
+        client = self.endpoint.client() if texts else None
+        for start in range(0, len(texts), ASKED_AT_ONCE):
             assert client is not None
-            asked = unknown[start : start + ASKED_AT_ONCE]
+            asked = texts[start : start + ASKED_AT_ONCE]
             for text, vector in zip(asked, self._ask(client, asked), strict=True):
                 with replacing(self._path(text)) as temporary, temporary.open("wb") as stream:
                     np.save(stream, vector, allow_pickle=False)
-        return _for_each(texts, told, [self._kept(text) for text in told], self.dimensions, self.endpoint.model)
 
     def _path(self, text: str) -> Path:
-        return self.answers / f"{sha256_json({'model': self.endpoint.model, 'text': text})}.npy"
+        address = self.endpoint.base_url.rstrip("/")
+        key = sha256_json({"base_url": address, "model": self.endpoint.model, "text": text})
+        return self.answers / f"{key}.npy"
 
     def _kept(self, text: str) -> Vectors:
         path = self._path(text)
@@ -130,12 +151,12 @@ class OpenAiEmbedding:
         except (OSError, ValueError, EOFError):
             raise UserError(f"{path} is damaged: remove it, and its text is embedded again.") from None
 
-    def _ask(self, client: "OpenAI", texts: list[str]) -> list[Vectors]:
+    def _ask(self, client: "OpenAI", texts: Sequence[str]) -> list[Vectors]:
         """One request."""
         import openai
 
         try:
-            answer = client.embeddings.create(model=self.endpoint.model, input=texts, encoding_format="float")
+            answer = client.embeddings.create(model=self.endpoint.model, input=list(texts), encoding_format="float")
             rows = sorted(answer.data, key=lambda row: row.index)
             vectors = [np.asarray(row.embedding, np.float32) for row in rows]
         except openai.APIStatusError as error:
@@ -181,6 +202,15 @@ class SentenceTransformersEmbedding:
         encode = self.model.encode
         vectors = [encode(text, convert_to_numpy=True, show_progress_bar=False) for text in told]
         return _for_each(texts, told, vectors, self.dimensions, str(self.folder))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes out of the folder's questions; a process that ends, however it does, lets them in."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def _for_each(

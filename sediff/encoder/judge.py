@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from sediff.ecg import SAMPLING_RATE
 from sediff.encoder.network import FEATURES, EcgNetwork
 from sediff.layers import read_network, write_network
+from sediff.vocabulary import SUPERCLASSES
 
 BATCH = 256
 GAIN = 0.1  # deviation of a training signal's gain
-SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 
 
 class Judge(nn.Module):

@@ -9,12 +9,25 @@ corpus, other sizes or another machine give the same judges, scored anew; `encod
 import shutil
 from pathlib import Path
 
+from sediff.encoder.contrast import WaveformJudge
+from sediff.encoder.judge import Judge
+from sediff.encoder.patients import TRAINING, Training
+from sediff.encoder.text_ecg import TextJudge
 from sediff.errors import UserError
 from sediff.files import sha256_file, sha256_json
 
 PINNED = Path("judges")
 JUDGES = ("statement", "waveform", "text")
 FILES = tuple(f"{name}.{suffix}" for name in JUDGES for suffix in ("json", "safetensors"))
+
+
+def load_judges(folder: Path) -> tuple[Judge, WaveformJudge, TextJudge]:
+    """All three, in evaluation mode and frozen.
+
+    Raises:
+        UserError: a file is missing, damaged, or of another version.
+    """
+    return Judge.load(folder), WaveformJudge.load(folder), TextJudge.load(folder)
 
 
 def judges_hash(folder: Path) -> str:
@@ -35,6 +48,7 @@ def copy_pinned(folder: Path, wanted: str, out: Path) -> None:
     Raises:
         UserError: they are missing, damaged or others.
     """
+    # Whom they were trained on is not hashed: in `judges/` it has other ids than in the folder that was pinned.
     if not folder.is_dir():
         raise UserError(f"{folder} with the pinned judges is missing: run `dvc pull`, or set encoder.retrain.")
     if judges_hash(folder) != wanted:
@@ -42,5 +56,6 @@ def copy_pinned(folder: Path, wanted: str, out: Path) -> None:
             f"{folder} does not hold the judges that encoder.judges.pinned names: run `dvc checkout {folder}.dvc`, or "
             "set encoder.retrain."
         )
-    for name in FILES:
+    Training.read(folder)
+    for name in (*FILES, TRAINING):
         shutil.copyfile(folder / name, out / name)

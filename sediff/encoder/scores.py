@@ -6,19 +6,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sediff.encoder.conditions import Condition, encode_conditions
+from sediff.bootstrap import interval, patient_draws
 from sediff.encoder.contrast import WaveformJudge, halves
 from sediff.encoder.data import EcgRecords
-from sediff.encoder.judge import SUPERCLASSES, Judge
-from sediff.encoder.labels import statement_sets, superclass_labels
+from sediff.encoder.judge import Judge
 from sediff.encoder.text_ecg import TextJudge
-from sediff.evaluation.agreement import labels, scores
-from sediff.vocabulary import Vocabulary
+from sediff.evaluation.agreement import scores
+from sediff.vocabulary import SUPERCLASSES, Vocabulary, statement_labels, statement_sets, superclass_labels
 
-MIN_TEST_CASES = 20
+MIN_CASES = 20
 PROBE_RECORDS = 4000  # training records that the linear probe is fitted on
 RIDGE = 1.0  # of the probe, on standardised features
 RETRIEVED = (1, 10)
+DRAWS = 100  # of the intervals
 POOL = 2000  # held-out records at most, among which pairs are looked for
 
 
@@ -40,8 +40,8 @@ def statement_scores(judge: Judge, records: EcgRecords, vocabulary: Vocabulary) 
     statements = records.columns["statements"][records.test.numpy()].to_list()
     found = judge.all_probabilities(records.millivolts(records.test).numpy())
     count = len(judge.codes)
-    learned = scores(labels(statements, judge.codes), found[:, :count], judge.codes, MIN_TEST_CASES)
-    classes = scores(superclass_labels(statements, vocabulary), found[:, count:], SUPERCLASSES, MIN_TEST_CASES)
+    learned = scores(statement_labels(statements, judge.codes), found[:, :count], judge.codes, MIN_CASES)
+    classes = scores(superclass_labels(statements, vocabulary), found[:, count:], SUPERCLASSES, MIN_CASES)
     result = {"records": len(statements), "learned": count, "statements": len(learned.get("statements", {}))}
     return result | _aurocs(learned, "macro_auroc", "auroc") | _aurocs(classes, "superclass_auroc", "superclasses")
 
@@ -59,7 +59,7 @@ def waveform_scores(judge: WaveformJudge, records: EcgRecords, codes: tuple[str,
     """How well a linear probe of the features reads statements, and halves of held-out records find each other."""
     first, last = halves(records.millivolts(records.test[:POOL]))
     found = similarity_rank(judge.projections(first.numpy()), judge.projections(last.numpy()))
-    probed = scores(*_probe(judge, records, codes), codes, MIN_TEST_CASES)
+    probed = scores(*_probe(judge, records, codes), codes, MIN_CASES)
     return {
         "records": len(found),
         "halves_found": round(float((found == 0).mean()), 4),
@@ -86,7 +86,8 @@ def _probe(
     x, unseen = (judge.features(records.millivolts(rows).numpy()) for rows in (training, records.test))
     mean, deviation = x.mean(0), x.std(0) + 1e-6
     x, unseen = (x - mean) / deviation, (unseen - mean) / deviation
-    truth = [labels(records.columns["statements"][rows.numpy()].to_list(), codes) for rows in (training, records.test)]
+    statements = records.columns["statements"]
+    truth = [statement_labels(statements[rows.numpy()].to_list(), codes) for rows in (training, records.test)]
     known = truth[0] - truth[0].mean(0)
     weights = np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ known)
     return truth[1], unseen @ weights
@@ -96,33 +97,41 @@ def text_scores(judge: TextJudge, records: EcgRecords, vocabulary: Vocabulary) -
     """Retrieval among held-out records; a record with an equal statement set is a hit."""
     rows = records.test[:POOL]
     columns = records.columns[rows.numpy()]
-    conditions = encode_conditions([Condition(text) for text in columns["report"]], vocabulary, judge.buckets)
-    cosine = judge.texts(conditions) @ judge.ecgs(records.millivolts(rows).numpy()).T
-    sets = statement_sets(columns["statements"].to_list())
+    texts = judge.texts(judge.encode(columns["report"].to_list(), vocabulary))
+    cosine = texts @ judge.ecgs(records.millivolts(rows).numpy()).T
+    sets, patients = statement_sets(columns["statements"].to_list()), columns["patient_id"].to_numpy()
     return {
         "records": len(rows),
-        "text_to_ecg": hit_rates(cosine, sets),
-        "ecg_to_text": hit_rates(cosine.T, sets),
-        "frequency_baseline": frequency_baseline(sets),
+        "text_to_ecg": hit_rates(cosine, sets, patients),
+        "ecg_to_text": hit_rates(cosine.T, sets, patients),
+        "frequency_baseline": frequency_baseline(sets, patients),
     }
 
 
-def hit_rates(cosine: NDArray[np.float64], sets: NDArray[np.int64]) -> dict[str, float]:
+def hit_rates(cosine: NDArray[np.float64], sets: NDArray[np.int64], patients: NDArray) -> dict[str, Any]:
     """Share of rows of (n, n) with a hit among the k columns that are closest, the record itself being one."""
     order = np.argsort(-cosine, axis=1, kind="stable")
     hits = sets[order[:, : max(RETRIEVED)]] == sets[:, None]
-    return _rates({k: hits[:, :k].any(1) for k in RETRIEVED}, sets)
+    return _rates({k: hits[:, :k].any(1) for k in RETRIEVED}, sets, patients)
 
 
-def frequency_baseline(sets: NDArray[np.int64]) -> dict[str, float]:
+def frequency_baseline(sets: NDArray[np.int64], patients: NDArray) -> dict[str, Any]:
     """The same for who answers, whatever is asked for, with records of the k most frequent statement sets."""
     frequent = [number for number, _ in Counter(sets.tolist()).most_common(max(RETRIEVED))]
-    return _rates({k: np.isin(sets, frequent[:k]) for k in RETRIEVED}, sets)
+    return _rates({k: np.isin(sets, frequent[:k]) for k in RETRIEVED}, sets, patients)
 
 
-def _rates(hits: dict[int, NDArray[np.bool_]], sets: NDArray[np.int64]) -> dict[str, float]:
-    """Hits at k as a share of the records, and as the mean of the shares within each statement set (macro)."""
+def _rates(hits: dict[int, NDArray[np.bool_]], sets: NDArray[np.int64], patients: NDArray) -> dict[str, Any]:
+    """Hits at k as a share of the records, and as the mean of the shares within each statement set (macro).
+
+    The share of the records has its 95 % interval over draws of patients.
+    """
     of_set = sets == np.unique(sets)[:, None]
     rates = {f"hits_at_{k}": float(hit.mean()) for k, hit in hits.items()}
     macro = {f"macro_hits_at_{k}": float(np.mean([hit[rows].mean() for rows in of_set])) for k, hit in hits.items()}
-    return {name: round(value, 4) for name, value in (rates | macro).items()}
+    result: dict[str, Any] = {name: round(value, 4) for name, value in (rates | macro).items()}
+    drawn = list(patient_draws(patients, DRAWS, np.random.default_rng(0)))
+    for k, hit in hits.items():
+        spread = interval([float(hit[rows].mean()) for rows in drawn])
+        result[f"hits_at_{k}_interval"] = {end: round(spread[end], 4) for end in ("low", "high")}
+    return result

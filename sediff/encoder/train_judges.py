@@ -7,26 +7,27 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sediff.encoder.conditions import WORDINGS, Condition, Conditions, corpus_texts, encode_conditions
+from sediff.encoder.conditions import WORDINGS, Conditions, corpus_texts
 from sediff.encoder.contrast import WaveformJudge, disturbed, halves
 from sediff.encoder.data import EcgRecords, read_records
 from sediff.encoder.judge import Judge, later
-from sediff.encoder.labels import statement_sets, superclass_labels
 from sediff.encoder.loss import contrastive_loss
 from sediff.encoder.params import EncoderParams, StatementJudgeParams, TextJudgeParams, WaveformJudgeParams
-from sediff.encoder.pinned import JUDGES, copy_pinned, judges_hash
+from sediff.encoder.patients import Training
+from sediff.encoder.pinned import JUDGES, copy_pinned, judges_hash, load_judges
 from sediff.encoder.scores import judge_scores
 from sediff.encoder.text_ecg import TextJudge
 from sediff.errors import UserError
-from sediff.evaluation.agreement import labels as statement_labels
 from sediff.files import sha256_file, write_json
 from sediff.seeds import seed_of
 from sediff.training import Curves, Job, Schedule, Terms, train
-from sediff.vocabulary import Vocabulary
+from sediff.vocabulary import Vocabulary, statement_labels, statement_sets, superclass_labels
 
 
 def train_judges(params: EncoderParams, corpus: Path, pinned: Path, vocabulary: Vocabulary, job: Job) -> str:
     """Write the three judges into the job's `out`, scores on held-out patients and curves into its `report`.
+
+    Beside the judges stands whom they were trained on.
 
     Args:
         pinned: folder of the judges whose hash is `params.judges.pinned`.
@@ -41,9 +42,11 @@ def train_judges(params: EncoderParams, corpus: Path, pinned: Path, vocabulary: 
         curves: dict[str, Curves] = {}
     else:
         curves = _train_all(params, records, vocabulary, job)
+        patients = records.columns["patient_id"].gather(records.training.numpy())
+        Training.of(corpus, params.judges_share, patients).write(job.out)
     write_json(job.report / "curves.json", curves)
     try:
-        judges = Judge.load(job.out), WaveformJudge.load(job.out), TextJudge.load(job.out)
+        judges = load_judges(job.out)
     except UserError:
         if not use_pinned:
             raise
@@ -130,13 +133,10 @@ def _train_text(params: TextJudgeParams, records: EcgRecords, vocabulary: Vocabu
     """Contrastive: a text against ECGs; records of an equal statement set are all taken for partners."""
     rows = records.training
     columns = records.columns[rows.numpy()]
-    composed, original = (
-        encode_conditions([Condition(text) for text in corpus_texts(columns, wording)], vocabulary, params.buckets)
-        for wording in WORDINGS
-    )
     sets = torch.from_numpy(statement_sets(columns["statements"].to_list()))
     torch.manual_seed(job.seed)
-    judge = TextJudge(len(vocabulary.codes), params.width, params.text_width, params.buckets)
+    judge = TextJudge(vocabulary.codes, params.width, params.text_width, params.buckets)
+    composed, original = (judge.encode(corpus_texts(columns, wording), vocabulary) for wording in WORDINGS)
 
     def batch(index: Tensor) -> tuple[Conditions, Conditions, Tensor, Tensor]:
         return composed.rows(index), original.rows(index), records.millivolts(rows[index]), sets[index]

@@ -7,11 +7,6 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 
-def labels(statements: Sequence[Sequence[str]], codes: Sequence[str]) -> NDArray[np.bool_]:
-    """Which of `codes` each record has: (n, codes)."""
-    return np.array([[code in row for code in codes] for row in statements], bool)
-
-
 def scores(truth: NDArray[np.bool_], probabilities: NDArray[np.float64], codes: Sequence[str], min_cases: int) -> dict:
     """AUROC and AUPRC of each statement with enough cases on both sides, and their means; {} where none has."""
     by_code = {}

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.spatial.distance import cdist
 
+from sediff.bootstrap import interval
 from sediff.ecg import INDEPENDENT_LEADS
 
 Features = NDArray[np.float64]
@@ -54,12 +55,6 @@ def coverage_density(real: Features, synthetic: Features, neighbours: int) -> tu
         close = cdist(real[rows], synthetic) <= radii[rows, None]
         covered[rows], inside = close.any(1), inside + int(close.sum())
     return float(covered.mean()), float(inside / (neighbours * len(synthetic)))
-
-
-def interval(values: list[float]) -> dict[str, float]:
-    """Median and 95 % interval of bootstrap values."""
-    low, middle, high = np.percentile(values, (2.5, 50, 97.5))
-    return {"median": float(middle), "low": float(low), "high": float(high)}
 
 
 def patient_halves(patients: Sequence[str], rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -1,7 +1,6 @@
 """The evaluation stage: synthetic records of held-out conditions against the real records of those conditions."""
 
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,62 +10,24 @@ import torch
 from numpy.typing import NDArray
 
 from sediff.autoencoder.model import Autoencoder
-from sediff.ecg import independent_leads, limb_lead_residual, to_millivolts
-from sediff.encoder.conditions import Condition, encode_conditions
-from sediff.encoder.contrast import WaveformJudge
+from sediff.bootstrap import interval, patient_draws
+from sediff.ecg import independent_leads, limb_lead_residual
 from sediff.encoder.judge import BATCH, Judge
-from sediff.encoder.text_ecg import TextJudge
+from sediff.encoder.patients import Training
 from sediff.errors import UserError
 from sediff.evaluation import agreement, privacy, rhythm
+from sediff.evaluation.compared import Judges, Matched, Records
 from sediff.evaluation.controls import controls
-from sediff.evaluation.distribution import coverage_density, deviation_ratios, distances, frechet_distance, interval
+from sediff.evaluation.distribution import coverage_density, deviation_ratios, distances, frechet_distance
 from sediff.evaluation.params import EvaluationParams
 from sediff.evaluation.pictures import draw_pairs, draw_rhythm, draw_spectra
 from sediff.files import write_json
 from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns, read_signals
-from sediff.vocabulary import Vocabulary
+from sediff.vocabulary import Vocabulary, statement_labels
 
-MIN_CASES = 10
+MIN_CASES = 10  # half of what the judges are scored with: there are fewer records
 PLANTED = 50  # disguised copies that the search for near-copies must find
-
-
-@dataclass(frozen=True)
-class Judges:
-    """The three judges: of statements, of waveforms, of texts."""
-
-    statement: Judge
-    waveform: WaveformJudge
-    text: TextJudge
-
-    @classmethod
-    def load(cls, folder: Path) -> "Judges":
-        """Read them, in evaluation mode and frozen."""
-        return cls(Judge.load(folder), WaveformJudge.load(folder), TextJudge.load(folder))
-
-    def features(self, leads: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
-        """Features of signals (n, 8, 1000) in mV by the judge's name: (n, 64) each."""
-        return {judge.name: judge.features(leads) for judge in (self.statement, self.waveform)}
-
-
-@dataclass(frozen=True)
-class Records:
-    """Rows, signals as stored (n, 12, 1000), the eight leads in mV, and the judges' features of them."""
-
-    rows: pl.DataFrame
-    signals: NDArray[np.int16]
-    leads: NDArray[np.float32]
-    features: dict[str, NDArray[np.float64]]
-
-    @classmethod
-    def of(cls, rows: pl.DataFrame, signals: NDArray[np.int16], judges: Judges) -> "Records":
-        leads = to_millivolts(independent_leads(signals))
-        return cls(rows, signals, leads, judges.features(leads))
-
-    def only(self, rows: NDArray[np.intp]) -> "Records":
-        """Some of the records."""
-        features = {name: values[rows] for name, values in self.features.items()}
-        return Records(self.rows[rows], self.signals[rows], self.leads[rows], features)
 
 
 def evaluate(
@@ -83,7 +44,8 @@ def evaluate(
 ) -> str:
     """Write `records.parquet` (what was measured on each synthetic record) and the metrics and pictures.
 
-    Real records are called as they are in the synthetic rows.
+    Real records are called as they are in the synthetic rows. One whose condition was asked for several times counts
+    once.
 
     Raises:
         UserError: the synthetic records belong to another corpus.
@@ -92,35 +54,49 @@ def evaluate(
     judge = judges.statement
     made = Records.of(read_columns(synthetic / "records"), read_signals(synthetic / "records"), judges)
     columns, stored = pseudonyms.rows(read_columns(corpus / "records")), read_signals(corpus / "records")
-    real = Records.of(*_matched(made.rows, columns, stored), judges)
+    conditions = Matched.of(made.rows, columns)
+    real = Records.of(columns[conditions.corpus_rows], stored[conditions.corpus_rows], judges)
     train = np.flatnonzero((columns["split"] == "train").to_numpy())
     training_leads = independent_leads(stored[train])
     rates, dispersion = rhythm.measure(made.leads)
     _, real_dispersion = rhythm.measure(real.leads)
     statements = made.rows["statements"].to_list()
+    real_statements = [statements[row] for row in conditions.first]
     copies = {
         "synthetic": privacy.nearest(made.leads, training_leads, params.near_copy),
         "held_out": privacy.nearest(real.leads, training_leads, params.near_copy),
     }
     asked = made.rows["heart_rate"].cast(pl.Float64).to_numpy()
-    enough = made.rows["matched_record_id"].n_unique() >= params.min_records
+    enough = len(real.rows) >= params.min_records
+    held_out_patients = columns.filter(pl.col("split") == "test")["patient_id"].unique()
+    seen = Training.read(judges_folder).seen(held_out_patients, pseudonyms)
     metrics: dict[str, Any] = {
         "records": len(made.rows),
+        "judges": {"held_out_patients": len(held_out_patients), **({} if seen is None else {"seen_patients": seen})},
         "heart_rate": rhythm.compare_rates(asked, rates, rhythm.sinus_rows(statements)),
-        "rhythm": rhythm.compare_dispersion(dispersion, real_dispersion, statements, params.irregular, MIN_CASES),
+        "rhythm": rhythm.compare_dispersion(
+            dispersion, real_dispersion, statements, real_statements, params.irregular, MIN_CASES
+        ),
         "limb_leads": {"residual_uv": float(np.abs(limb_lead_residual(made.signals)).max())},
         "deviation_ratio": deviation_ratios(made.leads, real.leads),
-        "agreement": _agreement(judge, made, real, seed),
-        "clip": _clip(judges, made, real, vocabulary, params.bootstraps, seed),
+        "agreement": _agreement(judge, made, real, conditions, seed),
+        "clip": _clip(judges, made, real, conditions, vocabulary, params.bootstraps, seed),
         "privacy": _privacy(copies, params.near_copy) | _planted(training_leads, params, seed),
     }
     if enough:
         floor = floor_rows(columns, params.min_records)
         held_out = Records.of(columns.filter(pl.Series(floor)), stored[floor], judges)
-        metrics |= _distribution(params, judges, made, real, held_out, seed)
-        metrics["reconstruction"] = reconstruction_distance(autoencoder, judge, held_out.leads)
-    else:
-        metrics["left_out"] = [f"distribution: fewer than evaluation.min_records = {params.min_records} real records"]
+        metrics |= _distribution(params, judges, made.only(conditions.first), real, held_out, seed)
+        if records := metrics["distribution"].get("records_compared"):
+            rng = np.random.default_rng([seed, 6])
+            metrics["reconstruction"] = reconstruction_distance(
+                autoencoder, judge, held_out.leads, records, params.bootstraps, rng
+            )
+    left_out = {
+        f"distribution: fewer than evaluation.min_records = {params.min_records} real records": not enough,
+        "judges.seen_patients: the judges' patients are under another pseudonym key": seen is None,
+    }
+    metrics["left_out"] = [note for note, is_so in left_out.items() if is_so]
     write_json(report / "metrics.json", _rounded(metrics))
     nearest_ids = columns["record_id"].to_numpy()[train][copies["synthetic"].rows]
     made.rows.select("record_id", "matched_record_id").with_columns(
@@ -129,36 +105,24 @@ def evaluate(
         nearest_training_record=pl.Series(nearest_ids),
         nearest_correlation=pl.Series(copies["synthetic"].correlation, dtype=pl.Float32),
     ).write_parquet(out / "records.parquet")
-    draw_rhythm(rates, dispersion, real_dispersion, asked, statements, report / "plots" / "rhythm.png")
-    draw_spectra(made.leads, real.leads, report / "plots" / "spectra.png")
+    plots = report / "plots"
+    draw_rhythm(rates, dispersion, real_dispersion, asked, statements, real_statements, plots / "rhythm.png")
+    draw_spectra(made.leads, real.leads, plots / "spectra.png")
     chosen = _chosen(made, judge, params.pictures)
-    draw_pairs(
-        [(statements[i], real.signals[i], made.signals[i], label) for i, label in chosen.items()], report / "plots"
-    )
+    shown = [(i, conditions.partner[i], why) for i, why in chosen.items()]
+    draw_pairs([(statements[i], real.signals[row], made.signals[i], why) for i, row, why in shown], plots)
     return _summary(metrics)
 
 
-def _matched(
-    made: pl.DataFrame, columns: pl.DataFrame, stored: NDArray[np.int16]
-) -> tuple[pl.DataFrame, NDArray[np.int16]]:
-    """The real record of each synthetic one's condition, in its order."""
-    position = {record_id: row for row, record_id in enumerate(columns["record_id"])}
-    missing = [record_id for record_id in made["matched_record_id"] if record_id not in position]
-    if missing:
-        raise UserError(f"Record {missing[0]}, whose condition was used, is not in the corpus: run synthesis again.")
-    rows = [position[record_id] for record_id in made["matched_record_id"]]
-    return columns[rows], stored[rows]
-
-
-def _agreement(judge: Judge, made: Records, real: Records, seed: int) -> dict:
+def _agreement(judge: Judge, made: Records, real: Records, conditions: Matched, seed: int) -> dict:
     """The judge on synthetic records, on the real ones of the same conditions, and against shuffled conditions."""
-    truth = agreement.labels(made.rows["statements"].to_list(), judge.codes)
+    truth = statement_labels(made.rows["statements"].to_list(), judge.codes)
     on_synthetic = judge.probabilities(made.leads)
     shuffled = truth[np.random.default_rng([seed, 1]).permutation(len(truth))]
     result: dict[str, Any] = {}
     for name, labels, probabilities in (
         ("synthetic", truth, on_synthetic),
-        ("real", truth, judge.probabilities(real.leads)),
+        ("real", truth[conditions.first], judge.probabilities(real.leads)),
         ("shuffled", shuffled, on_synthetic),
     ):
         scores = agreement.scores(labels, probabilities, judge.codes, MIN_CASES)
@@ -192,10 +156,9 @@ def _distribution(
 ) -> dict[str, Any]:
     """FD, KID and coverage in the features of judges (a) and (b), beside the floor and controls that must look bad.
 
-    Where a condition was asked for twice, its real record and the first synthetic one count once.
+    Args:
+        made: one for each of `real`, the first of its condition.
     """
-    _, once = np.unique(made.rows["matched_record_id"].to_numpy(), return_index=True)
-    made, real = made.only(np.sort(once)), real.only(np.sort(once))
     if params.neighbours >= len(real.rows):
         raise UserError(
             f"evaluation.neighbours = {params.neighbours} needs more than the {len(real.rows)} real records "
@@ -218,13 +181,21 @@ def _distribution(
     return result
 
 
-def reconstruction_distance(autoencoder: Path, judge: Judge, leads: NDArray[np.float32]) -> dict[str, Any]:
-    """FD between reconstructions and their own originals (n, 8, 1000), mV: the autoencoder's share of any FD."""
+def reconstruction_distance(
+    autoencoder: Path, judge: Judge, leads: NDArray[np.float32], records: int, draws: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """FD between reconstructions and their own originals (n, 8, 1000), mV: the autoencoder's share of any FD.
+
+    Args:
+        records: that are compared in each draw, as many as in the FD that it is set beside.
+    """
     network = Autoencoder.load(autoencoder)
     with torch.no_grad():
         parts = [network.decode(network.encode(part)) for part in torch.from_numpy(leads).split(BATCH)]
-    decoded = torch.cat(parts).numpy()
-    return {"records": len(leads), "fd": frechet_distance(judge.features(decoded), judge.features(leads))}
+    decoded, originals = judge.features(torch.cat(parts).numpy()), judge.features(leads)
+    drawn = [rng.choice(len(leads), records, replace=False) for _ in range(draws)]
+    fd = interval([frechet_distance(decoded[rows], originals[rows]) for rows in drawn])
+    return {"records_compared": records, "fd": fd}
 
 
 def floor_rows(columns: pl.DataFrame, min_records: int) -> NDArray[np.bool_]:
@@ -234,21 +205,32 @@ def floor_rows(columns: pl.DataFrame, min_records: int) -> NDArray[np.bool_]:
     return validated if validated.sum() >= min_records else held_out
 
 
-def _clip(judges: Judges, made: Records, real: Records, vocabulary: Vocabulary, bootstraps: int, seed: int) -> dict:
+def _clip(
+    judges: Judges,
+    made: Records,
+    real: Records,
+    conditions: Matched,
+    vocabulary: Vocabulary,
+    bootstraps: int,
+    seed: int,
+) -> dict:
     """The CLIP score of judge (c): mean cosine of text and ECG, of synthetic, real and wrongly paired records."""
-    conditions = [Condition(text) for text in made.rows["text"]]
-    texts = judges.text.texts(encode_conditions(conditions, vocabulary, judges.text.buckets))
+    texts = judges.text.texts(judges.text.encode(made.rows["text"].to_list(), vocabulary))
     rng = np.random.default_rng([seed, 4])
     on_synthetic = judges.text.ecgs(made.leads)
-    pairs = {"synthetic": on_synthetic, "real": judges.text.ecgs(real.leads)}
-    pairs["shuffled"] = on_synthetic[rng.permutation(len(on_synthetic))]
-    drawn = rng.integers(len(texts), size=(bootstraps, len(texts)))
-    cosine = {name: (texts * ecgs).sum(1) for name, ecgs in pairs.items()}
-    scores: dict[str, Any] = {
-        name: {"mean": float(values.mean()), **interval(values[drawn].mean(1).tolist())}
-        for name, values in cosine.items()
-    }
-    return {"records": len(texts), **scores}
+    shuffled = on_synthetic[rng.permutation(len(on_synthetic))]
+    of_real = real.rows["patient_id"].to_numpy()
+    of_made = of_real[conditions.partner]
+    result: dict[str, Any] = {"records": len(texts), "real_records": len(of_real)}
+    for name, asked, ecgs, patients in (
+        ("synthetic", texts, on_synthetic, of_made),
+        ("real", texts[conditions.first], judges.text.ecgs(real.leads), of_real),
+        ("shuffled", texts, shuffled, of_made),
+    ):
+        cosine = (asked * ecgs).sum(1)
+        drawn = patient_draws(patients, bootstraps, np.random.default_rng([seed, 7]))
+        result[name] = {"mean": float(cosine.mean()), **interval([float(cosine[rows].mean()) for rows in drawn])}
+    return result
 
 
 def _chosen(made: Records, judge: Judge, count: int) -> dict[int, str]:
@@ -256,7 +238,7 @@ def _chosen(made: Records, judge: Judge, count: int) -> dict[int, str]:
     conditions = [tuple(codes) for codes in made.rows["statements"].to_list()]
     frequent = [c for c, _ in sorted(Counter(conditions).items(), key=lambda item: (-item[1], item[0]))]
     chosen = {conditions.index(condition): "first of its condition" for condition in frequent[:count]}
-    truth = agreement.labels(conditions, judge.codes)
+    truth = statement_labels(conditions, judge.codes)
     probability = judge.probabilities(made.leads)
     doubt = -np.where(truth, np.log(probability + 1e-6), np.log(1 - probability + 1e-6)).sum(1)
     return {**chosen, int(doubt.argmax()): "worst: the judge doubts it most"}

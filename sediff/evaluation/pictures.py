@@ -24,10 +24,11 @@ def draw_rhythm(
     real_dispersion: NDArray[np.float64],
     asked: NDArray[np.float64],
     statements: Sequence[Sequence[str]],
+    real_statements: Sequence[Sequence[str]],
     path: Path,
 ) -> None:
     """Measured against asked heart rate, and the distribution of RMSSD / mean RR by rhythm."""
-    rhythms = np.array([rhythm_of(codes) for codes in statements])
+    rhythms, real_rhythms = (np.array([rhythm_of(codes) for codes in of]) for of in (statements, real_statements))
     names = sorted(set(rhythms))
     figure, (rate, spread) = pyplot.subplots(1, 2, figsize=(11, 4), width_ratios=(1, 1.5))
     for name in names:
@@ -37,8 +38,9 @@ def draw_rhythm(
     rate.set_ylabel("measured (bpm)")
     rate.legend(fontsize=7)
     positions = np.arange(len(names))
-    for values, offset, colour in ((real_dispersion, -0.18, REAL), (dispersion, 0.18, SYNTHETIC)):
-        rows = [values[(rhythms == name) & np.isfinite(values)].clip(*DRAWN_DISPERSION) for name in names]
+    sides = (real_dispersion, real_rhythms, -0.18, REAL), (dispersion, rhythms, 0.18, SYNTHETIC)
+    for values, of, offset, colour in sides:
+        rows = [values[(of == name) & np.isfinite(values)].clip(*DRAWN_DISPERSION) for name in names]
         boxes = spread.boxplot(rows, positions=positions + offset, widths=0.3, showfliers=False, patch_artist=True)
         for box in boxes["boxes"]:
             box.set(facecolor=colour, alpha=0.5)

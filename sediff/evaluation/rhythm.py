@@ -34,22 +34,24 @@ def compare_dispersion(
     synthetic: NDArray[np.float64],
     real: NDArray[np.float64],
     statements: Sequence[Sequence[str]],
+    real_statements: Sequence[Sequence[str]],
     irregular: float,
     min_records: int,
 ) -> dict:
-    """RMSSD / mean RR by rhythm, synthetic and real records of the same conditions.
+    """RMSSD / mean RR by rhythm, of synthetic records and of the real ones of the same conditions, each once.
 
     Wasserstein-1 is given beside that between random halves of the real records, at half the number.
     """
-    rhythms = np.array([rhythm_of(codes) for codes in statements])
+    rhythms, real_rhythms = (np.array([rhythm_of(codes) for codes in of]) for of in (statements, real_statements))
     result = {}
     for rhythm in sorted(set(rhythms)):
-        rows = (rhythms == rhythm) & np.isfinite(synthetic) & np.isfinite(real)
-        if rows.sum() < min_records:
+        s = synthetic[(rhythms == rhythm) & np.isfinite(synthetic)]
+        r = real[(real_rhythms == rhythm) & np.isfinite(real)]
+        if min(len(s), len(r)) < min_records:
             continue
-        s, r = synthetic[rows], real[rows]
         result[rhythm] = {
-            "records": int(rows.sum()),
+            "records": len(s),
+            "real_records": len(r),
             "median_synthetic": float(np.median(s)),
             "median_real": float(np.median(r)),
             "irregular_synthetic": float((s > irregular).mean()),

@@ -88,10 +88,15 @@ def _path(out: Any) -> str:
     return next(iter(out)) if isinstance(out, dict) else out
 
 
-def _fill(node: Any, key: str, item: str) -> Any:
-    """Put key and item of a `foreach` into every text; in a list of items they are the same."""
+def _fill(node: Any, key: str, item: Any) -> Any:
+    """Put key and item of a `foreach`, or what the item names, into every text; in a list they are the same."""
     if isinstance(node, dict):
         return {_fill(name, key, item): _fill(value, key, item) for name, value in node.items()}
     if isinstance(node, list):
         return [_fill(value, key, item) for value in node]
-    return node.replace("${key}", key).replace("${item}", item) if isinstance(node, str) else node
+    if not isinstance(node, str):
+        return node
+    named = {f".{name}": value for name, value in item.items()} if isinstance(item, dict) else {"": item}
+    for name, value in named.items():
+        node = node.replace(f"${{item{name}}}", value)
+    return node.replace("${key}", key)

@@ -187,8 +187,17 @@ class _Loop:
         objective = self.accelerator.unwrap_model(self.objective)
         objective(ready, generator("size", size))[0].backward()
 
+    def _average_sums(self) -> None:
+        """Make the sums those of all processes: their mean, which is the whole batch's as the parts are equal.
+
+        What is added later is averaged later, so it may be done at any step.
+        """
+        if self.processes > 1:
+            self.state.sums = self.accelerator.reduce(self.state.sums, reduction="mean")
+
     def _log(self) -> None:
         state = self.state
+        self._average_sums()
         entry = {name: float(value) / self.every for name, value in state.sums.items()}
         before = state.log[0]["loss"] if state.log else entry["loss"]
         if not state.is_finite():
@@ -199,6 +208,7 @@ class _Loop:
         state.sums = {}
 
     def _save(self) -> None:
+        self._average_sums()  # or a checkpoint would hold the first process's alone
         if not self.state.is_finite():
             raise self._diverged("is no longer a number")
         if self.accelerator.is_main_process:

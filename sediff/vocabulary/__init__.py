@@ -5,12 +5,14 @@ doubt) and `wording.yaml` (heart axis and infarction stage). Text is English or 
 """
 
 from sediff.vocabulary.certainty import Certainty
-from sediff.vocabulary.statements import KINDS, STATEMENTS, Kind, Statement
+from sediff.vocabulary.labels import statement_labels, statement_sets, superclass_labels
+from sediff.vocabulary.statements import KINDS, STATEMENTS, SUPERCLASSES, Kind, Statement
 from sediff.vocabulary.vocabulary import Finding, Reading, Said, Vocabulary
 
 __all__ = [
     "KINDS",
     "STATEMENTS",
+    "SUPERCLASSES",
     "Certainty",
     "Finding",
     "Kind",
@@ -18,4 +20,7 @@ __all__ = [
     "Said",
     "Statement",
     "Vocabulary",
+    "statement_labels",
+    "statement_sets",
+    "superclass_labels",
 ]

@@ -1,7 +1,7 @@
 """What people curate of a statement, read from YAML."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -11,7 +11,9 @@ from sediff.section import Items, Section
 
 STATEMENTS = Path("knowledge/statements.yaml")
 Kind = Literal["diagnostic", "form", "rhythm"]
-KINDS: tuple[Kind, ...] = ("diagnostic", "form", "rhythm")
+KINDS: tuple[Kind, ...] = get_args(Kind)
+Superclass = Literal["NORM", "MI", "STTC", "CD", "HYP"]
+SUPERCLASSES: tuple[Superclass, ...] = get_args(Superclass)
 
 
 class Statement(Section):
@@ -27,7 +29,7 @@ class Statement(Section):
     name: str
     kinds: Items[Kind]
     origin: Literal["scp", "challenge"] = "scp"
-    superclass: Literal["NORM", "MI", "STTC", "CD", "HYP"] | None = None
+    superclass: Superclass | None = None
     subclass: str | None = None
     synonyms: Items[str] = ()
     synonyms_de: Items[str] = ()

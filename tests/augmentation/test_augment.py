@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from sediff.augmentation.augment import ARMS, superclass_labels, train_classifiers
+from sediff.augmentation.augment import ARMS, train_classifiers
 from sediff.augmentation.params import AugmentationParams
 from sediff.pseudonyms import Pseudonyms
 from sediff.training import Job
@@ -56,12 +56,3 @@ def test_mislabelled_synthetic_records_mislead(vocabulary, tmp_path):
 def test_too_few_cases_are_said_not_scored(vocabulary, tmp_path):
     metrics = fit(tmp_path, vocabulary, min_cases=200)
     assert metrics == {"left_out": ["no superclass has augmentation.min_cases = 200 cases in training and in test"]}
-
-
-def test_superclasses_of_statements(vocabulary):
-    labels = superclass_labels([["NORM", "SR"], ["CLBBB", "IMI"], []], vocabulary)
-    assert labels.tolist() == [
-        [False, False, False, True, False],
-        [True, False, True, False, False],
-        [False] * 5,
-    ]

@@ -1,8 +1,12 @@
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from subprocess import PIPE
 from threading import Thread
 from typing import Any
 
@@ -15,6 +19,7 @@ from sediff.encoder.conditions import Condition, encode_conditions
 from sediff.encoder.embedding import EmbeddingAccess, describe, open_embedding, reopen_embedding
 from sediff.encoder.tokens import TEXT_TOKENS
 from sediff.errors import UserError
+from tests.conftest import ROOT
 from tests.encoder.conftest import PARAMS
 
 TEXTS = ["Sinus rhythm", "", "Vorhofflimmern", "Sinus rhythm"]
@@ -23,7 +28,7 @@ TEXTS = ["Sinus rhythm", "", "Vorhofflimmern", "Sinus rhythm"]
 class Embedder(ThreadingHTTPServer):
     """An endpoint that embeds a text as the counts of its letters, and remembers what it was asked."""
 
-    status, dimensions, dropped, body = 200, 5, 0, b""
+    status, dimensions, dropped, body, delay = 200, 5, 0, b"", 0.0
     asked: list[str]
 
     @property
@@ -39,6 +44,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         server, request = self.server, json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server.asked += request["input"]
+        time.sleep(server.delay)
         rows = [
             {
                 "object": "embedding",
@@ -107,6 +113,43 @@ def test_what_was_answered_before_a_fault_is_kept(server, monkeypatch):
     server.asked.clear()
     embed(server, ["a", "b"])
     assert server.asked == ["b"]
+
+
+def test_of_processes_that_train_together_one_asks_and_the_others_read(server, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    server.delay = 1.0
+    ask = "; ".join(
+        [
+            "import sys",
+            "from pathlib import Path",
+            "from sediff.encoder.embedding import EmbeddingAccess, open_embedding",
+            "embedding = open_embedding('openai', 'm', EmbeddingAccess(sys.argv[1], answers=Path(sys.argv[2])))",
+            "print('ready', flush=True)",
+            "sys.stdin.readline()",
+            "print(embedding(['a', 'b', 'c']).tolist())",
+        ]
+    )
+    command = [sys.executable, "-c", ask, server.access.base_url, str(server.answers)]
+    processes = [subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) for _ in range(3)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    told = {process.communicate()[0] for process in processes}
+    assert sorted(server.asked) == ["a", "b", "c"]
+    assert len(told) == 1
+    assert "1.0" in told.pop()
+
+
+def test_models_of_one_name_at_two_endpoints_share_no_answers(server):
+    with serving(server.answers) as other:
+        other.dimensions = 2
+        assert embed(server, ["aeiou"]).tolist() == [[1.0] * 5]
+        assert embed(other, ["aeiou"]).tolist() == [[1.0] * 2]
+        server.status = other.status = 500
+        assert embed(server, ["aeiou"]).shape == (1, 5)
+        assert embed(other, ["aeiou"]).shape == (1, 2)
 
 
 @pytest.mark.parametrize(

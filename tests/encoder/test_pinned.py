@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 
+from sediff.encoder.patients import TRAINING, Training
 from sediff.encoder.pinned import FILES, judges_hash
 from sediff.errors import UserError
 from tests.encoder.conftest import LABELS, judges_params
@@ -24,6 +25,8 @@ def test_another_corpus_uses_the_pinned_judges_and_scores_them_anew(pinned):
     assert all(
         (stage.folder / "second/out" / name).read_bytes() == (stage.pinned / name).read_bytes() for name in FILES
     )
+    told = [Training.read(stage.folder / name / "out") for name in ("first", "second")]
+    assert told[0] == told[1], "whom they were trained on goes with them"
     assert metrics["pinned"]
     assert metrics["sha256"] == wanted
     assert metrics["statement"]["macro_auroc"] < 0.05, "of labels that are all wrong"
@@ -54,6 +57,9 @@ def test_damaged_other_or_missing_pinned_judges_are_one_sentence(pinned):
     assert "does not hold the judges that encoder.judges.pinned names" in refusal("damaged")
     weights.unlink()
     assert "text.safetensors is missing" in refusal("incomplete")
+    weights.write_bytes(content)
+    (stage.pinned / TRAINING).unlink()
+    assert "training.json is missing" in refusal("unknown")
     shutil.rmtree(stage.pinned)
     assert "with the pinned judges is missing" in refusal("missing")
 

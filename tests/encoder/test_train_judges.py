@@ -1,15 +1,22 @@
+import shutil
+
 import numpy as np
+import polars as pl
 import pytest
 import torch
+import yaml
 
 from sediff.ecg import independent_leads, to_millivolts
 from sediff.encoder import train_judges as module
-from sediff.encoder.conditions import Condition, encode_conditions
 from sediff.encoder.contrast import WaveformJudge, disturbed, halves
+from sediff.encoder.data import is_judges
 from sediff.encoder.judge import Judge
+from sediff.encoder.patients import Training
 from sediff.encoder.text_ecg import TextJudge
 from sediff.errors import UserError
-from sediff.records import read_signals
+from sediff.records import read_columns, read_signals
+from sediff.vocabulary import Vocabulary
+from tests.conftest import ROOT
 from tests.encoder.conftest import LABELS, PARAMS, judges_params
 from tests.learnable import CODES, write_records
 
@@ -18,6 +25,9 @@ def test_each_judge_learns_what_can_be_learned(stage):
     metrics = stage.train_judges("run")
     out = stage.folder / "run/out"
     judge = Judge.load(out)
+    rows = read_columns(stage.folder / "corpus/records").filter(pl.col("split") == "train")
+    taught = {patient for patient in rows["patient_id"] if is_judges(patient, PARAMS.judges_share)}
+    assert set(Training.read(out).patients) == taught
     assert sorted(judge.codes) == sorted(CODES)
     assert metrics["statement"]["macro_auroc"] > 0.95
     assert set(metrics["statement"]["superclasses"]) == {"NORM", "CD"}
@@ -35,12 +45,30 @@ def test_each_judge_learns_what_can_be_learned(stage):
 def test_texts_are_near_the_ecgs_they_describe(stage):
     stage.train_judges("run")
     judge = TextJudge.load(stage.folder / "run/out")
-    texts = [Condition("left bundle branch block"), Condition("normales ekg")]
-    places = judge.texts(encode_conditions(texts, stage.vocabulary, judge.buckets))
+    places = judge.texts(judge.encode(["left bundle branch block", "normales ekg"], stage.vocabulary))
     leads = to_millivolts(independent_leads(read_signals(stage.folder / "corpus/records")))
     cosine = judge.ecgs(leads) @ places.T
     assert np.linalg.norm(places, axis=1) == pytest.approx(1)
     assert ((cosine[:, 0] > cosine[:, 1]) == (LABELS == 1)).mean() > 0.9
+
+
+def test_a_judge_reads_a_text_alike_when_the_vocabulary_has_grown_in_the_middle(stage):
+    knowledge = shutil.copytree(ROOT / "knowledge", stage.folder / "curated")
+    path = knowledge / "statements.yaml"
+    added = {"BBBX": {"name": "a block of the new kind", "kinds": ["diagnostic"]}}
+    path.write_text(yaml.safe_dump(added | yaml.safe_load(path.read_text()), allow_unicode=True))
+    grown = Vocabulary.load(path)
+    assert "BBBX" < "CLBBB"
+    assert len(grown.codes) == len(stage.vocabulary.codes) + 1
+    stage.train_judges("run")
+    judge = TextJudge.load(stage.folder / "run/out")
+    texts = ["left bundle branch block, sinus rhythm", "normal ECG, possible ST depression"]
+    before, after = (judge.encode(texts, vocabulary) for vocabulary in (stage.vocabulary, grown))
+    assert before.statements.any(1).all()
+    assert (judge.texts(before) == judge.texts(after)).all()
+    unknown = judge.encode(["a block of the new kind"], grown)
+    assert not unknown.statements.any(), "what it has not learned is padding"
+    assert np.isfinite(judge.texts(unknown)).all()
 
 
 def test_the_same_seed_gives_the_same_bytes(stage):

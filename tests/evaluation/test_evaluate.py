@@ -1,6 +1,8 @@
 """The stage as a whole, on records that a small judge can tell apart."""
 
 import json
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 from sediff.autoencoder.model import Autoencoder
+from sediff.encoder.patients import Training
 from sediff.encoder.train_judges import train_judges
 from sediff.evaluation.evaluate import evaluate, floor_rows
 from sediff.evaluation.params import EvaluationParams
@@ -35,11 +38,15 @@ def trained(tmp_path_factory, vocabulary) -> Path:
     return folder
 
 
-def evaluated(trained: Path, vocabulary, folder: Path, change) -> dict:
-    """Metrics of a dataset that is the held-out records after a change of their signals (n, 12, 1000)."""
+def evaluated(trained: Path, vocabulary, folder: Path, change, times: Sequence[int] = (1,)) -> dict:
+    """Metrics of a dataset that is the held-out records after a change of their signals (n, 12, 1000).
+
+    `times` says how often the condition of each is asked for, over and over.
+    """
     rows, signals = read_columns(trained / "corpus/records"), read_signals(trained / "corpus/records")
     held_out = (rows["split"] == "test").to_numpy()
-    rows, signals = rows.filter(pl.Series(held_out)), signals[held_out]
+    asked = np.repeat(np.flatnonzero(held_out), np.resize(times, held_out.sum()))
+    rows, signals = rows[asked], signals[asked]
     table = pa.table(
         {
             "record_id": [f"evaluation/{i:06d}" for i in range(len(rows))],
@@ -78,11 +85,62 @@ def test_good_records_are_told_from_records_of_other_conditions(trained, vocabul
         assert values["real"]["kid"]["high"] < values["noise"]["kid"]["low"]
         assert values["flat_line"]["fd"]["low"] > values["real"]["fd"]["high"]
         assert values["coverage"] > 0.8 > values["coverage_noise"]
-    assert near["reconstruction"]["fd"] > near["distribution"]["real"]["fd"]["high"]  # of an untrained autoencoder
+    assert (
+        near["reconstruction"]["fd"]["low"] > near["distribution"]["real"]["fd"]["high"]
+    )  # of an untrained autoencoder
     assert near["agreement"]["auroc_synthetic"] > 0.9 > 0.3 > wrong["agreement"]["auroc_synthetic"]
     assert near["clip"]["synthetic"]["low"] > near["clip"]["shuffled"]["high"]
     assert near["clip"]["synthetic"]["mean"] == pytest.approx(near["clip"]["real"]["mean"], abs=0.2)
     assert wrong["clip"]["synthetic"]["high"] < near["clip"]["synthetic"]["low"]
+
+
+def test_a_real_record_counts_once_however_often_its_condition_was_asked(trained, vocabulary, tmp_path):
+    once = evaluated(trained, vocabulary, tmp_path / "a", lambda x: x)
+    often = evaluated(trained, vocabulary, tmp_path / "b", lambda x: x, times=(1, 1, 7, 2))
+    assert often["records"] > once["records"] == often["clip"]["real_records"] == once["clip"]["real_records"]
+    for name in ("auroc_real", "auprc_real"):
+        assert often["agreement"][name] == once["agreement"][name]
+    assert often["clip"]["real"]["mean"] == once["clip"]["real"]["mean"]
+    assert often["clip"]["synthetic"]["mean"] != once["clip"]["synthetic"]["mean"]
+    assert often["privacy"]["correlation_held_out"] == once["privacy"]["correlation_held_out"]
+    rhythms = (metrics["rhythm"]["sinus"]["real_records"] for metrics in (once, often))
+    assert len(set(rhythms)) == 1
+
+
+def test_it_says_how_many_held_out_patients_the_judges_know(trained, vocabulary, tmp_path):
+    fair = evaluated(trained, vocabulary, tmp_path / "a", lambda x: x)
+    assert fair["judges"] == {"held_out_patients": 60, "seen_patients": 0}
+    other = tmp_path / "trained"
+    shutil.copytree(trained, other)
+    known = Training.read(trained / "judges")
+    known.model_copy(update={"patients": (*known.patients, "p000", "p004", "nobody")}).write(other / "judges")
+    assert evaluated(other, vocabulary, tmp_path / "b", lambda x: x)["judges"]["seen_patients"] == 2
+    known.model_copy(update={"pseudonym_key": "0" * 16}).write(other / "judges")
+    unknown = evaluated(other, vocabulary, tmp_path / "c", lambda x: x)
+    assert "seen_patients" not in unknown["judges"], "what cannot be told is not said to be none"
+    assert any("seen_patients" in note for note in unknown["left_out"])
+
+
+def test_asking_more_often_makes_no_interval_narrower(trained, vocabulary, tmp_path):
+    once = evaluated(trained, vocabulary, tmp_path / "a", lambda x: x)
+    often = evaluated(trained, vocabulary, tmp_path / "b", lambda x: x, times=(4,))
+    for end in ("low", "high"):
+        assert often["clip"]["synthetic"][end] == pytest.approx(once["clip"]["synthetic"][end], rel=1e-5)
+
+
+def test_reconstructions_are_compared_at_the_number_of_the_distribution(trained, vocabulary, tmp_path):
+    metrics = evaluated(trained, vocabulary, tmp_path, lambda x: x)
+    assert metrics["reconstruction"]["records_compared"] == metrics["distribution"]["records_compared"] < 120
+
+
+def test_without_any_heart_rate_the_rest_is_measured(trained, vocabulary, tmp_path):
+    other = tmp_path / "trained"
+    shutil.copytree(trained, other)
+    shutil.rmtree(other / "corpus")
+    write_records(other / "corpus", LABELS, missing=("heart_rate",))
+    metrics = evaluated(other, vocabulary, tmp_path, lambda x: x)
+    assert "mae_bpm" not in metrics["heart_rate"]
+    assert metrics["agreement"]["auroc_synthetic"] > 0.9
 
 
 def test_the_floor_is_of_validated_held_out_records_where_there_are_enough():

@@ -76,10 +76,12 @@ class Reader(ABC):
         tables: files beside the recordings that it reads; the first tells the layout, and must be there. None where
             the recordings' headers say all.
         ignored: folders that it does not read.
+        corpus: the corpus whose recordings it reads at one of several rates; "" where no other reader reads the same.
     """
 
     tables: ClassVar[tuple[str, ...]] = ()
     ignored: ClassVar[frozenset[str]] = frozenset()
+    corpus: ClassVar[str] = ""
 
     def __init__(self, name: str, root: Path, read: ReadHeader | None = None) -> None:
         """A reader of the source `name` in the folder `root`; `read` gives headers, from the folder if it is None."""

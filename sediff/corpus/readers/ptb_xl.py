@@ -19,6 +19,7 @@ class PtbXlReader(Reader):
 
     tables: ClassVar[tuple[str, ...]] = (TABLE,)
     ignored: ClassVar[frozenset[str]] = frozenset({"records500"})
+    corpus: ClassVar[str] = "PTB-XL"
     folder: ClassVar[str] = "records100"
     column: ClassVar[str] = "filename_lr"
     rate: ClassVar[float] = 100
