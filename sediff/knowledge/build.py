@@ -18,7 +18,7 @@ from sediff.knowledge.experience import FILE
 from sediff.knowledge.llm import LlmDistiller
 from sediff.knowledge.params import KnowledgeParams
 from sediff.knowledge.pictures import draw_knowledge
-from sediff.knowledge.profiles import PROFILES, TERMS, build_profiles, build_terms, training_profiles
+from sediff.knowledge.profiles import PROFILES, TERMS, build_profiles, build_terms, training_profiles, ungrouped
 from sediff.knowledge.prompt import prompts
 from sediff.knowledge.retrieval import Neighbours, Retriever
 from sediff.knowledge.statistics import Statistics, summarise
@@ -116,6 +116,7 @@ def _metrics(
         "profiles": len(profiles),
         "training_profiles": len(training),
         "linked": int((profiles["admission"] != "").sum()),
+        "ungrouped_codes": ungrouped(profiles),
         "distillers": dict(sorted(Counter(d.distiller for d in distilled).items())),
         "fallbacks": dict(sorted(Counter(d.fallback_reason for d in distilled if d.fallback_reason).items())),
         "without_neighbours": int((~there.any(1)).sum()),
