@@ -1,12 +1,7 @@
 """MIMIC-IV's `hosp/` layout, csv or csv.gz: one row an admission, with its diagnoses, medications and procedures."""
 
-import gzip
-import shutil
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -29,8 +24,7 @@ COLUMNS = {
 def read_admissions(hosp: Path) -> pl.DataFrame:
     """Admissions with what was coded and prescribed in them.
 
-    Memory goes with the admissions, not with the rows of the tables: those are streamed. A compressed table is first
-    decompressed beside the system's other temporary files.
+    Memory goes with the admissions, not with the rows of the tables: those are streamed, compressed or not.
 
     Returns:
         patient (subject_id as text), admission (hadm_id as text), admitted and discharged (the stay begins in the
@@ -41,17 +35,17 @@ def read_admissions(hosp: Path) -> pl.DataFrame:
         UserError: a table or a column is missing, a table is not CSV in UTF-8, an admission stands twice, has no
             patient or no times, or an ICD version is neither 9 nor 10.
     """
-    with _tables(hosp) as tables:
-        result = _admissions(tables, hosp)
-        items = {
-            "diagnoses": _coded(tables["diagnoses_icd"], "diagnoses_icd", hosp),
-            "medications": _medications(tables["prescriptions"], hosp),
-            "procedures": _coded(tables["procedures_icd"], "procedures_icd", hosp),
-        }
-        for view, rows in items.items():
-            lists = rows.drop_nulls().unique().group_by("hadm_id").agg(pl.col("item").sort().alias(view))
-            collected = _collect(lists, hosp / TABLES[view])
-            result = result.join(collected, left_on="admission", right_on="hadm_id", how="left")
+    tables = {name: _table(hosp, name, columns) for name, columns in COLUMNS.items()}
+    result = _admissions(tables, hosp)
+    items = {
+        "diagnoses": _coded(tables["diagnoses_icd"], "diagnoses_icd", hosp),
+        "medications": _medications(tables["prescriptions"], hosp),
+        "procedures": _coded(tables["procedures_icd"], "procedures_icd", hosp),
+    }
+    for view, rows in items.items():
+        lists = rows.drop_nulls().unique().group_by("hadm_id").agg(pl.col("item").sort().alias(view))
+        collected = _collect(lists, hosp / TABLES[view])
+        result = result.join(collected, left_on="admission", right_on="hadm_id", how="left")
     empty = pl.lit([], dtype=pl.List(pl.String))
     return result.with_columns(pl.col(view).fill_null(empty) for view in items).sort("admission")
 
@@ -122,49 +116,28 @@ def diagnosis_titles(hosp: Path) -> dict[str, str]:
     """Titles of ICD categories that are in no group, from the optional `d_icd_diagnoses`: of the shortest code."""
     if _find(hosp, "d_icd_diagnoses") is None:
         return {}
-    with TemporaryDirectory() as scratch:
-        table = _table(hosp, "d_icd_diagnoses", ("icd_code", "icd_version", "long_title"), Path(scratch))
-        code = pl.col("icd_code").str.strip_chars()
-        item = IcdGroups.load().diagnosis(code, pl.col("icd_version").str.strip_chars())
-        rows = table.select(item=item, code=code, title=pl.col("long_title"))
-        ungrouped = rows.filter(pl.col("item").str.starts_with("icd"))
-        ordered = ungrouped.sort("item", pl.col("code").str.len_chars(), "code")
-        first = _collect(ordered.group_by("item", maintain_order=True).first(), hosp / "d_icd_diagnoses")
+    table = _table(hosp, "d_icd_diagnoses", ("icd_code", "icd_version", "long_title"))
+    code = pl.col("icd_code").str.strip_chars()
+    item = IcdGroups.load().diagnosis(code, pl.col("icd_version").str.strip_chars())
+    rows = table.select(item=item, code=code, title=pl.col("long_title"))
+    ordered = rows.filter(pl.col("item").str.starts_with("icd")).sort("item", pl.col("code").str.len_chars(), "code")
+    first = _collect(ordered.group_by("item", maintain_order=True).first(), hosp / "d_icd_diagnoses")
     return dict(zip(first["item"], first["title"], strict=True))
-
-
-@contextmanager
-def _tables(hosp: Path) -> Iterator[dict[str, pl.LazyFrame]]:
-    with TemporaryDirectory() as scratch:
-        yield {name: _table(hosp, name, columns, Path(scratch)) for name, columns in COLUMNS.items()}
 
 
 def _find(hosp: Path, name: str) -> Path | None:
     return next((path for suffix in (".csv", ".csv.gz") if (path := hosp / f"{name}{suffix}").is_file()), None)
 
 
-def _table(hosp: Path, name: str, columns: Sequence[str], scratch: Path) -> pl.LazyFrame:
+def _table(hosp: Path, name: str, columns: Sequence[str]) -> pl.LazyFrame:
     path = _find(hosp, name)
     if path is None:
         raise UserError(f"{hosp / name}.csv or .csv.gz is missing: an EHR folder needs it, or remove {hosp}.")
     try:
-        table = pl.scan_csv(_decompressed(path, scratch), infer_schema=False)
+        table = pl.scan_csv(path, infer_schema=False)
         missing = [column for column in columns if column not in table.collect_schema().names()]
     except (PolarsError, OSError) as error:
         raise UserError(f"{path} cannot be read as CSV in UTF-8 ({str(error).splitlines()[0]}): mend it.") from None
     if missing:
         raise UserError(f"{path} has no column {', '.join(missing)}: is it MIMIC-IV's table?")
     return table
-
-
-def _decompressed(path: Path, scratch: Path) -> Path:
-    """The file itself, or what a compressed one holds: polars would hold all of that in memory."""
-    if path.suffix != ".gz":
-        return path
-    plain = scratch / path.stem
-    try:
-        with gzip.open(path) as source, plain.open("wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path} cannot be decompressed ({error}): fetch it again, or free disk space.") from None
-    return plain
