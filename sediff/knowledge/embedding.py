@@ -16,8 +16,9 @@ WORD = re.compile(r"\w+")
 PART = 4  # letters
 # Words of every experience text say nothing about one of them.
 FREQUENT = frozenset(
-    {"the", "of", "in", "and", "with", "from", "bpm", "ms", "mv", "heart", "rate", "interquartile", "range", "rmssd"}
-    | {"beat", "amplitude", "similar", "records", "ii", "v2", "v5"}
+    {"the", "of", "in", "to", "and", "with", "from", "similar", "records", "rhythm", "further", "findings", "lead"}
+    | {"bpm", "ms", "mv", "heart", "rate", "pr", "qrs", "duration", "qt", "qtcf", "ii", "v1", "v5"}
+    | {"p", "r", "s", "st", "t", "upright", "level", "flat"}
 )
 
 

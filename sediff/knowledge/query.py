@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from sediff.errors import UserError
 from sediff.files import sha256_json
-from sediff.knowledge.distill import distil_offline, experience_table
+from sediff.knowledge.distill import confidences, distil_offline
 from sediff.knowledge.experience import Experience, experience_rows
 from sediff.knowledge.index import KnowledgeIndex
-from sediff.knowledge.params import SimilarityWeights
+from sediff.knowledge.params import KnowledgeParams, SimilarityWeights
 from sediff.knowledge.profiles import PROFILES, TERMS, VIEWS, statement_views, training_profiles
 from sediff.knowledge.retrieval import Neighbours, Retriever
 from sediff.knowledge.statistics import summarise
+from sediff.knowledge.table import experience_table
 from sediff.phrases import Phrases, stem, tokenise
 from sediff.vocabulary import Vocabulary
 
@@ -51,7 +52,7 @@ def experience_for_text(
     vocabulary: Vocabulary,
     knowledge: Path,
     index: KnowledgeIndex | None = None,
-    k: int = 10,
+    k: int = KnowledgeParams().neighbours,
     age: float | None = None,
     sex: str | None = None,
     weights: SimilarityWeights | None = None,
@@ -68,7 +69,8 @@ def experience_for_text(
     """
     store = _store(knowledge)
     query = _profile(text, vocabulary, store, age, sex)
-    similarities = store.retriever.similarities(query, _weights(query, weights or SimilarityWeights()))
+    own = (weights or SimilarityWeights()).over([view for view in VIEWS if len(query[view][0])])
+    similarities = store.retriever.similarities(query, own)
     if index is not None:
         similarities = np.maximum(similarities, MEANING_SHARE * _by_meaning(text, index, store.training))
     similarities[:, _ruled_out(text, vocabulary, store.training)] = 0
@@ -76,8 +78,9 @@ def experience_for_text(
     if not len(chosen):
         return None
     neighbours = Neighbours(chosen[None], similarities[:, chosen])
-    statistics = summarise(neighbours, store.training, vocabulary.codes)
-    distilled = distil_offline(statistics, vocabulary)
+    named = query["statements"].to_list()
+    statistics = summarise(neighbours, named, store.training, vocabulary.codes)
+    distilled = distil_offline(statistics, confidences(neighbours, statistics, query, own), named, vocabulary)
     asked = {"text": text, "age": age, "sex": sex, "neighbours": store.training["record_id"][chosen.tolist()].to_list()}
     name = f"query:{sha256_json(asked)[:16]}"
     return experience_rows(experience_table([name], [""], distilled, neighbours, statistics, store.training))[0]
@@ -99,15 +102,10 @@ def _profile(text: str, vocabulary: Vocabulary, store: Store, age: float | None,
     codes = [finding.code for finding in vocabulary.find(text) if finding.certainty != "absent"]
     statements, terms = statement_views(codes, vocabulary), store.terms_in(text)
     columns = {view: [sorted({*statements[view], *terms[view]})] for view in VIEWS}
-    schema = {view: pl.List(pl.String) for view in VIEWS}
+    columns["statements"] = [sorted(set(codes))]
+    schema = {name: pl.List(pl.String) for name in columns}
     about = pl.DataFrame({"patient_id": [""], "age": [age], "sex": [sex]}, schema_overrides={"age": pl.Float64})
     return pl.DataFrame(columns, schema=schema).hstack(about)
-
-
-def _weights(query: pl.DataFrame, weights: SimilarityWeights) -> dict[str, float]:
-    own = {view: getattr(weights, view) if len(query[view][0]) else 0.0 for view in VIEWS}
-    total = sum(own.values())
-    return {view: weight / total if total else 0.0 for view, weight in own.items()}
 
 
 def _by_meaning(text: str, index: KnowledgeIndex, training: pl.DataFrame) -> NDArray[np.float64]:

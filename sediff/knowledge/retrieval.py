@@ -18,7 +18,7 @@ from sediff.knowledge.views import ROWS_PER_CHUNK, View, sizes
 from sediff.progress import track
 
 QUERIES_PER_BLOCK = 32
-GROUP = 256  # profiles; the k-th largest of the groups' maxima is the least that can be among the k best
+GROUP = 64  # profiles; the k-th largest of the groups' maxima is the least that can be among the k best
 ROUNDING = 1e-5  # of τ in single precision, with room to spare
 OTHER_SEX, UNKNOWN_AGE = 200.0, 50.0  # years that count among ties
 

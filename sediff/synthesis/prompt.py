@@ -100,6 +100,6 @@ def _explanation(row: RequestRow) -> list[str]:
         return ["experience: no similar training patient is known"]
     pairs = zip(experience.neighbours, experience.similarities, strict=True)
     return [
-        f"experience: {experience.text}",
+        f"experience: {experience.report.text}",
         "from: " + ", ".join(f"{record} ({similarity:.2f})" for record, similarity in pairs),
     ]

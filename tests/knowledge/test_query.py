@@ -10,8 +10,8 @@ from .test_build import build
 
 
 @pytest.fixture
-def knowledge(corpus, source, vocabulary, tmp_path):
-    build(tmp_path, corpus, [source], vocabulary)
+def knowledge(corpus, simulator, source, vocabulary, tmp_path):
+    build(tmp_path, corpus, simulator, [source], vocabulary)
     return tmp_path / "out"
 
 
@@ -25,8 +25,10 @@ def test_a_diagnosis_alone_brings_what_such_patients_have(knowledge, records, vo
     experience = experience_for_text("Vorhofflimmern", vocabulary, knowledge, k=4, age=60, sex="male")
     assert kinds(experience, records) == {("AFIB", "LVH")}
     assert experience is not None
-    assert experience.heart_rate_median == pytest.approx(112, abs=3)
-    assert experience.statement_shares[vocabulary.codes.index("LVH")] == 1
+    assert experience.statistics.value("heart_rate") == pytest.approx(112, abs=3)
+    assert experience.statistics.shares[vocabulary.codes.index("LVH")] == 1
+    assert experience.report.rhythm == "atrial fibrillation"
+    assert experience.report.findings == ("left ventricular hypertrophy 100 %",)
     assert len(experience.neighbours) == 4
     assert experience.record_id == ""
 
@@ -74,7 +76,9 @@ def test_the_index_finds_by_meaning(knowledge, records, vocabulary, tmp_path):
     assert experience_for_text("fibrillating hypertrophied", vocabulary, knowledge, k=3) is None
 
 
-def test_the_index_is_kept_and_rebuilt_when_the_store_changes(corpus, records, knowledge, vocabulary, tmp_path):
+def test_the_index_is_kept_and_rebuilt_when_the_store_changes(
+    corpus, simulator, records, knowledge, vocabulary, tmp_path
+):
     chroma = tmp_path / "chroma"
     KnowledgeIndex.open(knowledge, chroma)._collection.upsert(ids=["mark"], embeddings=list(embed(["mark"])))
     training = int((records["split"] == "train").sum())
@@ -82,7 +86,7 @@ def test_the_index_is_kept_and_rebuilt_when_the_store_changes(corpus, records, k
     records.filter(records["record_id"] != records.filter(records["split"] == "train")["record_id"][0]).write_parquet(
         corpus / "records/shard-000.parquet"
     )
-    build(tmp_path, corpus, [], vocabulary)
+    build(tmp_path, corpus, simulator, [], vocabulary)
     assert refresh_index(knowledge, chroma) == f"index of {training - 1} training experiences in Chroma"
 
 
