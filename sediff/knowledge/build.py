@@ -19,7 +19,15 @@ from sediff.knowledge.llm import LlmDistiller
 from sediff.knowledge.measures import SCALARS, SLICES, Statistics
 from sediff.knowledge.params import KnowledgeParams
 from sediff.knowledge.pictures import draw_knowledge
-from sediff.knowledge.profiles import PROFILES, TERMS, build_profiles, build_terms, read_fits, training_profiles
+from sediff.knowledge.profiles import (
+    PROFILES,
+    TERMS,
+    build_profiles,
+    build_terms,
+    read_fits,
+    training_profiles,
+    ungrouped,
+)
 from sediff.knowledge.prompt import prompts
 from sediff.knowledge.retrieval import Neighbours, Retriever
 from sediff.knowledge.statistics import deviation, measurements, overall, summarise
@@ -118,6 +126,7 @@ def _metrics(
         "profiles": len(profiles),
         "training_profiles": len(training),
         "linked": int((profiles["admission"] != "").sum()),
+        "ungrouped_codes": ungrouped(profiles),
         "distillers": dict(sorted(Counter(d.distiller for d in distilled).items())),
         "fallbacks": dict(sorted(Counter(d.fallback_reason for d in distilled if d.fallback_reason).items())),
         "without_neighbours": int((~there.any(1)).sum()),

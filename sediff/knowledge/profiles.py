@@ -1,10 +1,13 @@
 """Tri-view profiles, one a corpus record: diagnoses, medications and procedures of its patient at that time.
 
 A record linked to an EHR has the codes and drugs of the admission it was taken in. Every record has its coded
-ECG statements as well, so a corpus without an EHR can be compared too. `VIEW_OF_KIND` says which view they enter.
+ECG statements as well, so a corpus without an EHR can be compared too: `VIEW_OF_KIND` says which view they enter, and
+is the only place that does.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 VIEWS = ("diagnoses", "medications", "procedures")
 VIEW_OF_KIND: Mapping[Kind, str] = {"diagnostic": "diagnoses", "form": "medications", "rhythm": "procedures"}
+BEFORE = timedelta(hours=24)  # an ECG so long before a stay belongs to it
 FITS = pl.Schema({"record_id": pl.String(), **{name: pl.Array(pl.Float32(), SIZES[name]) for name in MORPHOLOGY}})
 PROFILES, TERMS = "profiles.parquet", "terms.parquet"
 
@@ -84,10 +88,7 @@ def _joined(coded: pl.Series, statements: list[list[str]]) -> pl.Series:
 
 
 def _linked(records: pl.DataFrame, sources: Sequence["Source"]) -> pl.DataFrame:
-    """The admission that each record was taken in and its items; "" and empty lists where there is none.
-
-    A record belongs to an admission of its patient whose stay holds its time; of several, the latest admitted.
-    """
+    """The admission that each record was taken in and its items; "" and empty lists where there is none."""
     empty = {"admission": pl.String(), **{view: pl.List(pl.String) for view in VIEWS}}
     keys = records.select(
         "record_id",
@@ -98,16 +99,35 @@ def _linked(records: pl.DataFrame, sources: Sequence["Source"]) -> pl.DataFrame:
     found = [pl.DataFrame(schema={"record_id": pl.String, **empty})]
     for source in sources:
         hosp = source.root / FOLDER
-        if not hosp.is_dir():
-            continue
-        admissions = read_admissions(hosp).with_columns(pl.col("patient").str.strip_chars_start("0"))
-        pairs = keys.filter(pl.col("source") == source.name).join(admissions, on="patient")
-        pairs = pairs.filter(pl.col("time").is_between("admitted", "discharged"))
-        latest = pairs.sort("record_id", "admitted", "admission").unique("record_id", keep="last")
-        found.append(latest.select("record_id", *empty))
+        if hosp.is_dir():
+            admissions = read_admissions(hosp).with_columns(pl.col("patient").str.strip_chars_start("0"))
+            links = link(keys.filter(pl.col("source") == source.name), admissions)
+            found.append(links.join(admissions.select(*empty), on="admission").select("record_id", *empty))
     joined = keys.select("record_id").join(pl.concat(found), on="record_id", how="left", maintain_order="left")
     no_items = pl.lit([], dtype=pl.List(pl.String))
     return joined.with_columns(pl.col("admission").fill_null(""), *(pl.col(view).fill_null(no_items) for view in VIEWS))
+
+
+def ungrouped(profiles: pl.DataFrame) -> int:
+    """How many ICD codes of all profiles are in no group and stand under their own category."""
+    views = (profiles[view].list.eval(pl.element().str.starts_with("icd")).list.sum() for view in VIEWS)
+    return sum(int(counts.sum()) for counts in views)
+
+
+def link(records: pl.DataFrame, admissions: pl.DataFrame) -> pl.DataFrame:
+    """Records (record_id, patient, time) to their patients' admissions: record_id, admission, of those that have one.
+
+    A record belongs to the last stay begun before it, if that has not ended; failing that to the stay that begins
+    within 24 hours after it, for an ECG in the emergency room or the clinic often is why somebody is admitted. Other
+    outpatient records belong to none: what an earlier stay coded may no longer be so.
+    """
+    stays = admissions.select("patient", "admitted", "discharged", "admission").sort("admitted", "admission")
+    timed = records.select("record_id", "patient", "time").drop_nulls().sort("time", "record_id")
+    join = partial(pl.DataFrame.join_asof, left_on="time", right_on="admitted", by="patient", check_sortedness=False)
+    during = join(timed, stays, strategy="backward").filter(pl.col("time") <= pl.col("discharged"))
+    rest = timed.join(during, on="record_id", how="anti", maintain_order="left")
+    before = join(rest, stays, strategy="forward", tolerance=BEFORE).drop_nulls("admission")
+    return pl.concat([part.select("record_id", "admission") for part in (during, before)])
 
 
 def build_terms(profiles: pl.DataFrame, sources: Sequence["Source"], vocabulary: Vocabulary) -> pl.DataFrame:

@@ -1,21 +1,25 @@
 """Similar profiles, exactly: τ(u, u') = λ₁ J_diagnoses + λ₂ J_medications + λ₃ J_procedures.
 
 As in SE-Diff (arXiv 2511.09895). J is the Jaccard index of two sets, 0 where both are empty: nothing
-known in common is no similarity.
+known in common is no similarity. What is fast: items shared are counted in bytes, a block of queries with all training
+profiles at once (`views.py`); τ is worked out in single precision, and again, as defined, for the few that it leaves.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from sediff.knowledge.profiles import VIEWS
+from sediff.knowledge.views import ROWS_PER_CHUNK, View, sizes
 from sediff.progress import track
 
-CELLS_PER_BLOCK = 4_000_000  # of similarities held at once: 32 MB
+QUERIES_PER_BLOCK = 32
+GROUP = 64  # profiles; the k-th largest of the groups' maxima is the least that can be among the k best
+ROUNDING = 1e-5  # of τ in single precision, with room to spare
 OTHER_SEX, UNKNOWN_AGE = 200.0, 50.0  # years that count among ties
 
 
@@ -32,21 +36,12 @@ class Neighbours:
     similarities: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class _View:
-    """One view of the training profiles: items to columns, who has what, and how many items each has."""
-
-    columns: dict[str, int]
-    holders: csr_array
-    sizes: NDArray[np.int64]
-
-
 class Retriever:
-    """Training profiles (sorted by profile_id) as sparse matrices, one a view."""
+    """Training profiles (sorted by profile_id), ready to be compared."""
 
     def __init__(self, training: pl.DataFrame) -> None:
         self.training = training
-        self._views = {view: _view(training[view]) for view in VIEWS}
+        self._views = {view: View.of(training[view]) for view in VIEWS}
         self._ages, self._sexes = _ages(training), _sexes(training)
         self._of_patient: dict[str, list[int]] = {}
         for row, patient in enumerate(training["patient_id"]):
@@ -54,16 +49,9 @@ class Retriever:
 
     def similarities(self, queries: pl.DataFrame, weights: Mapping[str, float]) -> NDArray[np.float64]:
         """τ of each query with each training profile: (queries, training)."""
-        scores = np.zeros((len(queries), len(self.training)))
-        for view in VIEWS:
-            own = self._views[view]
-            sets = _matrix(queries[view], own.columns)
-            common = csr_array(sets @ own.holders)
-            rows = np.repeat(np.arange(len(queries)), np.diff(common.indptr))
-            sizes = queries[view].list.len().to_numpy().astype(np.int64)
-            union = sizes[rows] + own.sizes[common.indices] - common.data
-            scores[rows, common.indices] += weights[view] * (common.data / union)
-        return scores
+        compared = self._compare(queries, weights)
+        everyone = np.arange(len(self.training))
+        return np.stack([self._similarity(compared, row, everyone) for row in range(len(queries))])
 
     def nearest(self, queries: pl.DataFrame, weights: Mapping[str, float], k: int, label: str = "") -> Neighbours:
         """The k most similar training profiles of other patients; those with τ = 0 are no neighbours.
@@ -73,14 +61,17 @@ class Retriever:
         """
         rows = np.full((len(queries), k), -1, np.int64)
         similarities = np.zeros((len(queries), k))
-        size = max(1, CELLS_PER_BLOCK // len(self.training))
-        starts = range(0, len(queries), size)
+        starts = range(0, len(queries), QUERIES_PER_BLOCK)
         for start in track(starts, len(starts), label) if label else starts:
-            block = queries[start : start + size]
-            scores = self.similarities(block, weights)
-            for row, chosen in enumerate(self.top(block, scores, k)):
-                rows[start + row, : len(chosen)] = chosen
-                similarities[start + row, : len(chosen)] = scores[row, chosen]
+            block = queries[start : start + QUERIES_PER_BLOCK]
+            compared = self._compare(block, weights)
+            ages, sexes = _ages(block), _sexes(block)
+            for row, patient in enumerate(block["patient_id"]):
+                found = self._promising(compared, row, k, self._of_patient.get(patient, []))
+                scores = self._similarity(compared, row, found)
+                best = self._best(found, scores, k, ages[row], sexes[row])
+                rows[start + row, : len(best)] = found[best]
+                similarities[start + row, : len(best)] = scores[best]
         return Neighbours(rows, similarities)
 
     def top(self, queries: pl.DataFrame, scores: NDArray[np.float64], k: int) -> list[NDArray[np.int64]]:
@@ -88,21 +79,68 @@ class Retriever:
 
         The rows of a query's own patient in `scores` are set to 0.
         """
+        ages, sexes, best = _ages(queries), _sexes(queries), []
         for row, patient in enumerate(queries["patient_id"]):
             scores[row, self._of_patient.get(patient, [])] = 0
-        place = max(0, scores.shape[1] - k)
-        least = np.partition(scores, place, axis=1)[:, place]
-        ages, sexes = _ages(queries), _sexes(queries)
-        return [self._best(scores[row], least[row], k, ages[row], sexes[row]) for row in range(len(queries))]
+            found = np.flatnonzero(scores[row] > 0)
+            best.append(found[self._best(found, scores[row, found], k, ages[row], sexes[row])])
+        return best
 
-    def _best(self, scores: NDArray[np.float64], least: float, k: int, age: float, sex: int) -> NDArray[np.int64]:
-        above = np.flatnonzero(scores > least)
-        ties = np.flatnonzero(scores == least) if least > 0 else np.empty(0, np.int64)
-        wanted = k - len(above)
-        if len(ties) > wanted:
-            ties = ties[np.argpartition(self._unlikeness(ties, age, sex), wanted)[:wanted]]
-        chosen = np.concatenate([above, ties])
-        return chosen[np.lexsort((self._unlikeness(chosen, age, sex), -scores[chosen]))]
+    def _compare(self, queries: pl.DataFrame, weights: Mapping[str, float]) -> list["_Compared"]:
+        """The views that count."""
+        return [
+            _Compared(weights[view], sizes(queries[view]), own.sizes, own.shared(queries[view]))
+            for view, own in self._views.items()
+            if weights[view]
+        ]
+
+    def _similarity(self, compared: list["_Compared"], row: int, found: NDArray[np.int64]) -> NDArray[np.float64]:
+        """τ of a query with some training profiles, as it is defined: (found,)."""
+        scores = np.zeros(len(found))
+        for view in compared:
+            shared = view.shared[row, found].astype(np.int64)
+            union = view.own[row] + view.others[found].astype(np.int64) - shared
+            scores += view.weight * (shared / np.maximum(union, 1))
+        return scores
+
+    def _promising(self, compared: list["_Compared"], row: int, k: int, own: list[int]) -> NDArray[np.int64]:
+        """Training profiles among which a query's k nearest are, those of its own patient left out.
+
+        In single precision, so that more fits into a cache. Each of k groups has a profile that reaches the k-th
+        largest of all groups' maxima, so what does not reach it is not among the k best.
+        """
+        scores = np.zeros(len(self.training), np.float32)
+        shared, union = np.empty((2, ROWS_PER_CHUNK), np.float32)
+        for start in range(0, len(scores), ROWS_PER_CHUNK):
+            part = slice(start, start + ROWS_PER_CHUNK)
+            score = scores[part]
+            s, u = shared[: len(score)], union[: len(score)]
+            for view in compared:
+                if view.own[row]:  # otherwise the index is 0
+                    np.copyto(s, view.shared[row, part])
+                    np.subtract(view.others[part], s, out=u)
+                    np.add(u, np.float32(view.own[row]), out=u)
+                    np.divide(s, u, out=s)
+                    np.multiply(s, np.float32(view.weight), out=s)
+                    np.add(score, s, out=score)
+        scores[own] = 0
+        maxima = np.maximum.reduceat(scores, np.arange(0, len(scores), GROUP))
+        least = np.partition(maxima, len(maxima) - k)[len(maxima) - k] - ROUNDING if len(maxima) > k else 0.0
+        return np.flatnonzero(scores >= least if least > 0 else scores > 0)
+
+    def _best(
+        self, found: NDArray[np.int64], scores: NDArray[np.float64], k: int, age: float, sex: int
+    ) -> NDArray[np.int64]:
+        """Places of the k highest scores of the rows found, best first."""
+        chosen = np.arange(len(found))
+        if len(found) > k:
+            least = np.partition(scores, len(found) - k)[len(found) - k]
+            above, ties = np.flatnonzero(scores > least), np.flatnonzero(scores == least)
+            wanted = k - len(above)
+            if len(ties) > wanted:
+                ties = ties[np.argpartition(self._unlikeness(found[ties], age, sex), wanted)[:wanted]]
+            chosen = np.concatenate([above, ties])
+        return chosen[np.lexsort((self._unlikeness(found[chosen], age, sex), -scores[chosen]))]
 
     def _unlikeness(self, rows: NDArray[np.int64], age: float, sex: int) -> NDArray[np.int64]:
         """A different whole number for each row: years apart (and sex) first, then the order of ids."""
@@ -111,22 +149,14 @@ class Retriever:
         return np.rint(years * 10).astype(np.int64) * len(self.training) + rows
 
 
-def _view(items: pl.Series) -> _View:
-    columns = {
-        item: column for column, item in enumerate(items.explode(empty_as_null=False).drop_nulls().unique().sort())
-    }
-    holders = csr_array(_matrix(items, columns).T)
-    return _View(columns, holders, items.list.len().to_numpy().astype(np.int64))
+@dataclass(frozen=True)
+class _Compared:
+    """One view of some queries beside the training profiles: its weight, sizes of both, shared items of each pair."""
 
-
-def _matrix(items: pl.Series, columns: Mapping[str, int]) -> csr_array:
-    """Sets of items as ones: (sets, columns); items without a column are left out."""
-    rows = np.repeat(np.arange(len(items)), items.list.len().to_numpy())
-    flat = items.explode(empty_as_null=False).to_list()
-    column = np.fromiter((columns.get(item, -1) for item in flat), np.int64, len(flat))
-    known = column >= 0
-    ones = np.ones(int(known.sum()), np.int32)
-    return csr_array((ones, (rows[known], column[known])), shape=(len(items), len(columns)))
+    weight: float
+    own: NDArray[np.int32]
+    others: NDArray[np.float32]
+    shared: NDArray[Any]
 
 
 def _ages(profiles: pl.DataFrame) -> NDArray[np.float64]:

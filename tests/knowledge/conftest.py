@@ -98,6 +98,7 @@ def source(tmp_path) -> Source:
     hosp = tmp_path / "raw" / "hosp"
     hosp.mkdir(parents=True)
     patients = range(1, 41)
+    (hosp / "patients.csv").write_text("subject_id\n" + "".join(f"{p}\n" for p in patients))
     (hosp / "admissions.csv").write_text(
         "subject_id,hadm_id,admittime,dischtime\n"
         + "".join(
