@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 VIEWS = ("diagnoses", "medications", "procedures")
 VIEW_OF_KIND: Mapping[Kind, str] = {"diagnostic": "diagnoses", "form": "medications", "rhythm": "procedures"}
-MEASURED = ("age", "sex", "heart_rate", "rmssd", "amplitudes")
+MEASURED = ("age", "sex", "heart_rate", "rmssd", "pr", "qrs_duration", "qt", "qtcf", "axis", "amplitudes")
 PROFILES, TERMS = "profiles.parquet", "terms.parquet"
 
 
@@ -38,7 +38,7 @@ def build_profiles(records: pl.DataFrame, sources: Sequence["Source"], vocabular
 
     Returns:
         profile_id, record_id, patient_id, split, admission ("" where the record is linked to none), the three
-        views (sorted items), statements, and what was measured: age, sex, heart_rate, rmssd, amplitudes.
+        views (sorted items), statements, and what was measured, as `MEASURED` names it.
 
     Raises:
         UserError: an EHR table cannot be read.
