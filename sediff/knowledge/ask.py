@@ -4,7 +4,6 @@ A fault of the network, the endpoint or the account is weather: it ends the stag
 Whatever an endpoint says of itself stays out of that sentence, since some repeat the key.
 """
 
-import json
 import os
 from typing import Any
 
@@ -65,10 +64,12 @@ def ask(client: OpenAI, endpoint: Endpoint, messages: list[dict[str, str]], sett
         raise _weather(endpoint, error.status_code) from None
     except openai.APIStatusError as error:
         raise _weather(endpoint, error.status_code, error.response.headers.get("retry-after", "")) from None
-    except (openai.OpenAIError, json.JSONDecodeError) as error:
+    except openai.OpenAIError as error:
         what = "does not answer in time, or without an end" if isinstance(error, openai.APITimeoutError) else ""
         what = what or f"could not be asked ({type(error).__name__})"
         raise UserError(f"{endpoint.base_url} {what}: {KEPT}.") from None
+    except (ValueError, RecursionError):  # no JSON
+        completion = None
     return _answer(completion, endpoint)
 
 
@@ -79,7 +80,8 @@ def usage_of(answer: dict[str, Any]) -> Usage | None:
 
 def _answer(completion: Any, endpoint: Endpoint) -> dict[str, Any]:
     """What is kept of a completion."""
-    choice = completion.choices[0] if isinstance(completion, ChatCompletion) and completion.choices else None
+    choices = completion.choices if isinstance(completion, ChatCompletion) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
     message: Any = getattr(choice, "message", None)
     if choice is None or not all(_is_text(getattr(message, name, 0)) for name in ("content", "refusal")):
         raise UserError(f"{endpoint.base_url} answers with something else than a chat completion: {KEPT}.")

@@ -14,10 +14,11 @@ MONTH = (
     r"(?:(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)|May)\b"  # "5 may show" is no date
 )
+DAY = r"(?:0?[1-9]|[12]\d|3[01])"  # or month
 UNIT = r" ?(?:ms|µV|uV|bpm|Hz|samples)\b"
 IDENTIFIERS = {
     "a date": re.compile(
-        r"(?<![\d.,])(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d\d))(?!\d)"
+        rf"(?<![\d.,])(?:\d{{4}}-\d{{1,2}}-\d{{1,2}}|{DAY}([./-]){DAY}\1(?:\d{{4}}|\d\d))(?!\d)"
         rf"|\b\d{{1,2}}(?:st|nd|rd|th)?\.? (?:of )?{MONTH}|\b{MONTH}\.?,? \d{{1,2}}(?:st|nd|rd|th)?\b"
         rf"|\b{MONTH}\.?,? (?:19|20)\d\d\b|(?<![\d.,-])(?:19|20)\d\d\b(?!{UNIT})|(?<!\d)\d{{1,2}}:\d\d(?!\d)"
     ),

@@ -46,10 +46,16 @@ def records() -> pl.DataFrame:
                 "statements": codes,
                 "heart_rate": None if number == 7 else rate + number % 5,
                 "rmssd": rmssd,
+                "pr": None if rate > 100 else 150.0 + number % 7,
+                "qrs_duration": 80.0 + number % 3,
+                "qt": 380.0 + number % 5,
+                "qtcf": 400.0 + number % 4,
+                "axis": 30.0 + number % 6,
                 "amplitudes": [volt] * 8,
             }
         )
-    return pl.DataFrame(rows, schema_overrides={"age": pl.Float32, "heart_rate": pl.Float32, "rmssd": pl.Float32})
+    numbers = ("age", "heart_rate", "rmssd", "pr", "qrs_duration", "qt", "qtcf", "axis")
+    return pl.DataFrame(rows, schema_overrides=dict.fromkeys(numbers, pl.Float32))
 
 
 @pytest.fixture
