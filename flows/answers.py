@@ -6,8 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
-from flows.stage import OWN
+from flows.stage import OWN, folder_tag
 from sediff.endpoint import Endpoint
+from sediff.files import sha256_json
 from sediff.knowledge.answers import AnswerStore
 from sediff.knowledge.budget import Budget, Meter, Prices
 from sediff.knowledge.llm import LlmAccess
@@ -16,7 +17,6 @@ from sediff.pipeline.answers import BUDGET, RETRY_FALLBACKS, seed_answers
 from sediff.progress import log_line
 
 FOLDER = OWN / "answers"
-LIMIT = "sediff-llm"  # Prefect's limit on calls at a time, of all runs at one server
 TRIES_AGAIN = 4  # on faults of the network
 
 
@@ -56,12 +56,19 @@ def llm_access(params: Params) -> LlmAccess | None:
 
 
 def _slots(count: int) -> Callable[[], AbstractContextManager[Any]]:
-    """A place for each call under Prefect's limit, where a server is configured."""
+    """A place for each call under a limit of Prefect's, where a server is configured: it may be changed in mid-run.
+
+    The limit is this folder's own, in which one such stage runs at a time. So places that are taken at the start were
+    taken by a process that was killed; a server that ended with it would never free them.
+    """
     if not os.environ.get("PREFECT_API_URL"):
         return nullcontext
     from prefect import get_client
+    from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
     from prefect.concurrency.sync import concurrency
 
+    limit = f"sediff-llm-{sha256_json(folder_tag())[:12]}"
     with get_client(sync_client=True) as client:
-        client.upsert_global_concurrency_limit_by_name(LIMIT, count)
-    return partial(concurrency, LIMIT, strict=True)
+        client.upsert_global_concurrency_limit_by_name(limit, count)
+        client.update_global_concurrency_limit(limit, GlobalConcurrencyLimitUpdate(active_slots=0))
+    return partial(concurrency, limit, strict=True)
