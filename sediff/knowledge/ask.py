@@ -43,7 +43,7 @@ def report_schema() -> dict[str, Any]:
     return schema
 
 
-def ask(client: OpenAI, endpoint: Endpoint, messages: list[dict[str, str]], settings: dict[str, Any]) -> dict[str, Any]:
+def ask(client: OpenAI, endpoint: Endpoint, messages: list[Any], settings: dict[str, Any]) -> dict[str, Any]:
     """Ask once; the client tries again on faults of the network, waiting as long as the endpoint wants.
 
     Returns:
@@ -53,10 +53,10 @@ def ask(client: OpenAI, endpoint: Endpoint, messages: list[dict[str, str]], sett
         UserError: a fault of the network, the endpoint or the account.
     """
     form: Any = {"type": "json_schema", "json_schema": {"name": NAME, "schema": report_schema(), "strict": True}}
-    messages_: Any = messages
+    completion: Any = None
     try:
         completion = client.chat.completions.create(
-            model=endpoint.model, messages=messages_, response_format=form, **settings
+            model=endpoint.model, messages=messages, response_format=form, **settings
         )
     except openai.BadRequestError as error:
         if error.code in FILTERED:
@@ -68,8 +68,8 @@ def ask(client: OpenAI, endpoint: Endpoint, messages: list[dict[str, str]], sett
         what = "does not answer in time, or without an end" if isinstance(error, openai.APITimeoutError) else ""
         what = what or f"could not be asked ({type(error).__name__})"
         raise UserError(f"{endpoint.base_url} {what}: {KEPT}.") from None
-    except (ValueError, RecursionError):  # no JSON
-        completion = None
+    except (ValueError, RecursionError):
+        pass  # no JSON
     return _answer(completion, endpoint)
 
 

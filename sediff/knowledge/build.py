@@ -62,7 +62,7 @@ def build_knowledge(
     if params.distiller == "llm" and llm is not None:
         asking = LlmDistiller(llm, params, store)
         asked = prompts(profiles, neighbours, training, vocabulary)
-        answered = asking.distil(asked, list(concerned(profiles, neighbours, training)))
+        answered = asking.distil(asked, concerned(profiles, neighbours, training))
         distilled = [_distilled(*pair) for pair in zip(answered, distilled, strict=True)]
         store.export(asking.used, out / answers.FILE)
         told, spent = asking.metrics(), f"; {llm.meter.told()}"

@@ -85,7 +85,7 @@ class LlmDistiller:
         self.access, self.store = access, store
         self.endpoint = access.endpoint
         self.instructions = instructions.read_text(encoding="utf-8")
-        self.settings: dict[str, Any] = {params.length_parameter: params.max_tokens, "seed": 0}
+        self.settings: dict[str, Any] = {params.length_parameter: params.max_tokens}
         if params.temperature is not None:
             self.settings["temperature"] = params.temperature
         self.longest = params.max_tokens
@@ -94,7 +94,7 @@ class LlmDistiller:
         self._stop = threading.Event()
         self._opening = threading.Lock()
 
-    def distil(self, prompts: Sequence[dict[str, Any]], identifiers: Sequence[Iterable[str]]) -> list[Answered]:
+    def distil(self, prompts: Sequence[dict[str, Any]], identifiers: Iterable[Iterable[str]]) -> list[Answered]:
         """A report for each prompt, or why there is none.
 
         Args:
@@ -157,15 +157,13 @@ class LlmDistiller:
 
     def _decide(self, questions: dict[str, tuple[dict[str, Any], set[str]]]) -> dict[str, Decision]:
         """Decide all questions, several at a time; after a fault no call is begun, and those under way are kept."""
-        meter = self.access.meter
         self._stop.clear()
         with ThreadPoolExecutor(self.access.concurrency) as pool:
             futures: dict[Future[Decision], str] = {
                 pool.submit(self._question, prompt, names): key for key, (prompt, names) in questions.items()
             }
             try:
-                note = lambda: meter.told() if meter.calls else ""  # noqa: E731
-                done = track(as_completed(futures), len(futures), "knowledge: answers", note=note)
+                done = track(as_completed(futures), len(futures), "knowledge: answers", note=self.access.meter.told)
                 return {futures[future]: future.result() for future in done}
             except BaseException:
                 self._stop.set()

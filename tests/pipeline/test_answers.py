@@ -15,10 +15,11 @@ import pytest
 
 from sediff.files import read_json
 from sediff.knowledge.answers import AnswerStore
+from sediff.pipeline.answers import BUDGET
 from tests.knowledge.llm_server import LlmServer, Reply, completion, report, serving
 from tests.pipeline.clone import MAIN, checkout, command, sediff
 
-KEY = "sk-ADistinctiveKeyThatNobodyElseHas"
+KEY = "-".join(("sk", "ADistinctiveKey", "ThatNobodyElseHas"))  # a clone has this file too
 REFUSED = "fibrillation"
 OUTS = ("data/knowledge", "reports/knowledge/metrics.json")
 
@@ -41,6 +42,7 @@ def made(tmp_path_factory) -> Iterator[Made]:
     with serving(refusing) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_API_KEY", KEY)
         patch.setenv("OPENAI_LOG", "debug")
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         llm = ["knowledge.distiller=llm", "knowledge.model=m", f"runtime.llm_base_url={server.url}"]
         said = sediff(folder, "run", "knowledge", *(part for item in llm for part in ("--set", item)))
         yield Made(folder, said, server)
@@ -64,7 +66,20 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def distill(folder: Path) -> str:
+def forget(folder: Path) -> None:
+    """Remove what the stage made, and all answers, those in DVC's cache too."""
+    for name in (".sediff/answers", "data/knowledge", ".dvc/cache"):
+        shutil.rmtree(folder / name)
+
+
+def distil(folder: Path) -> subprocess.CompletedProcess[str]:
+    """The stage as a program."""
+    result = command(folder, sys.executable, "-m", "flows.knowledge")
+    assert "Traceback" not in result.stderr
+    return result
+
+
+def repro(folder: Path) -> str:
     """The stage again, through DVC alone."""
     result = command(folder, sys.executable, "-m", "dvc", "repro", "--single-item", "--force", "knowledge")
     assert result.returncode == 0, result.stderr
@@ -82,14 +97,10 @@ def test_the_stage_says_what_it_asked_and_what_it_cost(made):
 
 def test_the_key_is_in_nothing_that_a_run_writes_or_says(made, clone):
     echo = b'{"error": {"message": "wrong key %s", "code": "%s"}}' % (KEY.encode(), KEY.encode())
-    shutil.rmtree(clone / ".sediff/answers")
-    for text in (clone / "data/knowledge").iterdir():
-        text.unlink()
-    (clone / "dvc.lock").unlink()
+    forget(clone)
     made.server.play = lambda asked: Reply(echo, 401)
-    refused = command(clone, sys.executable, "-c", MAIN, "run", "knowledge")
+    refused = distil(clone)
     assert refused.returncode == 1 and "refuses the key: check OPENAI_API_KEY" in refused.stderr
-    assert "Traceback" not in refused.stderr
     assert KEY not in made.said + refused.stdout + refused.stderr
     for folder in (made.folder, clone):
         for path in folder.rglob("*"):
@@ -100,7 +111,7 @@ def test_a_fresh_clone_asks_nothing_and_gives_the_same_bytes(made, clone):
     """The out, which DVC empties before the stage runs, comes from DVC's cache."""
     shutil.rmtree(clone / ".sediff/answers")
     shutil.rmtree(clone / "data/knowledge")
-    assert "answers taken from the last out" in distill(clone)
+    assert "answers taken from the last out" in repro(clone)
     assert contents(clone) == contents(made.folder)
     assert made.server.asked == []
     assert store_of(clone).list_keys() == store_of(made.folder).list_keys()
@@ -118,23 +129,21 @@ def test_fallbacks_are_asked_again_though_the_stage_is_up_to_date(made, clone):
     assert "nothing ran" in sediff(clone, "run", "knowledge")
 
 
-def test_a_spent_budget_ends_the_run_and_the_next_goes_on(made, clone):
-    shutil.rmtree(clone / ".sediff/answers")
-    (clone / "dvc.lock").unlink()
-    shutil.rmtree(clone / "data/knowledge")
-    stopped = command(clone, sys.executable, "-c", MAIN, "run", "knowledge", "--budget", "30000tokens")
+def test_a_spent_budget_ends_the_stage_and_the_next_run_goes_on(made, clone, monkeypatch):
+    forget(clone)
+    monkeypatch.setenv(BUDGET, "30000tokens")
+    stopped = distil(clone)
     assert stopped.returncode == 1 and "The budget of 30000 tokens does not suffice" in stopped.stderr
     paid = len(made.server.asked)
     assert 5 < paid <= 25 and len(store_of(clone).list_keys()) == paid
-    sediff(clone, "run", "knowledge")
+    monkeypatch.delenv(BUDGET)
+    assert distil(clone).returncode == 0
     assert len(made.server.asked) == len(store_of(made.folder).list_keys()), "none is asked for twice"
     assert contents(clone) == contents(made.folder)
 
 
 def test_a_kill_of_the_stage_loses_no_paid_answer(made, clone):
-    shutil.rmtree(clone / ".sediff/answers")
-    (clone / "dvc.lock").unlink()
-    shutil.rmtree(clone / "data/knowledge")
+    forget(clone)
     made.server.play = lambda asked: refusing(asked)._replace(delay=0.2)
     stage = subprocess.Popen([sys.executable, "-m", "flows.knowledge"], cwd=clone, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
@@ -147,7 +156,7 @@ def test_a_kill_of_the_stage_loses_no_paid_answer(made, clone):
     time.sleep(0.5)
     made.server.asked.clear()
     made.server.play = refusing
-    distill(clone)
+    assert distil(clone).returncode == 0
     assert len(made.server.asked) == len(store_of(made.folder).list_keys()) - len(kept)
     assert contents(clone) == contents(made.folder)
 
@@ -200,13 +209,32 @@ def test_a_damaged_answer_stops_the_stage_and_is_named(made, clone):
     key = store_of(clone).list_keys()[0]
     path = store_of(clone).path(key)
     path.write_text("{}")
-    assert "answers taken" in distill(clone), "the last out mends it"
+    assert "answers taken" in repro(clone), "the last out mends it"
     assert read_json(path)["request"] and made.server.asked == []
     path.write_text("{}")
     shutil.rmtree(clone / "data/knowledge")
-    (clone / "dvc.lock").unlink()
-    result = command(clone, sys.executable, "-m", "flows.knowledge")
-    assert result.returncode == 1 and f"{key}.json is damaged" in result.stderr and "Traceback" not in result.stderr
+    shutil.rmtree(clone / ".dvc/cache")
+    result = distil(clone)
+    assert result.returncode == 1 and f"{key}.json is damaged" in result.stderr
+
+
+def test_places_that_a_killed_run_left_taken_are_freed(server, tmp_path, monkeypatch):
+    from prefect import get_client
+    from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
+    from prefect.concurrency.sync import concurrency
+
+    from flows.answers import _slots
+
+    monkeypatch.chdir(tmp_path)
+    limit = _slots(2).args[0]
+    with get_client(sync_client=True) as client:
+        client.update_global_concurrency_limit(limit, GlobalConcurrencyLimitUpdate(active_slots=2))
+        with pytest.raises(TimeoutError), concurrency(limit, timeout_seconds=3, strict=True):
+            pass
+        slot = _slots(2)
+        with slot(timeout_seconds=60), slot(timeout_seconds=60):
+            assert client.read_global_concurrency_limit_by_name(limit).active_slots == 2
+        assert client.read_global_concurrency_limit_by_name(limit).active_slots == 0
 
 
 def test_doctor_knows_the_endpoint(made, clone, monkeypatch):
