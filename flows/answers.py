@@ -25,7 +25,9 @@ def answer_store(params: Params) -> AnswerStore:
     store = AnswerStore(FOLDER)
     if params.knowledge.distiller == "llm":
         taken = seed_answers(store)
-        if taken:
+        if taken is None:
+            log_line("knowledge: answers of the last out are not here; where another has them, `dvc pull` brings them")
+        elif taken:
             log_line(f"knowledge: {taken} answers taken from the last out")
     return store
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from dvc.config import NoRemoteError
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from dvc_data.index import DataIndexError
 
 from sediff.errors import UserError
 from sediff.knowledge.answers import FILE, NAME, SUFFIX, AnswerStore, read_export
@@ -22,10 +23,13 @@ FOLDER = "answers"  # of the remote, beside DVC's `files`
 AT_ONCE = 16
 
 
-def seed_answers(store: AnswerStore, root: Path = Path()) -> int:
-    """Take the answers of the stage's last out, from the folder, DVC's cache or its remote; how many were new.
+def seed_answers(store: AnswerStore, root: Path = Path()) -> int | None:
+    """Take the answers of the stage's last out, from the folder, DVC's cache or its remote.
 
     DVC empties the out before the stage runs, so in a fresh clone this is where its answers are.
+
+    Returns:
+        How many were new; None where dvc.lock records an out that is in none of these places.
 
     Raises:
         UserError: the out is damaged.
@@ -33,12 +37,14 @@ def seed_answers(store: AnswerStore, root: Path = Path()) -> int:
     return ask_dvc(root, lambda repo: _seed(store, repo))
 
 
-def _seed(store: AnswerStore, repo: Repo) -> int:
+def _seed(store: AnswerStore, repo: Repo) -> int | None:
     try:
         with repo.dvcfs.open(OUT, "rb") as stream:
             return store.seed(read_export(pa.BufferReader(stream.read())))
-    except (FileNotFoundError, NoRemoteError):
+    except FileNotFoundError:
         return 0
+    except DataIndexError:
+        return None
     except (ValueError, pa.ArrowException):
         raise UserError(f"{OUT} is damaged: restore it, or remove it with {store.folder} left as it is.") from None
 

@@ -133,6 +133,7 @@ def test_a_spent_budget_ends_the_stage_and_the_next_run_goes_on(made, clone, mon
     forget(clone)
     monkeypatch.setenv(BUDGET, "30000tokens")
     stopped = distil(clone)
+    assert "answers of the last out are not here" in stopped.stderr
     assert stopped.returncode == 1 and "The budget of 30000 tokens does not suffice" in stopped.stderr
     paid = len(made.server.asked)
     assert 5 < paid <= 25 and len(store_of(clone).list_keys()) == paid
@@ -148,6 +149,7 @@ def test_a_kill_of_the_stage_loses_no_paid_answer(made, clone):
     stage = subprocess.Popen([sys.executable, "-m", "flows.knowledge"], cwd=clone, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while len(store_of(clone).list_keys()) < 8 and time.monotonic() < deadline:
+        assert stage.poll() is None
         time.sleep(0.01)
     stage.send_signal(signal.SIGKILL)
     stage.wait()
