@@ -1,8 +1,8 @@
 """Flow of the knowledge stage: profiles, similar patients, and what they teach."""
 
+from flows.answers import answer_store, llm_access
 from flows.inputs import CHROMA, located_sources
-from flows.stage import DATA, OWN, Context, run
-from sediff.endpoint import Endpoint
+from flows.stage import DATA, Context, run
 from sediff.knowledge.build import build_knowledge
 from sediff.knowledge.index import refresh_index
 from sediff.vocabulary import Vocabulary
@@ -10,11 +10,6 @@ from sediff.vocabulary import Vocabulary
 
 def knowledge(context: Context) -> str:
     """Retrieve and distil."""
-    runtime = context.params.runtime
-    endpoint = None
-    if runtime.llm_base_url:
-        model = context.params.knowledge.model
-        endpoint = Endpoint(runtime.llm_base_url, model, runtime.llm_allowed_hosts)
     summary = build_knowledge(
         context.params.knowledge,
         DATA / "corpus",
@@ -23,8 +18,8 @@ def knowledge(context: Context) -> str:
         Vocabulary.load(),
         context.out,
         context.report,
-        OWN / "answers",
-        endpoint,
+        answer_store(context.params),
+        llm_access(context.params),
     )
     # The index is a cache, not an out: it is brought up to date here so that the first question is quick.
     return f"{summary}; {refresh_index(context.out, CHROMA)}"

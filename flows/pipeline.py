@@ -41,8 +41,11 @@ class StageResult:
     seconds: float
 
 
-def walk(root: Path, stages: Sequence[str], time_limit: float) -> list[StageResult]:
+def walk(root: Path, stages: Sequence[str], time_limit: float, forced: Sequence[str] = ()) -> list[StageResult]:
     """Run the stages in order through a configured Prefect server; the first failure ends the walk.
+
+    Args:
+        forced: stages that run although they are up to date.
 
     Raises:
         UserError: what the failing stage said.
@@ -57,8 +60,8 @@ def walk(root: Path, stages: Sequence[str], time_limit: float) -> list[StageResu
         started = time.monotonic()
         before = len(read_records(stage))
         try:
-            if is_stale(root, stage):
-                execute(root, stage, root / failure_file(stage), time_limit)
+            if stage in forced or is_stale(root, stage):
+                execute(root, stage, root / failure_file(stage), time_limit, stage in forced)
         except Exception as error:
             if not (isinstance(error, UserError) or told.restricted):
                 raise

@@ -18,6 +18,10 @@ app = typer.Typer(
 INTERRUPTED = 130  # the exit status that typer gives to Ctrl-C
 corpus_app = typer.Typer(no_args_is_help=True, help="What is in the corpus.")
 app.add_typer(corpus_app, name="corpus")
+knowledge_app = typer.Typer(no_args_is_help=True, help="What similar patients teach.")
+app.add_typer(knowledge_app, name="knowledge")
+answers_app = typer.Typer(no_args_is_help=True, help="What language models answered, kept in .sediff/answers.")
+knowledge_app.add_typer(answers_app, name="answers")
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a parameter first, checked.")
 ]
@@ -30,6 +34,13 @@ def run(
     accept_code: Annotated[
         str | None, typer.Option(metavar="STAGE", help="Accept a change of a stage's code without running it.")
     ] = None,
+    budget: Annotated[
+        str,
+        typer.Option(metavar="AMOUNT", help="The most that language models may take: 2000000tokens, or 5usd."),
+    ] = "",
+    retry_fallbacks: Annotated[
+        bool, typer.Option("--retry-fallbacks", help="Ask the language model again for what the offline one distilled.")
+    ] = False,
 ) -> None:
     """Run whatever is not up to date, in order, through Prefect and DVC."""
     from sediff.pipeline.run import only_run, run_pipeline
@@ -42,7 +53,7 @@ def run(
         with only_run():
             typer.echo(accept(Path(), accept_code))
         return
-    run_pipeline(targets or [], assignments or [])
+    run_pipeline(targets or [], assignments or [], budget, retry_fallbacks)
 
 
 @app.command()
@@ -139,6 +150,26 @@ def corpus_show() -> None:
         raise UserError(f"{path} is not of this version's run: run `sediff run corpus` again.") from None
     for line in lines:
         typer.echo(line)
+
+
+@answers_app.command("push")
+def answers_push() -> None:
+    """Copy answers to DVC's default remote; what is there stays as it is."""
+    from flows.answers import FOLDER
+    from sediff.knowledge.answers import AnswerStore
+    from sediff.pipeline.answers import push_answers
+
+    typer.echo(push_answers(AnswerStore(FOLDER)))
+
+
+@answers_app.command("pull")
+def answers_pull() -> None:
+    """Take answers that are missing or damaged here from DVC's default remote."""
+    from flows.answers import FOLDER
+    from sediff.knowledge.answers import AnswerStore
+    from sediff.pipeline.answers import pull_answers
+
+    typer.echo(pull_answers(AnswerStore(FOLDER)))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sediff.encoder.embedding import EmbeddingAccess, OpenAiEmbedding, open_embedding
+from sediff.endpoint import KEY, Endpoint
 from sediff.errors import UserError
 from sediff.params import Params
 from sediff.pipeline.run import INVENTORIES, SETTINGS
@@ -75,8 +76,13 @@ def _llm(params: Params) -> tuple[bool, str]:
         return True, "LLM: not used; the offline distiller needs no key (knowledge.distiller: llm to use one)"
     if not params.runtime.llm_base_url:
         return False, "LLM: runtime.llm_base_url is empty; set it to an OpenAI-compatible endpoint"
-    if not os.environ.get("OPENAI_API_KEY"):
-        return False, "LLM: OPENAI_API_KEY is not set in the environment"
+    endpoint = Endpoint(params.runtime.llm_base_url, params.knowledge.model, params.runtime.llm_allowed_hosts)
+    try:
+        endpoint.refuse_restricted(params.restricted)
+    except UserError as error:
+        return False, f"LLM: {error}"
+    if not os.environ.get(KEY) and not endpoint.on_loopback:
+        return False, f"LLM: {KEY} is not set in the environment"
     return True, f"LLM: {params.knowledge.model} at {params.runtime.llm_base_url}"
 
 

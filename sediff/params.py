@@ -3,9 +3,9 @@
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -15,6 +15,7 @@ from sediff.cohort.params import CohortParams
 from sediff.corpus.params import CorpusParams
 from sediff.diffusion.params import DiffusionParams
 from sediff.encoder.params import EncoderParams
+from sediff.endpoint import checked_address
 from sediff.errors import UserError
 from sediff.evaluation.params import EvaluationParams
 from sediff.files import replacing
@@ -25,6 +26,7 @@ from sediff.simulator.params import SimulatorParams
 from sediff.synthesis.params import SynthesisParams
 
 PARAMS = Path("params.yaml")
+Address = Annotated[str, AfterValidator(checked_address)]
 
 
 class ReproducibilityParams(Section):
@@ -58,8 +60,12 @@ class RuntimeParams(Section):
         4 * 3600, gt=0, description="s, after which a stage stops, to go on at the next run"
     )
     server_start_limit: float = Field(120, gt=0, description="s that the loopback Prefect server has to come up")
-    llm_base_url: str = Field("", description="OpenAI-compatible endpoint; empty: the offline distiller")
-    embedding_base_url: str = Field("", description="OpenAI-compatible endpoint of encoder.conditioner.text openai")
+    llm_base_url: Address = Field("", description="OpenAI-compatible endpoint; empty: the offline distiller")
+    llm_concurrency: int = Field(4, ge=1, le=256, description="calls at a time, of all runs at one Prefect server")
+    llm_timeout: float = Field(120, gt=0, le=3600, description="s, of each try")
+    llm_input_price: float = Field(0, ge=0, description="US dollars for a million tokens of prompts")
+    llm_output_price: float = Field(0, ge=0, description="US dollars for a million tokens of answers")
+    embedding_base_url: Address = Field("", description="OpenAI-compatible endpoint of encoder.conditioner.text openai")
     llm_allowed_hosts: Items[str] = Field((), description="hosts that may see records of restricted sources")
 
 

@@ -9,13 +9,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sediff.endpoint import Endpoint
 from sediff.errors import UserError
 from sediff.files import sha256_file, write_json
+from sediff.knowledge import answers
+from sediff.knowledge.answers import AnswerStore
 from sediff.knowledge.distill import Distilled, confidences, distil_offline
 from sediff.knowledge.ehr import FOLDER
 from sediff.knowledge.experience import FILE, write_experiences
-from sediff.knowledge.llm import LlmDistiller
+from sediff.knowledge.llm import Answered, LlmAccess, LlmDistiller
 from sediff.knowledge.measures import SCALARS, SLICES, Statistics
 from sediff.knowledge.params import KnowledgeParams
 from sediff.knowledge.pictures import draw_knowledge
@@ -28,7 +29,7 @@ from sediff.knowledge.profiles import (
     training_profiles,
     ungrouped,
 )
-from sediff.knowledge.prompt import prompts
+from sediff.knowledge.prompt import concerned, prompts
 from sediff.knowledge.retrieval import Neighbours, Retriever
 from sediff.knowledge.statistics import deviation, measurements, overall, summarise
 from sediff.knowledge.table import experience_table
@@ -47,14 +48,14 @@ def build_knowledge(
     vocabulary: Vocabulary,
     out: Path,
     report: Path,
-    answers: Path,
-    llm: Endpoint | None,
+    store: AnswerStore,
+    llm: LlmAccess | None,
 ) -> str:
     """Write `profiles.parquet`, `terms.parquet` and `experience.parquet` into `out`, metrics and a plot into `report`.
 
     An experience rests on training records of other patients only. `simulator` is the stage's out, with the morphology
-    of those that could be fitted. `answers` keeps what an LLM said; `llm` is not
-    used by the offline distiller.
+    of those that could be fitted. `store` keeps what an LLM said, and `answers.parquet` what of it was used; the
+    offline distiller uses neither them nor `llm`.
 
     Raises:
         UserError: no training record; the simulator's fits are missing; an EHR table is missing or changed; the LLM's
@@ -71,36 +72,46 @@ def build_knowledge(
     statistics = summarise(neighbours, named, training, vocabulary.codes)
     sure = confidences(neighbours, statistics, profiles, weights)
     distilled = distil_offline(statistics, sure, named, vocabulary)
+    told, spent = {}, ""
     if params.distiller == "llm" and llm is not None:
+        asking = LlmDistiller(llm, params, store)
         nearest = Neighbours(neighbours.rows[:, :SHOWN], neighbours.similarities[:, :SHOWN])
         asked = prompts(profiles, nearest, training, vocabulary)
-        distilled = LlmDistiller(llm, params, answers).distil(asked, distilled)
+        answered = asking.distil(asked, concerned(profiles, neighbours, training))
+        distilled = [_distilled(*pair) for pair in zip(answered, distilled, strict=True)]
+        store.export(asking.used, out / answers.FILE)
+        told, spent = asking.metrics(), f"; {llm.meter.told()}"
     ids = records["record_id"].to_list()
     names = [f"experience:{record_id}" for record_id in ids]
     experiences = experience_table(names, ids, distilled, neighbours, statistics, training)
     write_table(profiles.to_arrow(), out / PROFILES)
     write_table(build_terms(profiles, sources, vocabulary).to_arrow(), out / TERMS)
     write_experiences(experiences, out / FILE)
-    metrics = _metrics(profiles, training, neighbours, statistics, distilled, vocabulary)
+    metrics = {**_metrics(profiles, training, neighbours, statistics, distilled, vocabulary), **told}
     write_json(report / "metrics.json", metrics)
     expected = statistics["heart_rate"].median[:, 0].astype(np.float64)
     measured = profiles["heart_rate"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     draw_knowledge(neighbours.similarities[:, 0], expected, measured, report / "plots" / "knowledge.png")
-    told = ", ".join(f"{count} {name}" for name, count in metrics["distillers"].items())
+    by = [f"{count} {name}" for name, count in metrics["distillers"].items()]
+    by += [f"{count} fell back for {reason}" for reason, count in metrics["fallbacks"].items()]
     return (
-        f"{len(profiles)} experiences ({told}) from {len(training)} training records; {metrics['linked']} with an EHR"
+        f"{len(profiles)} experiences ({', '.join(by)}) from {len(training)} training records; "
+        f"{metrics['linked']} with an EHR{spent}"
     )
 
 
-def _check_endpoint(llm: Endpoint | None, sources: Sequence[Source]) -> None:
+def _distilled(answered: Answered, offline: Distilled) -> Distilled:
+    """What the LLM said, or the offline report and why it stands there."""
+    if answered.report is None:
+        return offline._replace(fallback_reason=answered.fallback_reason)
+    paragraph = " ".join(answered.report.text.split())
+    return Distilled(answered.report.model_copy(update={"text": paragraph}), answered.distiller, None)
+
+
+def _check_endpoint(llm: LlmAccess | None, sources: Sequence[Source]) -> None:
     if llm is None:
-        raise UserError("knowledge.distiller is llm, but no endpoint is configured: set one, or choose offline.")
-    restricted = [source.name for source in sources if source.sharing == "restricted"]
-    if restricted and not llm.may_see_restricted():
-        raise UserError(
-            f"Source {restricted[0]} is restricted and may not be sent to {llm.base_url}: use an endpoint on loopback, "
-            "allow-list its host, or choose knowledge.distiller offline."
-        )
+        raise UserError("knowledge.distiller is llm, but runtime.llm_base_url is empty: set it, or choose offline.")
+    llm.endpoint.refuse_restricted([source.name for source in sources if source.sharing == "restricted"])
 
 
 def _check_unchanged(sources: Sequence[Source]) -> None:

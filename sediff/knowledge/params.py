@@ -35,8 +35,11 @@ class KnowledgeParams(Section):
     weights: SimilarityWeights = SimilarityWeights()
     distiller: Literal["offline", "llm"] = Field(default="offline", description="llm: any OpenAI-compatible endpoint")
     model: str = Field(default="", description="the model's name at the endpoint; llm only")
-    temperature: float = Field(default=0.0, ge=0, le=2, description="llm only")
-    max_tokens: int = Field(default=800, ge=64, le=32768, description="longest answer; llm only")
+    temperature: float | None = Field(default=0.0, ge=0, le=2, description="null: not sent; llm only")
+    max_tokens: int = Field(default=1600, ge=64, le=32768, description="longest answer; llm only")
+    length_parameter: Literal["max_tokens", "max_completion_tokens"] = Field(
+        default="max_tokens", description="what the endpoint calls the longest answer; llm only"
+    )
 
     @model_validator(mode="after")
     def _model_named(self) -> Self:

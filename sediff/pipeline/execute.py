@@ -23,30 +23,31 @@ class StageCrashError(RuntimeError):
     """A stage ended for a reason that is nobody's mistake; it may go well the second time."""
 
 
-def execute(root: Path, stage: str, failure: Path, time_limit: float) -> None:
+def execute(root: Path, stage: str, failure: Path, time_limit: float, force: bool = False) -> None:
     """Run one stage; after a crash once more.
 
     Args:
         failure: file in which the stage leaves the sentence of a user's mistake.
         time_limit: s, after which the whole process group is ended; a training stops by itself a little earlier.
+        force: run it although it is up to date, or in DVC's cache of runs.
 
     Raises:
         UserError: what the stage said, or that it crashed twice or took too long.
     """
     try:
-        _execute(root, stage, failure, time_limit)
+        _execute(root, stage, failure, time_limit, force)
     except StageCrashError as crash:
         log_line(f"{stage}: {crash}; trying once more")
         try:
-            _execute(root, stage, failure, time_limit)
+            _execute(root, stage, failure, time_limit, force)
         except StageCrashError as second:
             raise UserError(f"Stage {stage} failed twice ({second}): see its messages above, then run again.") from None
 
 
-def _execute(root: Path, stage: str, failure: Path, time_limit: float) -> None:
+def _execute(root: Path, stage: str, failure: Path, time_limit: float, force: bool) -> None:
     for _ in range(BUSY_TRIES):
         failure.unlink(missing_ok=True)
-        status, errors = _repro(root, stage, time_limit)
+        status, errors = _repro(root, stage, time_limit, force)
         if status == 0:
             return
         if not any(words in error for words in BUSY for error in errors):
@@ -60,9 +61,9 @@ def _execute(root: Path, stage: str, failure: Path, time_limit: float) -> None:
     raise StageCrashError(errors[-1] if errors else f"exit status {status}")
 
 
-def _repro(root: Path, stage: str, time_limit: float) -> tuple[int, list[str]]:
+def _repro(root: Path, stage: str, time_limit: float, force: bool) -> tuple[int, list[str]]:
     """Exit status and DVC's own errors; what the stage writes to stderr goes straight to the terminal."""
-    command = [sys.executable, "-m", "dvc", "repro", "--single-item", stage]
+    command = [sys.executable, "-m", "dvc", "repro", "--single-item", *(["--force"] if force else []), stage]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = {**os.environ, "PATH": path, DIES_WITH_PARENT: "1"}
     if sys.stderr.isatty():

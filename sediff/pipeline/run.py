@@ -1,6 +1,7 @@
 """`sediff run` and `sediff plan`: sources first, then whatever is stale."""
 
 import fcntl
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,9 +12,11 @@ from sediff.cohort.write import write_cohort
 from sediff.corpus.readers import READERS
 from sediff.errors import UserError
 from sediff.files import read_json, read_out, sha256_json, write_json
+from sediff.knowledge.budget import Budget, Prices
 from sediff.lineage.fingerprint import content_hash
 from sediff.lineage.graph import read_graph
 from sediff.params import PARAMS, Params, set_params
+from sediff.pipeline.answers import BUDGET, RETRY_FALLBACKS
 from sediff.pipeline.graph import Staleness, order, staleness
 from sediff.pipeline.server import prefect_server
 from sediff.progress import log_line
@@ -24,6 +27,7 @@ from sediff.vocabulary import Vocabulary
 OWN = Path(".sediff")
 SETTINGS = OWN / "local.yaml"
 INVENTORIES = Path("data/sources")
+DISTILLING = "knowledge"  # the stage that asks a language model
 COHORT_CODE = tuple(
     Path(name)
     for name in (
@@ -75,11 +79,15 @@ def _prepare_cohort(params: Params) -> list[str]:
     return [line]
 
 
-def run_pipeline(targets: Sequence[str] = (), assignments: Sequence[str] = ()) -> None:
+def run_pipeline(
+    targets: Sequence[str] = (), assignments: Sequence[str] = (), budget: str = "", retry_fallbacks: bool = False
+) -> None:
     """Bring everything up to date, or what leads to `targets`, and say what each stage took.
 
     Args:
         assignments: changes of params.yaml to make first, as `section.key=value`.
+        budget: the most that language models may take, as `Budget.parse` reads it.
+        retry_fallbacks: whether to ask the language model again for what fell back to the offline distiller.
 
     Raises:
         UserError: a mistake in parameters, sources or a stage's input.
@@ -90,22 +98,36 @@ def run_pipeline(targets: Sequence[str] = (), assignments: Sequence[str] = ()) -
         for line in set_params(PARAMS, assignments):
             log_line(line)
         params = Params.load()
+        forced = _language_model(params, stages, budget, retry_fallbacks)
         for line in prepare_sources(params):
             log_line(line)
-        if not any(entry.reasons for entry in staleness(Path()) if entry.stage in stages):
+        if not forced and not any(entry.reasons for entry in staleness(Path()) if entry.stage in stages):
             log_line(f"Everything is up to date; nothing ran ({time.monotonic() - started:.1f} s).")
             log_line(_report_line(stages))
             return
         with prefect_server(OWN / "prefect", params.runtime.server_start_limit):
             from flows.pipeline import walk
 
-            results = walk(Path(), stages, params.runtime.stage_time_limit)
+            results = walk(Path(), stages, params.runtime.stage_time_limit, forced)
     total = time.monotonic() - started
     log_line(f"\n{'stage':<24}{'seconds':>9}{'share':>8}")
     for result in results:
         seconds = f"{result.seconds:9.1f}{result.seconds / total:8.0%}" if result.ran else f"{'cached':>9}"
         log_line(f"{result.stage:<24}{seconds}")
     log_line(f"{'all, with server':<24}{total:9.1f}{1:8.0%}\n\n{_report_line(stages)}")
+
+
+def _language_model(params: Params, stages: Sequence[str], budget: str, retry_fallbacks: bool) -> list[str]:
+    """Tell the stage, a process of its own, what this run wants of it; the stages that run although up to date."""
+    Budget.parse(budget, Prices(params.runtime.llm_input_price, params.runtime.llm_output_price))
+    if budget:
+        os.environ[BUDGET] = budget
+    if not retry_fallbacks:
+        return []
+    if params.knowledge.distiller != "llm" or DISTILLING not in stages:
+        raise UserError("--retry-fallbacks asks a language model again: run the knowledge stage with distiller llm.")
+    os.environ[RETRY_FALLBACKS] = "1"
+    return [DISTILLING]
 
 
 def _report_line(stages: Sequence[str]) -> str:

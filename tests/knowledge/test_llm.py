@@ -1,81 +1,30 @@
 import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Event, Lock
 from typing import Any
 
 import pytest
 
 from sediff.endpoint import Endpoint
 from sediff.errors import UserError
-from sediff.knowledge.distill import Distilled
-from sediff.knowledge.llm import LlmDistiller
+from sediff.knowledge.answers import AnswerStore, answer_key
+from sediff.knowledge.budget import Budget, Meter, Prices, Usage
+from sediff.knowledge.llm import Answered, LlmAccess, LlmDistiller
 from sediff.knowledge.params import KnowledgeParams
-from sediff.knowledge.report import Report
 
-KEY = "sk-very-secret"
+from .llm_server import REPORT, LlmServer, Reply, completion, report, serving
+
+ROOT = Path(__file__).parents[2]
+KEY = "sk-Very5ecretKeyOfNobody"
 PARAMS = KnowledgeParams(distiller="llm", model="m")
-REPORT = Report(
-    rhythm="sinus rhythm", findings=(), heart_rate=None, pr=None, qrs_duration=None, qt=None, qtcf=None,
-    morphology=(), confidence=0.5, cited=("N1",), text="What the offline distiller says.",
-)  # fmt: skip
-OFFLINE = Distilled(REPORT, "offline", None)
 PROMPT: dict[str, Any] = {"condition": "Sinus rhythm.", "neighbours": [{"id": "N1"}, {"id": "N2"}]}
-GOOD: dict[str, Any] = {
-    "rhythm": "sinus rhythm",
-    "findings": ["LVH"],
-    "heart_rate": 72,
-    "morphology": "tall R in V5",
-    "confidence": 0.8,
-    "cited": ["N1"],
-    "text": "Sinus rhythm at 72 bpm\nwith tall R waves in V5.",
-}
-
-
-def message(content: str | None, refusal: str | None = None, finish: str = "stop") -> bytes:
-    said = {"role": "assistant", "content": content, "refusal": refusal}
-    choice = {"index": 0, "finish_reason": finish, "message": said}
-    return json.dumps(
-        {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
-    ).encode()
-
-
-class Played(ThreadingHTTPServer):
-    """An endpoint that gives the same reply each time and remembers what it was asked."""
-
-    status, body, cut = 200, b"", 0
-    asked: list[dict[str, Any]]
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Played
-
-    def do_POST(self) -> None:
-        self.server.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(self.server.status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(self.server.body) + self.server.cut))
-        self.end_headers()
-        self.wfile.write(self.server.body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@contextmanager
-def played(body: bytes, status: int = 200, cut: int = 0) -> Iterator[Played]:
-    server = Played(("127.0.0.1", 0), Handler)
-    server.status, server.body, server.cut, server.asked = status, body, cut, []
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+TEXT = " ".join(REPORT["text"].split())
 
 
 @pytest.fixture(autouse=True)
@@ -83,99 +32,344 @@ def key(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 
-def distiller(server: Played, answers) -> LlmDistiller:
-    return LlmDistiller(
-        Endpoint(f"http://127.0.0.1:{server.server_port}/v1", "m", timeout=5, retries=0), PARAMS, answers
-    )
+def distiller(server: LlmServer, answers: Path, timeout: float = 5, retries: int = 0, **access: Any) -> LlmDistiller:
+    endpoint = Endpoint(server.url, "m", timeout=timeout, retries=retries)
+    return LlmDistiller(LlmAccess(endpoint, **access), PARAMS, AnswerStore(answers))
+
+
+def distil(asking: LlmDistiller, *prompts: dict[str, Any], names: tuple[str, ...] = ()) -> list[Answered]:
+    return asking.distil(prompts, [names] * len(prompts))
+
+
+def others(count: int) -> list[dict[str, Any]]:
+    return [{**PROMPT, "condition": f"Condition {number}."} for number in range(count)]
 
 
 def test_a_good_answer_is_used_kept_and_not_asked_for_again(tmp_path, caplog):
     caplog.set_level(logging.DEBUG)
-    with played(message(json.dumps(GOOD))) as server:
+    with serving(report()) as server:
         asking = distiller(server, tmp_path)
-        first = asking.distil([PROMPT, PROMPT], [OFFLINE, OFFLINE])
-        again = asking.distil([PROMPT], [OFFLINE])
-    told = REPORT.model_copy(update={"text": "Sinus rhythm at 72 bpm with tall R waves in V5."})
-    assert first == [Distilled(told, "llm:m", None)] * 2
-    assert again == first[:1]
-    assert len(server.asked) == 1
-    assert json.loads(server.asked[0]["messages"][1]["content"]) == PROMPT
-    (kept,) = tmp_path.iterdir()
-    assert kept.name == f"{asking.key(PROMPT)}.json"
-    assert KEY not in kept.read_text()
-    assert KEY not in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        (message(None, refusal="I will not"), "refusal"),
-        (message(json.dumps({**GOOD, "cited": ["N1", "N9"]})), "invented citation"),
-        (message(json.dumps({**GOOD, "cited": []})), "invented citation"),
-        (message(json.dumps({**GOOD, "heart_rate": 900})), "schema"),
-        (message("no JSON at all"), "schema"),
-        (message(json.dumps(GOOD)[:40], finish="length"), "length"),
-        (message(None, finish="content_filter"), "refusal"),
-        (message(json.dumps({**GOOD, "text": "long " * 1000})), "length"),
-    ],
-)
-def test_a_faulty_answer_falls_back_and_is_kept(body, reason, tmp_path):
-    with played(body) as server:
-        asking = distiller(server, tmp_path)
-        expected = [OFFLINE._replace(fallback_reason=reason)]
-        assert asking.distil([PROMPT], [OFFLINE]) == expected
-        assert asking.distil([PROMPT], [OFFLINE]) == expected
+        first = distil(asking, PROMPT, PROMPT)
+        assert asking.metrics() == {
+            "answers": 1, "answers_asked_again": 0, "prompt_tokens": 1000, "completion_tokens": 200,
+        }  # fmt: skip
+        again = distil(distiller(server, tmp_path), PROMPT)
         assert len(server.asked) == 1
+    assert [(a.report.model_dump(mode="json"), a.distiller, a.fallback_reason) for a in first] == [
+        (REPORT, "llm:m", None)
+    ] * 2
+    assert again == first[:1]
+    assert server.prompts() == [PROMPT]
+    (kept,) = tmp_path.iterdir()
+    assert kept.name == f"{answer_key(asking.request(PROMPT))}.json"
+    assert KEY not in kept.read_text() and KEY not in caplog.text
+    assert server.headers[0]["authorization"] == f"Bearer {KEY}"
 
 
-@pytest.mark.parametrize(("status", "cut"), [(500, 0), (429, 0), (401, 0), (200, 50)])
-def test_a_fault_of_the_network_ends_the_stage_and_is_not_kept(status, cut, tmp_path):
-    with played(message(json.dumps(GOOD)), status, cut) as server, pytest.raises(UserError, match="run again") as error:
-        distiller(server, tmp_path).distil([PROMPT], [OFFLINE])
-    assert KEY not in str(error.value)
+def test_the_schema_that_is_sent_is_strict_and_has_no_bounds_that_endpoints_refuse(tmp_path):
+    with serving(report()) as server:
+        distil(distiller(server, tmp_path), PROMPT)
+    asked = server.asked[0]
+    form = asked["response_format"]["json_schema"]
+    assert form["strict"] and asked["max_tokens"] == PARAMS.max_tokens and asked["temperature"] == 0
+    objects = [form["schema"], *form["schema"]["$defs"].values()]
+    assert all(o["additionalProperties"] is False and o["required"] == list(o["properties"]) for o in objects)
+    assert not {"minLength", "maxLength", "maxItems", "minimum", "maximum"} & set(json.dumps(form).split('"'))
+
+
+def test_what_an_endpoint_does_not_take_is_not_sent(tmp_path):
+    params = PARAMS.model_copy(update={"temperature": None, "length_parameter": "max_completion_tokens"})
+    with serving(report()) as server:
+        endpoint = Endpoint(server.url, "m")
+        LlmDistiller(LlmAccess(endpoint), params, AnswerStore(tmp_path)).distil([PROMPT], [()])
+    assert server.asked[0]["max_completion_tokens"] == params.max_tokens
+    assert not {"temperature", "max_tokens"} & set(server.asked[0])
+
+
+FAULTS = [
+    (completion(None, refusal="I will not"), "refusal"),
+    (completion(None, finish="content_filter"), "refusal"),
+    (Reply(b'{"error": {"message": "filtered", "code": "content_filter"}}', 400), "refusal"),
+    (completion(json.dumps(REPORT)[:40], finish="length"), "length"),
+    (report(text="long " * 1000), "length"),
+    (completion("no JSON at all"), "schema"),
+    (completion(json.dumps({k: v for k, v in REPORT.items() if k != "rhythm"})), "schema"),
+    (report(pulse=72), "schema"),
+    (report(confidence="high"), "schema"),
+    (report(heart_rate={"low": 800, "expected": 900, "high": 950}), "range"),
+    (report(qtcf={"low": 430, "expected": 410, "high": 400}), "range"),
+    (report(confidence=1.5), "range"),
+    (report(cited=["N1", "N9"]), "citation"),
+    (report(cited=[]), "citation"),
+    (report(text="Neighbour N7 has a tall R wave in V5."), "citation"),
+    (report(rhythm="as on 12.03.2019"), "identifier"),
+    (report(findings=["LVH of record cohort/00042"]), "identifier"),
+]
+
+
+@pytest.mark.parametrize(("reply", "reason"), FAULTS)
+def test_a_faulty_answer_is_asked_again_once_then_falls_back_and_that_is_kept(reply, reason, tmp_path):
+    with serving(reply) as server:
+        expected = [Answered(None, "llm:m", reason)]
+        assert distil(distiller(server, tmp_path), PROMPT, names=("cohort/00042",)) == expected
+        assert len(server.asked) == 2
+        again = distiller(server, tmp_path)
+        assert distil(again, PROMPT, names=("cohort/00042",)) == expected
+        assert len(server.asked) == 2
+        assert again.metrics()["answers"] == 2 and again.metrics()["answers_asked_again"] == 1
+    assert server.asked[0]["messages"] == server.asked[1]["messages"][:2]
+
+
+def test_the_second_request_says_what_was_wrong_and_may_mend_it(tmp_path):
+    replies = iter([report(heart_rate={"low": 800, "expected": 900, "high": 950}), report()])
+    with serving(lambda asked: next(replies)) as server:
+        (answered,) = distil(distiller(server, tmp_path), PROMPT)
+        assert distil(distiller(server, tmp_path), PROMPT) == [answered]
+        assert len(server.asked) == 2
+    assert answered.report and answered.fallback_reason is None
+    answer, told = server.asked[1]["messages"][2:]
+    assert '"expected": 900' in answer["content"]
+    assert "heart_rate: Value error, must lie between 20 and 300" in told["content"]
+
+
+def test_without_neighbours_nobody_is_asked(tmp_path):
+    with serving(report()) as server:
+        answered = distil(distiller(server, tmp_path), {**PROMPT, "neighbours": []}, PROMPT)
+        assert len(server.asked) == 1
+    assert [a.fallback_reason for a in answered] == ["no similar patient", None]
+
+
+ECHO = json.dumps({"error": {"message": f"Incorrect API key provided: {KEY}", "code": KEY, "type": KEY}}).encode()
+WEATHER = [
+    (Reply(ECHO, 500), 0, "does not work .status 500"),
+    (Reply(ECHO, 401), 0, "refuses the key: check OPENAI_API_KEY"),
+    (Reply(ECHO, 404), 0, "knows no such address or model"),
+    (Reply(ECHO, 400), 0, "does not take the request"),
+    (Reply(ECHO, 429, {"Retry-After": "3600"}), 3, "it asks for a pause of 3600 s"),
+    (Reply(ECHO, 302, {"Location": "http://127.0.0.1:9/v1"}), 0, "status 302"),
+    (report()._replace(lost=50), 0, "could not be asked"),
+    (report()._replace(delay=3), 0, "does not answer in time"),
+    (Reply(endless=b" "), 0, "without an end"),
+    (Reply(endless=b" " * 2**20), 0, "without an end"),
+    (report()._replace(headers={"Content-Encoding": "gzip"}), 0, "could not be asked"),
+    (Reply(b"<html>log in</html>"), 0, "something else than a chat completion"),
+    (Reply(b'{"choices": []}'), 0, "something else than a chat completion"),
+    (Reply(b'{"choices": [{"message": {"content": [1]}}]}'), 0, "something else than a chat completion"),
+    (Reply(report().body[:-60]), 0, "something else than a chat completion"),
+    *(
+        (Reply(body), 0, "something else than a chat completion")
+        for body in (
+            b"[1]",
+            b"null",
+            b'"x"',
+            b'{"choices": 5}',
+            b'{"choices": [null]}',
+            b'{"choices": [{"message": 3}]}',
+            b"[" * 10**6,
+            b"\xff",
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("reply", "retries", "sentence"), WEATHER)
+def test_a_fault_of_the_network_ends_the_stage_and_is_not_kept(reply, retries, sentence, tmp_path, caplog):
+    caplog.set_level(logging.DEBUG)
+    started = time.monotonic()
+    with serving(reply) as server, pytest.raises(UserError, match=sentence) as error:
+        distil(distiller(server, tmp_path, timeout=1, retries=retries), PROMPT)
+    assert time.monotonic() - started < 10
+    assert "run again" in str(error.value)
+    assert KEY not in str(error.value) and KEY not in caplog.text
     assert not list(tmp_path.iterdir())
 
 
+def test_a_pause_that_the_endpoint_asks_for_is_kept_and_then_goes_on(tmp_path):
+    times: list[float] = []
+
+    def play(asked: dict[str, Any]) -> Reply:
+        times.append(time.monotonic())
+        return [Reply(status=429, headers={"Retry-After": "2"}), Reply(status=503), report()][len(times) - 1]
+
+    with serving(play) as server:
+        (answered,) = distil(distiller(server, tmp_path, retries=2), PROMPT)
+    assert answered.report and len(times) == 3
+    assert times[1] - times[0] >= 2
+
+
+def test_a_key_that_an_endpoint_repeats_in_its_answer_is_not_kept(tmp_path):
+    with serving(report(text=f"Sinus rhythm, with the key {KEY} in it.")) as server:
+        distil(distiller(server, tmp_path), PROMPT)
+    assert list(tmp_path.iterdir()) and not any(KEY in path.read_text() for path in tmp_path.iterdir())
+
+
 def test_answers_before_a_fault_are_kept(tmp_path):
-    other = {**PROMPT, "condition": "Atrial fibrillation."}
-    with played(message(json.dumps(GOOD))) as server:
-        distiller(server, tmp_path).distil([PROMPT], [OFFLINE])
-        server.status = 500
+    prompts = others(6)
+    with serving(lambda asked: report() if "Condition 4" not in str(asked) else Reply(status=500)) as server:
         with pytest.raises(UserError, match="status 500"):
-            distiller(server, tmp_path).distil([PROMPT, other], [OFFLINE] * 2)
-    assert len(list(tmp_path.iterdir())) == 1
+            distil(distiller(server, tmp_path, concurrency=1), *prompts)
+        assert len(list(tmp_path.iterdir())) == 4
+        server.play = lambda asked: report()
+        assert all(a.report for a in distil(distiller(server, tmp_path), *prompts))
+        assert len(server.asked) == 7
 
 
-def test_the_key_of_an_answer_depends_on_all_that_shapes_it(tmp_path):
+def test_calls_go_on_at_the_same_time_up_to_the_limit_and_give_the_same(tmp_path):
+    prompts = others(24)
+
+    def play(asked: dict[str, Any]) -> Reply:
+        condition = json.loads(asked["messages"][1]["content"])["condition"]
+        return report(text=f"What is expected of {condition}")._replace(delay=0.05)
+
+    with serving(play) as server:
+        many = distiller(server, tmp_path / "many", concurrency=6)
+        told = distil(many, *prompts)
+        assert 3 <= server.most <= 6
+        assert [a.report.text.split()[-1] for a in told if a.report] == [f"{number}." for number in range(24)]
+        one = distiller(server, tmp_path / "one", concurrency=1)
+        assert distil(one, *prompts) == told
+    many.store.export(many.used, tmp_path / "many.parquet")
+    one.store.export(one.used, tmp_path / "one.parquet")
+    assert (tmp_path / "many.parquet").read_bytes() == (tmp_path / "one.parquet").read_bytes()
+
+
+def test_a_slot_is_held_by_each_call(tmp_path):
+    held, most, lock = 0, 0, Lock()
+
+    class Slot:
+        def __enter__(self) -> None:
+            nonlocal held, most
+            with lock:
+                held += 1
+                most = max(most, held)
+
+        def __exit__(self, *ended: object) -> None:
+            nonlocal held
+            with lock:
+                held -= 1
+
+    with serving(report()) as server:
+        distil(distiller(server, tmp_path, slot=Slot), *others(8))
+    assert held == 0 and 1 <= most <= 4
+
+
+def test_fallbacks_are_asked_again_where_wanted_and_only_they(tmp_path):
+    prompts, bad = others(3), completion(None, refusal="no")
+    with serving(lambda asked: bad if "Condition 1" in str(asked) else report()) as server:
+        first = distil(distiller(server, tmp_path), *prompts)
+        assert [a.fallback_reason for a in first] == [None, "refusal", None] and len(server.asked) == 4
+        before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+        assert distil(distiller(server, tmp_path, retry_fallbacks=True), *prompts) == first
+        assert len(server.asked) == 6, "once more, in two requests"
+        server.play = lambda asked: report()
+        mended = distil(distiller(server, tmp_path, retry_fallbacks=True), *prompts)
+        assert all(a.report for a in mended) and len(server.asked) == 7
+        last = distiller(server, tmp_path)
+        assert distil(last, *prompts) == mended and len(server.asked) == 7
+    assert last.metrics()["answers"] == 7, "of all rounds, so that a fresh clone finds its way"
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_a_budget_in_tokens_ends_the_stage_and_is_never_exceeded(tmp_path):
+    with serving(report()) as server:
+        meter = Meter(Budget.parse("20000tokens", Prices()))
+        with pytest.raises(UserError, match=r"budget of 20000 tokens does not suffice.*run again"):
+            distil(distiller(server, tmp_path, meter=meter, concurrency=8), *others(40))
+        asked = len(server.asked)
+        assert 10 <= asked <= 16 and len(list(tmp_path.iterdir())) == asked
+        assert meter.spent == Usage(1000 * asked, 200 * asked)
+        assert all(a.report for a in distil(distiller(server, tmp_path), *others(40)))
+        assert len(server.asked) == 40
+
+
+def test_a_budget_in_money_needs_prices():
+    with pytest.raises(UserError, match=r"set runtime\.llm_input_price"):
+        Budget.parse("5usd", Prices())
+    with pytest.raises(UserError, match="write a number of tokens or of US dollars"):
+        Budget.parse("5 apples", Prices(1, 2))
+    prices = Prices(10.0, 100.0)
+    assert Budget.parse("0.5 USD", prices) == Budget(0.5, "usd") and Budget.parse("", prices) is None
+    meter = Meter(Budget.parse("0.05usd", prices), prices)
+    meter.begin(Usage(1000, 300))
+    meter.end(Usage(1000, 300), Usage(1000, 200))
+    assert meter.told() == "this run: 1 calls, 1200 tokens, 0.03 USD"
+    with pytest.raises(UserError, match=r"budget of 0\.05 USD"):
+        meter.begin(Usage(1000, 300))
+    meter.begin(Usage(1000, 100))
+    meter.end(Usage(1000, 100), None)
+    assert "2300 tokens, of which 1 calls' are a guess" in meter.told()
+
+
+def test_what_shapes_an_answer_is_in_its_key(tmp_path):
     endpoint = Endpoint("http://127.0.0.1:1/v1", "m")
-    keys = {
-        LlmDistiller(endpoint, PARAMS, tmp_path).key(PROMPT),
-        LlmDistiller(endpoint, PARAMS, tmp_path).key({**PROMPT, "condition": ""}),
-        LlmDistiller(Endpoint("http://127.0.0.1:1/v1", "n"), PARAMS, tmp_path).key(PROMPT),
-        LlmDistiller(Endpoint("http://127.0.0.1:2/v1", "m"), PARAMS, tmp_path).key(PROMPT),
-        LlmDistiller(endpoint, PARAMS.model_copy(update={"temperature": 1.0}), tmp_path).key(PROMPT),
-    }
-    assert len(keys) == 5
+    changed = tmp_path / "experience.md"
+    changed.write_text("Say nothing.")
+
+    def key_of(endpoint=endpoint, params=PARAMS, prompt=PROMPT, number=0, faulty=None, **instructions) -> str:
+        asking = LlmDistiller(LlmAccess(endpoint), params, AnswerStore(tmp_path), **instructions)
+        return answer_key(asking.request(prompt, number, faulty))
+
+    keys = [
+        key_of(),
+        key_of(prompt={**PROMPT, "condition": ""}),
+        key_of(Endpoint("http://127.0.0.1:1/v1", "n")),
+        key_of(Endpoint("http://127.0.0.1:2/v1", "m")),
+        key_of(params=PARAMS.model_copy(update={"temperature": 1.0})),
+        key_of(params=PARAMS.model_copy(update={"max_tokens": 100})),
+        key_of(number=1),
+        key_of(faulty={"content": "no"}),
+        key_of(instructions=changed),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert key_of(Endpoint("http://127.0.0.1:1/v1/", "m", timeout=1, retries=7)) == keys[0]
 
 
-@pytest.mark.parametrize(
-    ("url", "allowed", "may"),
-    [
-        ("http://127.0.0.1:8000/v1", (), True),
-        ("http://localhost/v1", (), True),
-        ("http://[::1]:8000/v1", (), True),
-        ("https://api.openai.com/v1", (), False),
-        ("https://localhost.example.org/v1", (), False),
-        ("https://127.0.0.1@example.org/v1", (), False),
-        ("https://llm.example.org/v1", ("llm.example.org",), True),
-        ("https://llm.example.org:8443/v1", ("llm.example.org:8443",), True),
-    ],
-)
-def test_who_may_see_restricted_records(url, allowed, may):
-    assert Endpoint(url, "m", allowed).may_see_restricted() is may
+PROGRAM = """
+import sys
+from pathlib import Path
+from sediff.endpoint import Endpoint
+from sediff.knowledge.answers import AnswerStore
+from sediff.knowledge.llm import LlmAccess, LlmDistiller
+from sediff.knowledge.params import KnowledgeParams
+
+params = KnowledgeParams(distiller="llm", model="m")
+access = LlmAccess(Endpoint(sys.argv[1], "m"), concurrency=4)
+prompts = [{"condition": f"Condition {n}.", "neighbours": [{"id": "N1"}]} for n in range(40)]
+LlmDistiller(access, params, AnswerStore(Path(sys.argv[2]))).distil(prompts, [()] * 40)
+"""
 
 
-def test_a_remote_endpoint_needs_a_key(monkeypatch):
-    monkeypatch.delenv("OPENAI_API_KEY")
-    with pytest.raises(UserError, match="OPENAI_API_KEY is not set"):
-        Endpoint("https://llm.example.org/v1", "m").client()
+def test_a_kill_loses_no_paid_answer(tmp_path):
+    released, lock, begun = Event(), Lock(), 0
+
+    def play(asked: dict[str, Any]) -> Reply:
+        nonlocal begun
+        with lock:
+            begun += 1
+            held = begun > 25
+        if held:
+            released.wait(60)
+        return report()
+
+    with serving(play) as server:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, server.url, str(tmp_path)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        deadline = time.monotonic() + 60
+        while len(list(tmp_path.glob("[0-9a-f]*.json"))) < 25 and time.monotonic() < deadline:
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        paid = AnswerStore(tmp_path).list_keys()
+        assert len(paid) == 25 == server.answered
+        released.set()
+        while server.under_way:
+            time.sleep(0.02)
+        asked = len(server.asked)
+        prompts = [{"condition": f"Condition {number}.", "neighbours": [{"id": "N1"}]} for number in range(40)]
+        assert all(a.report for a in distil(distiller(server, tmp_path), *prompts))
+        assert len(server.asked) - asked == 15
+    assert set(paid) <= set(AnswerStore(tmp_path).list_keys())

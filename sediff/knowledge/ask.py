@@ -1,0 +1,117 @@
+"""One question to an OpenAI-compatible endpoint, and what it answered, with no judgement of the content.
+
+A fault of the network, the endpoint or the account is weather: it ends the stage with a sentence and is never kept.
+Whatever an endpoint says of itself stays out of that sentence, since some repeat the key.
+"""
+
+import os
+from typing import Any
+
+import openai
+from openai import OpenAI
+from openai.types.chat import ChatCompletion
+
+from sediff.endpoint import KEY, Endpoint
+from sediff.errors import UserError
+from sediff.knowledge.budget import Usage
+from sediff.knowledge.report import Report
+
+NAME = "experience_report"
+LONGEST = 20_000  # characters of an answer that are kept; no report is as long
+FILTERED = {"content_filter", "content_policy_violation"}  # codes of status 400 that speak of the content
+BOUNDS = frozenset({"minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum"})
+KEPT = "run again to go on, the answers so far are kept"
+MEND = {
+    400: "does not take the request: check that the model gives structured output and takes knowledge.temperature "
+    "and knowledge.length_parameter",
+    401: f"refuses the key: check {KEY}",
+    402: "wants to be paid first: check the account",
+    403: f"refuses the key: check {KEY} and what it may use",
+    404: "knows no such address or model: check runtime.llm_base_url and knowledge.model",
+    422: "does not take the request: check that the model gives structured output",
+    429: "takes no more requests now: check the account's limits, or lower runtime.llm_concurrency",
+}
+
+
+def report_schema() -> dict[str, Any]:
+    """`Report` as the JSON schema that an endpoint is given.
+
+    In what all endpoints take in strict mode: every property is required and no other allowed, as pydantic writes it,
+    but several refuse bounds of lengths and numbers, so these stand in the instructions and are checked here.
+    """
+    schema: dict[str, Any] = _without(Report.model_json_schema(), BOUNDS)
+    return schema
+
+
+def ask(client: OpenAI, endpoint: Endpoint, messages: list[Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """Ask once; the client tries again on faults of the network, waiting as long as the endpoint wants.
+
+    Returns:
+        content and refusal, texts or None; finish_reason; usage, prompt and completion tokens, or None.
+
+    Raises:
+        UserError: a fault of the network, the endpoint or the account.
+    """
+    form: Any = {"type": "json_schema", "json_schema": {"name": NAME, "schema": report_schema(), "strict": True}}
+    completion: Any = None
+    try:
+        completion = client.chat.completions.create(
+            model=endpoint.model, messages=messages, response_format=form, **settings
+        )
+    except openai.BadRequestError as error:
+        if error.code in FILTERED:
+            return {"content": None, "refusal": None, "finish_reason": "content_filter", "usage": None}
+        raise _weather(endpoint, error.status_code) from None
+    except openai.APIStatusError as error:
+        raise _weather(endpoint, error.status_code, error.response.headers.get("retry-after", "")) from None
+    except openai.OpenAIError as error:
+        what = "does not answer in time, or without an end" if isinstance(error, openai.APITimeoutError) else ""
+        what = what or f"could not be asked ({type(error).__name__})"
+        raise UserError(f"{endpoint.base_url} {what}: {KEPT}.") from None
+    except (ValueError, RecursionError):
+        pass  # no JSON
+    return _answer(completion, endpoint)
+
+
+def usage_of(answer: dict[str, Any]) -> Usage | None:
+    """Tokens of an answer; None where the endpoint did not say."""
+    return Usage(**answer["usage"]) if answer["usage"] else None
+
+
+def _answer(completion: Any, endpoint: Endpoint) -> dict[str, Any]:
+    """What is kept of a completion."""
+    choices = completion.choices if isinstance(completion, ChatCompletion) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message: Any = getattr(choice, "message", None)
+    if choice is None or not all(_is_text(getattr(message, name, 0)) for name in ("content", "refusal")):
+        raise UserError(f"{endpoint.base_url} answers with something else than a chat completion: {KEPT}.")
+    tokens = [getattr(completion.usage, name, None) for name in ("prompt_tokens", "completion_tokens")]
+    known = all(isinstance(count, int) and count >= 0 for count in tokens)
+    return {
+        "content": _clean(message.content),
+        "refusal": _clean(message.refusal),
+        "finish_reason": _clean(str(choice.finish_reason)),
+        "usage": dict(zip(Usage._fields, tokens, strict=True)) if known else None,
+    }
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _clean(text: str | None) -> str | None:
+    """A text without the key, which an endpoint may repeat, and no longer than any report; "" is None."""
+    key = os.environ.get(KEY)
+    return ((text.replace(key, "***") if key else text)[:LONGEST] or None) if text else None
+
+
+def _weather(endpoint: Endpoint, status: int, wait: str = "") -> UserError:
+    told = MEND.get(status, "does not work")
+    later = f"; it asks for a pause of {wait} s" if wait.isdecimal() else ""
+    return UserError(f"{endpoint.base_url} {told} (status {status}{later}); {KEPT}.")
+
+
+def _without(node: Any, names: frozenset[str]) -> Any:
+    if isinstance(node, dict):
+        return {name: _without(value, names) for name, value in node.items() if name not in names}
+    return [_without(value, names) for value in node] if isinstance(node, list) else node

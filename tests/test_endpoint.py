@@ -1,0 +1,63 @@
+import pytest
+
+from sediff.endpoint import Endpoint, checked_address
+from sediff.errors import UserError
+from sediff.params import Params, set_params
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed", "may"),
+    [
+        ("http://127.0.0.1:8000/v1", (), True),
+        ("http://localhost/v1", (), True),
+        ("http://[::1]:8000/v1", (), True),
+        ("https://api.openai.com/v1", (), False),
+        ("https://localhost.example.org/v1", (), False),
+        ("https://127.0.0.1@example.org/v1", (), False),
+        ("https://llm.example.org/v1", ("llm.example.org",), True),
+        ("https://llm.example.org:8443/v1", ("llm.example.org:8443",), True),
+    ],
+)
+def test_who_may_see_restricted_records(url, allowed, may):
+    endpoint = Endpoint(url, "m", allowed)
+    assert endpoint.may_see_restricted() is may
+    endpoint.refuse_restricted([])
+    if not may:
+        with pytest.raises(UserError, match="Source clinic is restricted and may not be sent to"):
+            endpoint.refuse_restricted(["clinic"])
+
+
+def test_a_remote_endpoint_needs_a_key(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(UserError, match="OPENAI_API_KEY is not set"):
+        Endpoint("https://llm.example.org/v1", "m").client()
+
+
+@pytest.mark.parametrize("url", ["", "http://127.0.0.1:8000/v1", "https://[::1]/v1", "https://llm.example.org"])
+def test_addresses(url):
+    assert checked_address(url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["llm.example.org/v1", "localhost:8000", "ftp://example.org", "http://", "http://:80/v1", "http://[::1/v1",
+     "http://example.org:eighty/v1", "http://example.org:0/v1", "http://example.org:99999/v1", "http://a b/v1"],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["llm_base_url", "embedding_base_url"])
+def test_a_malformed_address_is_a_mistake_in_a_parameter(url, name, tmp_path):
+    with pytest.raises(UserError, match=rf"runtime\.{name}: .* is no address of an API: write one like"):
+        _set(tmp_path, name, url)
+
+
+@pytest.mark.parametrize("url", ["http://me:pw@example.org/v1", "http://example.org/v1?key=1", "http://example.org/#a"])
+def test_a_secret_in_an_address_is_refused_and_not_repeated(url, tmp_path):
+    with pytest.raises(UserError, match="the key is read from OPENAI_API_KEY") as error:
+        _set(tmp_path, "llm_base_url", url)
+    assert "pw" not in str(error.value) and "key=1" not in str(error.value)
+
+
+def _set(folder, name: str, url: str) -> None:
+    path = folder / "params.yaml"
+    path.write_text("corpus:\n  sources: [{name: virtual, reader: ptb-xl}]\nruntime:\n  llm_base_url: ''\n")
+    Params.load(path)
+    set_params(path, [f'runtime.{name}="{url}"'])
