@@ -165,3 +165,10 @@ def test_the_page_works_in_a_browser_without_a_network(reports, browser):
     assert browser.execute_script("return document.querySelector('dialog').open")
     unlabelled = "return [...document.querySelectorAll('img:not([alt])')].filter(i => !i.closest('dialog')).length"
     assert browser.execute_script(unlabelled) == 0
+
+
+def test_too_few_real_records_leave_the_judges_tile_without_them(reports):
+    write_json(reports / "evaluation/metrics.json", {**METRICS, "agreement": {"auroc_synthetic": 0.876}})
+    page = build(reports).read_text()
+    assert "0.876" in page
+    assert "AUROC of the judge that reads synthetic records" in page
