@@ -96,7 +96,8 @@ def evaluate(
         f"distribution: fewer than evaluation.min_records = {params.min_records} real records": not enough,
         "judges.seen_patients: the judges' patients are under another pseudonym key": seen is None,
     }
-    metrics["left_out"] = [note for note, is_so in left_out.items() if is_so]
+    if any(left_out.values()):
+        metrics["left_out"] = [note for note, is_so in left_out.items() if is_so]
     write_json(report / "metrics.json", _rounded(metrics))
     nearest_ids = columns["record_id"].to_numpy()[train][copies["synthetic"].rows]
     made.rows.select("record_id", "matched_record_id").with_columns(
@@ -261,7 +262,8 @@ def _summary(metrics: dict[str, Any]) -> str:
             f"FD {distribution['synthetic']['fd']['median']:.2f} (real {distribution['real']['fd']['median']:.2f})"
         )
         parts.append(f"coverage {distribution['coverage']:.2f}")
-    if "auroc_synthetic" in metrics["agreement"]:
-        agreement_values = metrics["agreement"]
-        parts.append(f"AUROC {agreement_values['auroc_synthetic']:.3f} (real {agreement_values['auroc_real']:.3f})")
+    found = metrics["agreement"]
+    if "auroc_synthetic" in found:
+        real = f" (real {found['auroc_real']:.3f})" if "auroc_real" in found else ""
+        parts.append(f"AUROC {found['auroc_synthetic']:.3f}{real}")
     return ", ".join(parts)

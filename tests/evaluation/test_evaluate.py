@@ -121,6 +121,15 @@ def test_it_says_how_many_held_out_patients_the_judges_know(trained, vocabulary,
     assert any("seen_patients" in note for note in unknown["left_out"])
 
 
+def test_few_real_records_asked_often_are_few(trained, vocabulary, tmp_path):
+    metrics = evaluated(trained, vocabulary, tmp_path, lambda x: x, times=(20, *[0] * 9))
+    assert metrics["records"] == 240
+    assert metrics["clip"]["real_records"] == 12
+    assert "auroc_synthetic" in metrics["agreement"]
+    assert "auroc_real" not in metrics["agreement"], "six records of a statement are too few to say"
+    assert any(note.startswith("distribution: ") for note in metrics["left_out"])
+
+
 def test_asking_more_often_makes_no_interval_narrower(trained, vocabulary, tmp_path):
     once = evaluated(trained, vocabulary, tmp_path / "a", lambda x: x)
     often = evaluated(trained, vocabulary, tmp_path / "b", lambda x: x, times=(4,))

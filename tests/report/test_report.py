@@ -176,3 +176,10 @@ def test_a_figure_on_a_tile_may_be_withheld(reports):
     hidden = build(reports, gates, restricted=True).read_text()
     assert "0.953488" not in hidden
     assert hidden.count("not shown") == 3, "as a tile, a gate and a row"
+
+
+def test_too_few_real_records_leave_the_judges_tile_without_them(reports):
+    write_json(reports / "evaluation/metrics.json", {**METRICS, "agreement": {"auroc_synthetic": 0.876}})
+    page = build(reports).read_text()
+    assert "0.876" in page
+    assert "AUROC of the judge that reads synthetic records" in page
