@@ -1,6 +1,6 @@
 """Flow of the knowledge stage: profiles, similar patients, and what they teach."""
 
-from flows.inputs import CHROMA, located_sources
+from flows.inputs import CHROMA, chroma_address, located_sources
 from flows.stage import DATA, OWN, Context, run
 from sediff.endpoint import Endpoint
 from sediff.knowledge.build import build_knowledge
@@ -11,7 +11,7 @@ from sediff.vocabulary import Vocabulary
 def knowledge(context: Context) -> str:
     """Retrieve and distil."""
     runtime = context.params.runtime
-    endpoint = None
+    endpoint, chroma = None, chroma_address(context.params)  # refused before anything is computed
     if runtime.llm_base_url:
         model = context.params.knowledge.model
         endpoint = Endpoint(runtime.llm_base_url, model, runtime.llm_allowed_hosts)
@@ -26,7 +26,7 @@ def knowledge(context: Context) -> str:
         endpoint,
     )
     # The index is a cache, not an out: it is brought up to date here so that the first question is quick.
-    return f"{summary}; {refresh_index(context.out, CHROMA)}"
+    return f"{summary}; {refresh_index(context.out, CHROMA, chroma)}"
 
 
 if __name__ == "__main__":

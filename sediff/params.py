@@ -1,11 +1,12 @@
 """params.yaml: every section, typed and checked, and the errors a user sees."""
 
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -43,6 +44,13 @@ class PseudonymsParams(Section):
     )
 
 
+def _address(value: str) -> str:
+    """An address of a server, or ""."""
+    if value and not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?/?", value):
+        raise ValueError(f"{value!r} is no address: write http://HOST:PORT, or nothing for the embedded database")
+    return value.rstrip("/")
+
+
 class RuntimeParams(Section):
     """Where and how the pipeline runs. No stage depends on it.
 
@@ -58,6 +66,9 @@ class RuntimeParams(Section):
         4 * 3600, gt=0, description="s, after which a stage stops, to go on at the next run"
     )
     server_start_limit: float = Field(120, gt=0, description="s that the loopback Prefect server has to come up")
+    chroma: Annotated[str, AfterValidator(_address)] = Field(
+        "", description="address of a Chroma server, such as http://127.0.0.1:8000; empty: embedded, in .sediff/chroma"
+    )
     llm_base_url: str = Field("", description="OpenAI-compatible endpoint; empty: the offline distiller")
     embedding_base_url: str = Field("", description="OpenAI-compatible endpoint of encoder.conditioner.text openai")
     llm_allowed_hosts: Items[str] = Field((), description="hosts that may see records of restricted sources")

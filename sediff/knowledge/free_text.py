@@ -1,0 +1,126 @@
+"""What free text says of a patient: age, sex, heart rate, ECG statements, drugs and diagnoses, each with its certainty.
+
+One reading of the text finds statements and terms together, so that a negation reaches what it governs and no further:
+in "no diabetes, LBBB on digoxin" only diabetes is absent.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from sediff.knowledge.person import Person, read_person
+from sediff.phrases import Match, Phrases, stem, tokenise
+from sediff.vocabulary import Certainty, Finding, Vocabulary
+from sediff.vocabulary.certainty import certainties, outweighing
+
+CAPITALS_ONLY = 2  # letters: "MI" and "AS" are abbreviations, "mi" and "as" are none
+SHORTEST = 3  # letters, of a word that means something
+MARK = "term:"  # what tells a term from a statement among findings
+
+
+@dataclass(frozen=True)
+class Term:
+    """A drug, diagnosis or procedure that a text names.
+
+    Attributes:
+        words: as the text has it; title: as the store calls it.
+        view: of the profiles.
+        items: of the profiles, such as the category in ICD-9 and in ICD-10; () where no training patient has any.
+    """
+
+    words: str
+    title: str
+    view: str
+    items: tuple[str, ...]
+    certainty: Certainty
+
+
+@dataclass(frozen=True)
+class FreeText:
+    """A text, understood.
+
+    Attributes:
+        statements, terms: in order of first mention, each once; those that the text rules out have certainty "absent".
+        meaning: what is compared by meaning: names of statements and terms that are not absent, and all other words.
+    """
+
+    text: str
+    person: Person
+    statements: tuple[Finding, ...]
+    terms: tuple[Term, ...]
+    meaning: str
+
+    def codes(self, *certainty: Certainty) -> list[str]:
+        """Codes of the statements of these certainties, sorted."""
+        return sorted(finding.code for finding in self.statements if finding.certainty in certainty)
+
+    def named(self) -> list[Term]:
+        """The terms that the text does not rule out."""
+        return [term for term in self.terms if term.certainty != "absent"]
+
+
+class Terms:
+    """Names of drugs, diagnoses and procedures, and the items of the profiles that they stand for."""
+
+    def __init__(self, table: pl.DataFrame, curated: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+        """Index names.
+
+        Args:
+            table: the stage's terms (view, item, title, names).
+            curated: view to item to names, the title first; those that the table lacks are understood all the same.
+        """
+        self._known: dict[str, tuple[str, str, list[str]]] = {}  # folded name to view, title and items
+        names: dict[bool, dict[str, list[str]]] = {True: {}, False: {}}  # by whether capitals count
+        rows = [(v, i, t, n, True) for v, i, t, n in table.select("view", "item", "title", "names").iter_rows()]
+        rows += [(v, i, n[0], n, False) for v, items in curated.items() for i, n in items.items()]
+        for view, item, title, called, stored in rows:
+            for name in called:
+                if item.startswith("scp:") or _is_code(name, item) or not (tokens := tokenise(name)):
+                    continue
+                capitals = name.isupper() and len(name) <= CAPITALS_ONLY
+                key = f"{MARK}{' '.join(tokens if capitals else map(stem, tokens))}"
+                names[capitals].setdefault(key, []).append(name)
+                items = self._known.setdefault(key, (view, title, []))[2]
+                if stored:
+                    items.append(item)
+        self._any_case, self._capitals = Phrases(names[False], stem), Phrases(names[True], str)
+
+    def at(self, tokens: Sequence[str], stems: Sequence[str], start: int) -> Match | None:
+        """The longest name that starts at a token; capitals count in the shortest."""
+        return self._any_case.at(stems, start) or self._capitals.at(tokens, start)
+
+    def named(self, key: str, words: str, certainty: Certainty) -> Term:
+        """The term behind what `at` found."""
+        view, title, items = self._known[key]
+        return Term(words, title, view, tuple(sorted(set(items))), certainty)
+
+
+def read_free_text(text: str, vocabulary: Vocabulary, terms: Terms) -> FreeText:
+    """Understand a text; what it says more than once counts as present, then uncertain, then absent."""
+    person = read_person(text)
+    items = vocabulary.items(person.rest, terms.at)
+    said = certainties(items)
+    statements: dict[str, Certainty] = {}
+    named: dict[str, Term] = {}
+    for position, mention in said.items():
+        for code in items[position].codes:
+            certainty = vocabulary.certainty(code, mention)
+            if code.startswith(MARK):
+                before = named.get(code)
+                words = before.words if before else items[position].words
+                named[code] = terms.named(
+                    code, words, outweighing(before.certainty if before else certainty, certainty)
+                )
+            else:
+                statements[code] = outweighing(statements.get(code, certainty), certainty)
+    kept = [vocabulary[code].name for code, certainty in statements.items() if certainty != "absent"]
+    kept += [f"{term.words} {term.title}" for term in named.values() if term.certainty != "absent"]
+    kept += [item.words for item in items if item.kind == "word" and len(item.words) >= SHORTEST]
+    findings = tuple(Finding(code, certainty) for code, certainty in statements.items())
+    return FreeText(text, person, findings, tuple(named.values()), " ".join(kept))
+
+
+def _is_code(name: str, item: str) -> bool:
+    """Whether a name is a bare code, as of categories without a title: "81" in a text is no procedure."""
+    return name == item.partition(":")[2] and any(character.isdigit() for character in name)
