@@ -30,7 +30,9 @@ from sediff.progress import track
 
 BATCH = 5000  # rows; Chroma takes at most 5,461 at once
 PAGE = 10_000  # ids; a get() of all fails over 60,000
-SEARCHED = 500  # candidates of the approximate search
+CANDIDATES = 200  # rows asked for at least: the search is approximate, and misses near ones where it is asked for few
+SEARCHED = 500  # rows that it looks at
+PATIENCE = 10.0  # s, until a server that does not answer is given up
 FAULTS = (ChromaError, httpx.HTTPError, OSError, ValueError, KeyError, sqlite3.Error)
 Result = TypeVar("Result")
 
@@ -38,8 +40,8 @@ Result = TypeVar("Result")
 class KnowledgeIndex:
     """Texts of training profiles by their meaning."""
 
-    def __init__(self, collection: Collection, place: str) -> None:
-        self._collection, self.place = collection, place
+    def __init__(self, collection: Collection, size: int, folder: Path, address: str) -> None:
+        self._collection, self._size, self._folder, self._address = collection, size, folder, address
 
     @classmethod
     def open(cls, knowledge: Path, folder: Path, address: str = "") -> Self:
@@ -53,23 +55,27 @@ class KnowledgeIndex:
             UserError: the stage's out is missing, or the database cannot be used.
         """
         texts = open_store(knowledge).distinct_texts
-        place = address or str(folder)
-        return cls(_tried(lambda: _current(texts, folder, address), folder, address), place)
+        return cls(_tried(lambda: _current(texts, folder, address), folder, address), len(texts), folder, address)
 
     def __len__(self) -> int:
-        return self._collection.count()
+        return self._size
 
     def nearest(self, text: str, k: int) -> list[tuple[str, float]]:
-        """Ids of the profile texts nearest to a text, with the cosine (-1 to 1); equal ones by id."""
-        try:
-            found = self._collection.query(
-                query_embeddings=list(embed([text])), n_results=max(1, min(k, len(self))), include=["distances"]
-            )
-        except FAULTS as error:
-            raise UserError(f"Chroma at {self.place} could not be asked ({_told(error)}): run again.") from None
+        """Ids of the profile texts nearest to a text, with the cosine (-1 to 1); equal ones by id.
+
+        Raises:
+            UserError: the database cannot be asked, or has lost rows.
+        """
+        wanted = min(max(k, CANDIDATES), len(self))
+        pairs = _tried(lambda: self._query(text, wanted), self._folder, self._address)
+        return sorted(pairs, key=lambda pair: (-round(pair[1], 6), pair[0]))[:k]
+
+    def _query(self, text: str, wanted: int) -> list[tuple[str, float]]:
+        found = self._collection.query(query_embeddings=list(embed([text])), n_results=wanted, include=["distances"])
         distances = (found["distances"] or [[]])[0]
-        pairs = [(name, 1.0 - float(distance)) for name, distance in zip(found["ids"][0], distances, strict=True)]
-        return sorted(pairs, key=lambda pair: (-round(pair[1], 6), pair[0]))
+        if len(distances) < wanted:
+            raise ValueError(f"it gives {len(distances)} of {wanted} rows")
+        return [(name, 1.0 - float(distance)) for name, distance in zip(found["ids"][0], distances, strict=True)]
 
 
 def refresh_index(knowledge: Path, folder: Path, address: str = "") -> str:
@@ -89,7 +95,7 @@ def _tried(open_index: Callable[[], Result], folder: Path, address: str) -> Resu
             raise
         reason = _told(error)
     if address:
-        raise UserError(f"Chroma at {address} cannot be used ({reason}): start it with `chroma run`.")
+        raise UserError(f"Chroma at {address} cannot be used ({reason}): start one there with `chroma run`.")
     raise UserError(f"The Chroma database in {folder} cannot be used ({reason}): remove it, it is only a cache.")
 
 
@@ -102,6 +108,7 @@ def _client(folder: Path, address: str) -> ClientAPI:
     settings = Settings(anonymized_telemetry=False)
     if not address:
         return chromadb.PersistentClient(path=str(folder), settings=settings)
+    httpx.get(f"{address}/api/v2/heartbeat", timeout=PATIENCE).raise_for_status()  # Chroma's own client waits for ever
     parts = urlsplit(address)
     ssl = parts.scheme == "https"
     port = parts.port or (443 if ssl else 80)

@@ -164,10 +164,10 @@ def _in_words(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {told}" for key, of in value.items() if (told := _in_words(of)))
     if isinstance(value, list | tuple):
-        told = [_in_words(of) for of in value]
+        parts = [_in_words(of) for of in value]
         leads = LEADS_OF.get(len(value), ()) if all(isinstance(of, float) for of in value) else ()
-        named = [f"{lead} {words}" for lead, words in zip(leads, told, strict=False) if words]
-        return ", ".join(named or filter(None, told))
+        named = [f"{lead} {words}" for lead, words in zip(leads, parts, strict=False) if words]
+        return ", ".join(named or filter(None, parts))
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.3g}"
     return "" if value is None else str(value)

@@ -1,0 +1,155 @@
+"""`sediff knowledge ask` and `show`, and `runtime.chroma`, as a user meets them."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sediff.files import write_json
+from sediff.params import set_params
+from sediff.pseudonyms import keep_key
+
+from .conftest import ROOT
+from .test_build import build
+
+MAIN = "from sediff.cli import main; main()"
+FINGERPRINT = "f" * 64
+
+
+@pytest.fixture
+def project(corpus, source, vocabulary, tmp_path) -> Path:
+    build(tmp_path, corpus, [source], vocabulary)
+    folder = tmp_path / "project"
+    (folder / "data").mkdir(parents=True)
+    shutil.copytree(tmp_path / "out", folder / "data/knowledge")
+    for name in ("sediff", "flows", "knowledge"):
+        (folder / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "params.yaml", folder)
+    described(folder, "open")
+    return folder
+
+
+def described(folder: Path, sharing: str) -> None:
+    sources = [{"name": "cohort", "reader": "ptb-xl", "sharing": sharing}]
+    write_json(
+        folder / "data/knowledge/manifest.json",
+        {"fingerprint": FINGERPRINT, "parameters": {"corpus.sources": sources, "knowledge": {"neighbours": 3}}},
+    )
+
+
+def sediff(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", MAIN, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def said(folder: Path, *arguments: str) -> str:
+    result = sediff(folder, *arguments)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_ask_says_how_the_text_is_understood_and_what_it_rests_on(project):
+    text = "72-year-old man, AF, on Lanoxin, no hypertension, 110 bpm"
+    lines = said(project, "knowledge", "ask", text, "--age", "60").splitlines()
+    assert lines[0] == "understood: atrial fibrillation, Lanoxin (digoxin), hypertension (absent)"
+    assert lines[1] == "patient: 60 years (given; the text says 72), male (in the text), 110 bpm (in the text)"
+    assert lines[3].split() == ["neighbour", "J_diag", "J_med", "J_proc", "τ", "meaning", "score"]
+    assert len([line for line in lines if line.startswith("cohort/")]) == 3
+    assert lines[-2].startswith("experience: ") and "trial fibrillation" in lines[-2]
+    assert "distiller offline" in lines[-1] and FINGERPRINT[:16] in lines[-1]
+    told = json.loads(said(project, "knowledge", "ask", text, "-k", "2", "--json"))
+    assert (told["age"], told["sex"], told["heart_rate"], told["knowledge"]) == (72, "male", 110, FINGERPRINT)
+    assert {term["title"]: term["certainty"] for term in told["terms"]} == {
+        "digoxin": "present", "hypertension": "absent",
+    }  # fmt: skip
+    assert [n["record_id"] for n in told["neighbours"]] == told["experience"]["neighbours"]
+    assert {"jaccard", "tau", "cosine", "score"} <= set(told["neighbours"][0])
+    nothing = said(project, "knowledge", "ask", "0x300 qqq")
+    assert "no similar training patient is known" in nothing
+
+
+def test_show_prints_one_experience_in_full(project):
+    by_record = said(project, "knowledge", "show", "cohort/00010")
+    assert by_record == said(project, "knowledge", "show", "experience:cohort/00010")
+    assert "distiller: offline" in by_record and FINGERPRINT in by_record and "neighbours: cohort/" in by_record
+    row = json.loads(said(project, "knowledge", "show", "cohort/00010", "--json"))
+    assert row["record_id"] == "cohort/00010" and row["knowledge"] == FINGERPRINT
+    assert len(row["neighbours"]) == len(row["similarities"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("show", "cohort/0001"), "There is no experience cohort/0001: did you mean cohort/0"),
+        (("show", "zzz"), "There is no experience zzz: the ids look like cohort/"),
+        (("ask", "  "), "The text is empty"),
+        (("ask", "\x1b \x07"), "The text is empty"),
+        (("ask", "LBBB", "--sex", "x"), "--sex x: write F or M."),
+        (("ask", "A" * 2001), "The text has 2001 characters"),
+    ],
+)
+def test_mistakes_are_one_sentence(project, arguments, sentence):
+    result = sediff(project, "knowledge", *arguments)
+    assert result.returncode == 1
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+def test_faults_around_the_store_are_one_sentence(project):
+    def refused(*arguments: str) -> str:
+        result = sediff(project, "knowledge", *arguments)
+        assert result.returncode == 1 and "Traceback" not in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+        return result.stderr
+
+    set_params(project / "params.yaml", ["runtime.chroma=http://127.0.0.1:9"])
+    assert "Chroma at http://127.0.0.1:9 cannot be used" in refused("ask", "LBBB")
+    (project / ".sediff").mkdir(exist_ok=True)
+    identifier, _ = keep_key("", project / ".sediff/pseudonym.key")
+    sources = "[{name: cohort, reader: ptb-xl, sharing: restricted}]"
+    set_params(
+        project / "params.yaml",
+        [
+            "runtime.chroma=http://chroma.example.org:8000",
+            f"corpus.sources={sources}",
+            f"pseudonyms.key='{identifier}'",
+        ],
+    )
+    assert "cohort is restricted and its profiles may not be sent to http://chroma.example.org" in refused(
+        "ask", "LBBB"
+    )
+    set_params(project / "params.yaml", ["corpus.sources=[{name: virtual, reader: ptb-xl, sharing: open}]"])
+    described(project, "restricted")
+    assert "The models rest on cohort, which is restricted" in refused("ask", "LBBB")
+    assert "The models rest on cohort, which is restricted" in refused("show", "cohort/00010")
+    shutil.rmtree(project / "data")
+    assert "data/knowledge is missing: run `sediff run knowledge` once" in refused("ask", "LBBB")
+    assert "data/knowledge is missing: run `sediff run knowledge` once" in refused("show", "x")
+
+
+def test_restricted_records_go_by_their_pseudonyms(project):
+    described(project, "restricted")
+    (project / ".sediff").mkdir()
+    identifier, _ = keep_key("", project / ".sediff/pseudonym.key")
+    sources = "[{name: cohort, reader: ptb-xl, sharing: restricted}]"
+    set_params(project / "params.yaml", [f"corpus.sources={sources}", f"pseudonyms.key='{identifier}'"])
+    told = json.loads(said(project, "knowledge", "ask", "LBBB", "--json"))
+    names = [neighbour["record_id"] for neighbour in told["neighbours"]]
+    assert all(len(name) == len("cohort/") + 16 for name in names) and len(names) == 3
+    shown = said(project, "knowledge", "show", names[0])
+    assert f"record_id: {names[0]}" in shown
+    by_own_id = said(project, "knowledge", "show", "cohort/00010")
+    assert "cohort/00010" not in by_own_id
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost:8000", "http://", "ftp://x", "http://u:p@x:1", "http://x/y", "http://x:1?q"]
+)
+def test_an_address_is_checked(project, address):
+    result = sediff(project, "run", "--set", f"runtime.chroma={address}")
+    assert result.returncode == 1
+    assert "runtime.chroma" in result.stderr and "is no address" in result.stderr
