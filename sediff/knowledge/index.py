@@ -107,7 +107,7 @@ def _told(error: BaseException) -> str:
 def _client(folder: Path, address: str) -> ClientAPI:
     settings = Settings(anonymized_telemetry=False)
     if not address:
-        return chromadb.PersistentClient(path=str(folder), settings=settings)
+        return chromadb.PersistentClient(path=str(folder.resolve()), settings=settings)
     httpx.get(f"{address}/api/v2/heartbeat", timeout=PATIENCE).raise_for_status()  # Chroma's own client waits for ever
     parts = urlsplit(address)
     ssl = parts.scheme == "https"

@@ -61,7 +61,7 @@ def open_store(knowledge: Path) -> Store:
     missing = next((name for name in (PROFILES, TERMS) if not (knowledge / name).is_file()), None)
     if missing:
         raise UserError(f"{knowledge / missing} is missing: run the knowledge stage first.")
-    return _opened(knowledge, (knowledge / PROFILES).stat().st_mtime_ns)
+    return _opened(knowledge.resolve(), (knowledge / PROFILES).stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=2)

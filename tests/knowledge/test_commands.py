@@ -2,20 +2,20 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from sediff.cli import main
+from sediff.errors import UserError
 from sediff.files import write_json
-from sediff.params import set_params
+from sediff.params import Params, set_params
 from sediff.pseudonyms import keep_key
 
 from .conftest import ROOT
 from .test_build import build
 
-MAIN = "from sediff.cli import main; main()"
 FINGERPRINT = "f" * 64
 
 
@@ -40,43 +40,66 @@ def described(folder: Path, sharing: str) -> None:
     )
 
 
-def sediff(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", MAIN, *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
+@pytest.fixture
+def sediff(project, monkeypatch, capsys):
+    """The command line in the project's folder, in this process: exit status, output, errors."""
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.chdir(project)
+        monkeypatch.setattr(sys, "argv", ["sediff", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return int(end.value.code or 0), *capsys.readouterr()
+
+    return command
 
 
-def said(folder: Path, *arguments: str) -> str:
-    result = sediff(folder, *arguments)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+@pytest.fixture
+def said(sediff):
+    def command(*arguments: str) -> str:
+        status, output, errors = sediff(*arguments)
+        assert status == 0, errors
+        return output
+
+    return command
 
 
-def test_ask_says_how_the_text_is_understood_and_what_it_rests_on(project):
+@pytest.fixture
+def refused(sediff):
+    def command(*arguments: str) -> str:
+        status, _, errors = sediff(*arguments)
+        assert status == 1
+        assert errors.startswith("sediff: error: ") and len(errors.splitlines()) == 1
+        return errors
+
+    return command
+
+
+def test_ask_says_how_the_text_is_understood_and_what_it_rests_on(said):
     text = "72-year-old man, AF, on Lanoxin, no hypertension, 110 bpm"
-    lines = said(project, "knowledge", "ask", text, "--age", "60").splitlines()
+    lines = said("knowledge", "ask", text, "--age", "60").splitlines()
     assert lines[0] == "understood: atrial fibrillation, Lanoxin (digoxin), hypertension (absent)"
     assert lines[1] == "patient: 60 years (given; the text says 72), male (in the text), 110 bpm (in the text)"
     assert lines[3].split() == ["neighbour", "J_diag", "J_med", "J_proc", "τ", "meaning", "score"]
     assert len([line for line in lines if line.startswith("cohort/")]) == 3
     assert lines[-2].startswith("experience: ") and "trial fibrillation" in lines[-2]
     assert "distiller offline" in lines[-1] and FINGERPRINT[:16] in lines[-1]
-    told = json.loads(said(project, "knowledge", "ask", text, "-k", "2", "--json"))
+    told = json.loads(said("knowledge", "ask", text, "-k", "2", "--json"))
     assert (told["age"], told["sex"], told["heart_rate"], told["knowledge"]) == (72, "male", 110, FINGERPRINT)
     assert {term["title"]: term["certainty"] for term in told["terms"]} == {
         "digoxin": "present", "hypertension": "absent",
     }  # fmt: skip
     assert [n["record_id"] for n in told["neighbours"]] == told["experience"]["neighbours"]
     assert {"jaccard", "tau", "cosine", "score"} <= set(told["neighbours"][0])
-    nothing = said(project, "knowledge", "ask", "0x300 qqq")
+    nothing = said("knowledge", "ask", "0x300 qqq")
     assert "no similar training patient is known" in nothing
 
 
-def test_show_prints_one_experience_in_full(project):
-    by_record = said(project, "knowledge", "show", "cohort/00010")
-    assert by_record == said(project, "knowledge", "show", "experience:cohort/00010")
+def test_show_prints_one_experience_in_full(said):
+    by_record = said("knowledge", "show", "cohort/00010")
+    assert by_record == said("knowledge", "show", "experience:cohort/00010")
     assert "distiller: offline" in by_record and FINGERPRINT in by_record and "neighbours: cohort/" in by_record
-    row = json.loads(said(project, "knowledge", "show", "cohort/00010", "--json"))
+    row = json.loads(said("knowledge", "show", "cohort/00010", "--json"))
     assert row["record_id"] == "cohort/00010" and row["knowledge"] == FINGERPRINT
     assert len(row["neighbours"]) == len(row["similarities"]) == 5
 
@@ -92,57 +115,40 @@ def test_show_prints_one_experience_in_full(project):
         (("ask", "A" * 2001), "The text has 2001 characters"),
     ],
 )
-def test_mistakes_are_one_sentence(project, arguments, sentence):
-    result = sediff(project, "knowledge", *arguments)
-    assert result.returncode == 1
-    assert sentence in result.stderr
-    assert "Traceback" not in result.stderr and len(result.stderr.splitlines()) == 1
+def test_mistakes_are_one_sentence(refused, arguments, sentence):
+    assert sentence in refused("knowledge", *arguments)
 
 
-def test_faults_around_the_store_are_one_sentence(project):
-    def refused(*arguments: str) -> str:
-        result = sediff(project, "knowledge", *arguments)
-        assert result.returncode == 1 and "Traceback" not in result.stderr
-        assert len(result.stderr.splitlines()) == 1
-        return result.stderr
-
+def test_faults_around_the_store_are_one_sentence(project, refused):
     set_params(project / "params.yaml", ["runtime.chroma=http://127.0.0.1:9"])
-    assert "Chroma at http://127.0.0.1:9 cannot be used" in refused("ask", "LBBB")
+    assert "Chroma at http://127.0.0.1:9 cannot be used" in refused("knowledge", "ask", "LBBB")
     (project / ".sediff").mkdir(exist_ok=True)
     identifier, _ = keep_key("", project / ".sediff/pseudonym.key")
     sources = "[{name: cohort, reader: ptb-xl, sharing: restricted}]"
-    set_params(
-        project / "params.yaml",
-        [
-            "runtime.chroma=http://chroma.example.org:8000",
-            f"corpus.sources={sources}",
-            f"pseudonyms.key='{identifier}'",
-        ],
-    )
-    assert "cohort is restricted and its profiles may not be sent to http://chroma.example.org" in refused(
-        "ask", "LBBB"
-    )
+    set_params(project / "params.yaml", [f"corpus.sources={sources}", f"pseudonyms.key='{identifier}'"])
+    set_params(project / "params.yaml", ["runtime.chroma=http://chroma.example.org:8000"])
+    assert "cohort is restricted and its profiles may not be sent to" in refused("knowledge", "ask", "LBBB")
     set_params(project / "params.yaml", ["corpus.sources=[{name: virtual, reader: ptb-xl, sharing: open}]"])
     described(project, "restricted")
-    assert "The models rest on cohort, which is restricted" in refused("ask", "LBBB")
-    assert "The models rest on cohort, which is restricted" in refused("show", "cohort/00010")
+    assert "The models rest on cohort, which is restricted" in refused("knowledge", "ask", "LBBB")
+    assert "The models rest on cohort, which is restricted" in refused("knowledge", "show", "cohort/00010")
     shutil.rmtree(project / "data")
-    assert "data/knowledge is missing: run `sediff run knowledge` once" in refused("ask", "LBBB")
-    assert "data/knowledge is missing: run `sediff run knowledge` once" in refused("show", "x")
+    assert "data/knowledge is missing: run `sediff run knowledge` once" in refused("knowledge", "ask", "LBBB")
+    assert "data/knowledge is missing: run `sediff run knowledge` once" in refused("knowledge", "show", "x")
 
 
-def test_restricted_records_go_by_their_pseudonyms(project):
+def test_restricted_records_go_by_their_pseudonyms(project, said):
     described(project, "restricted")
     (project / ".sediff").mkdir()
     identifier, _ = keep_key("", project / ".sediff/pseudonym.key")
     sources = "[{name: cohort, reader: ptb-xl, sharing: restricted}]"
     set_params(project / "params.yaml", [f"corpus.sources={sources}", f"pseudonyms.key='{identifier}'"])
-    told = json.loads(said(project, "knowledge", "ask", "LBBB", "--json"))
+    told = json.loads(said("knowledge", "ask", "LBBB", "--json"))
     names = [neighbour["record_id"] for neighbour in told["neighbours"]]
     assert all(len(name) == len("cohort/") + 16 for name in names) and len(names) == 3
-    shown = said(project, "knowledge", "show", names[0])
+    shown = said("knowledge", "show", names[0])
     assert f"record_id: {names[0]}" in shown
-    by_own_id = said(project, "knowledge", "show", "cohort/00010")
+    by_own_id = said("knowledge", "show", "cohort/00010")
     assert "cohort/00010" not in by_own_id
 
 
@@ -150,6 +156,7 @@ def test_restricted_records_go_by_their_pseudonyms(project):
     "address", ["localhost:8000", "http://", "ftp://x", "http://u:p@x:1", "http://x/y", "http://x:1?q"]
 )
 def test_an_address_is_checked(project, address):
-    result = sediff(project, "run", "--set", f"runtime.chroma={address}")
-    assert result.returncode == 1
-    assert "runtime.chroma" in result.stderr and "is no address" in result.stderr
+    with pytest.raises(UserError, match=r"runtime\.chroma: .* is no address"):
+        set_params(project / "params.yaml", [f"runtime.chroma={address}"])
+    set_params(project / "params.yaml", ["runtime.chroma=https://chroma.example.org:8000/"])
+    assert Params.load(project / "params.yaml").runtime.chroma == "https://chroma.example.org:8000"
