@@ -1,6 +1,7 @@
 """Synthetic records in formats that others read."""
 
 import textwrap
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from sediff.ecg import LEADS, MICROVOLTS_PER_MILLIVOLT, SAMPLING_RATE
 from sediff.errors import UserError
+from sediff.phrases import UMLAUTS
 
 LONGEST_COMMENT = 240  # characters; WFDB's header lines have 255 at most
 
@@ -43,6 +45,7 @@ def write_wfdb(signal: NDArray[np.int16], folder: Path, name: str, comments: Seq
 
 
 def _lines(comment: str) -> list[str]:
-    """A comment in lines that a header takes: no control characters, longer ones wrapped."""
-    printable = "".join(character if character.isprintable() else " " for character in comment)
+    """A comment in lines that a header takes: ASCII (readers drop all else), no control characters, long ones wrapped."""
+    ascii_only = unicodedata.normalize("NFKD", comment.translate(UMLAUTS)).encode("ascii", "replace").decode()
+    printable = "".join(character if character.isprintable() else " " for character in ascii_only)
     return textwrap.wrap(printable, LONGEST_COMMENT, subsequent_indent="  ")

@@ -144,3 +144,20 @@ def test_curated_files_that_are_broken_are_named(tmp_path):
     (tmp_path / "certainty.yaml").write_text("{doubted_before: [hardly]}")
     with pytest.raises(UserError, match=r"certainty\.yaml or .*wording\.yaml is malformed"):
         Vocabulary.load(tmp_path / "statements.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("history of atrial fibrillation, now sinus rhythm", {"AFIB": "uncertain", "SR": "present"}),
+        ("Z.n. Vorhofflimmern, Sinusrhythmus", {"AFIB": "uncertain", "SR": "present"}),
+        ("s/p inferior infarct", {"IMI": "present"}),  # its traces stay
+        ("no history of atrial fibrillation", {"AFIB": "absent"}),
+        ("history of AF. Today AF", {"AFIB": "present"}),
+        ("wandernder Schrittmacher", {}),
+        ("low limb lead voltage", {"LVOLT": "present"}),
+        ("Q in III, aVF", {"QWAVE": "present"}),
+    ],
+)
+def test_what_was_need_not_be_there_now(text, expected):
+    assert found(text) == expected
