@@ -45,7 +45,7 @@ def write_wfdb(signal: NDArray[np.int16], folder: Path, name: str, comments: Seq
 
 
 def _lines(comment: str) -> list[str]:
-    """A comment in lines that a header takes: ASCII (readers drop all else), no control characters, long ones wrapped."""
+    """A comment in lines that a header takes: printable ASCII (readers drop all else), long ones wrapped."""
     ascii_only = unicodedata.normalize("NFKD", comment.translate(UMLAUTS)).encode("ascii", "replace").decode()
     printable = "".join(character if character.isprintable() else " " for character in ascii_only)
     return textwrap.wrap(printable, LONGEST_COMMENT, subsequent_indent="  ")

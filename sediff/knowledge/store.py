@@ -71,9 +71,8 @@ def _opened(knowledge: Path, modified: int) -> Store:
 
 def profile_texts(profiles: pl.DataFrame, terms: pl.DataFrame) -> list[str]:
     """Each profile as the titles of its items, in the order of views and items; codes without a title are left out."""
-    titles = terms.select("view", "item", "title").filter(pl.col("title") != pl.col("item").str.split(":").list.last())
-    drugs = terms.select("view", "item", "title").filter(pl.col("item").str.starts_with("drug:"))
-    titles = pl.concat([titles, drugs]).unique(["view", "item"])
+    code = (pl.col("title") == pl.col("item").str.split(":").list.last()) & pl.col("title").str.contains(r"\d")
+    titles = terms.filter(~code).select("view", "item", "title")
     rows = profiles.select(pl.int_range(pl.len()).alias("row"), *VIEWS)
     long = pl.concat(
         rows.select(
