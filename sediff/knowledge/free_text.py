@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from sediff.knowledge.person import Person, read_person
+from sediff.knowledge.person import Person, read_person, says_sex
 from sediff.phrases import Match, Phrases, stem, tokenise
 from sediff.vocabulary import Certainty, Finding, Vocabulary
 from sediff.vocabulary.certainty import certainties, outweighing
@@ -116,7 +116,8 @@ def read_free_text(text: str, vocabulary: Vocabulary, terms: Terms) -> FreeText:
                 statements[code] = outweighing(statements.get(code, certainty), certainty)
     kept = [vocabulary[code].name for code, certainty in statements.items() if certainty != "absent"]
     kept += [f"{term.words} {term.title}" for term in named.values() if term.certainty != "absent"]
-    kept += [item.words for item in items if item.kind == "word" and len(item.words) >= SHORTEST]
+    others = [item.words for item in items if item.kind == "word"]
+    kept += [word for word in others if len(word) >= SHORTEST and not says_sex(word)]
     findings = tuple(Finding(code, certainty) for code, certainty in statements.items())
     return FreeText(text, person, findings, tuple(named.values()), " ".join(kept))
 

@@ -69,7 +69,7 @@ class Person:
 
     Attributes:
         age: years, 0 to 120; heart_rate: bpm, 20 to 300, the middle of a range.
-        rest: the text without these statements.
+        rest: the text without ages and rates; words such as "female" stay, they are part of names of diseases too.
         refused: ages and rates that nobody has, as they stand in the text.
     """
 
@@ -95,8 +95,9 @@ def read_person(text: str) -> Person:
     text = _without(text, rates)
     ages = _apart(_ages(text), len(text))
     age, impossible_ages = _first(ages, 0, OLDEST, text)
-    sex, said = _sex(text, ages)
-    return Person(age, sex, heart_rate, _without(text, [*ages, *said]), (*impossible_ages, *impossible_rates))
+    letters = list(_letters(text, ages))
+    rest = _without(text, [*ages, *letters])
+    return Person(age, _sex(text, letters), heart_rate, rest, (*impossible_ages, *impossible_rates))
 
 
 def _rates(text: str) -> Iterator[Mention]:
@@ -132,15 +133,17 @@ def _first(mentions: list[Mention], least: float, most: float, text: str) -> tup
 Said = tuple[int, int, Sex]  # from, to, which
 
 
-def _sex(text: str, ages: list[Mention]) -> tuple[Sex | None, list[Said]]:
-    """The sex, and where the words stand that say it."""
+def _sex(text: str, letters: list[Said]) -> Sex | None:
+    """The sex that is said first, if any is said clearly, or else less clearly."""
     german = detect_language(text) == "de"
-    found = [*_letters(text, ages), *_words(text, SEXES)]
-    found = [said for said in found if not (german and text[said[0] : said[1]] == "man")]  # "one"
-    if found:
-        return min(found)[2], found
-    weaker = list(_words(text, GERMAN_SEXES if german or "hrige" in text else PRONOUNS))
-    return (min(weaker)[2] if weaker else None), []
+    words = [said for said in _words(text, SEXES) if not (german and text[said[0] : said[1]] == "man")]  # "one"
+    found = [*letters, *words] or list(_words(text, GERMAN_SEXES if german or "hrige" in text else PRONOUNS))
+    return min(found)[2] if found else None
+
+
+def says_sex(word: str) -> bool:
+    """Whether a word is one of those that state a sex."""
+    return re.fullmatch(ANY_SEX, word, re.IGNORECASE) is not None
 
 
 def _letters(text: str, ages: list[Mention]) -> Iterator[Said]:

@@ -23,7 +23,7 @@ from sediff.pseudonyms import Pseudonyms, keyed
 from sediff.vocabulary import Vocabulary
 
 MEANING_SHARE = 0.2  # what the cosine of two texts counts beside an exact similarity
-MIN_COSINE = 0.2  # hashed vectors of unrelated texts come near this
+MIN_COSINE = 0.2  # what less has nothing in common but letters
 BY_MEANING = 200  # nearest texts that are looked at
 
 

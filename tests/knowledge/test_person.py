@@ -73,7 +73,7 @@ def test_what_was_read_is_taken_out_and_the_rest_stays_in_place():
     text = "72-year-old man, HF 110/min, no diabetes"
     rest = read_person(text).rest
     assert len(rest) == len(text)
-    assert rest.split() == [",", ",", "no", "diabetes"]
+    assert rest.split() == ["man,", ",", "no", "diabetes"]
 
 
 @pytest.mark.parametrize(
