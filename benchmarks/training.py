@@ -26,7 +26,6 @@ from sediff.diffusion.train import DiffusionLoss, TrainingData, record_phase
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Condition, encode_conditions
 from sediff.encoder.judge import Judge
-from sediff.knowledge.experience import value_count
 from sediff.params import Params
 from sediff.training import Batch, Job, Loss, Schedule, train
 from sediff.vocabulary import Vocabulary
@@ -76,7 +75,7 @@ def cases(params: Params, device: torch.device) -> Iterator[Case]:
 
     asked = [Condition("sinus rhythm", 60, "male", 75)] * RECORDS
     buckets, width = params.encoder.conditioner.buckets, params.encoder.conditioner.width
-    conditioner = Conditioner(len(vocabulary.codes), value_count(len(vocabulary.codes)), width, buckets)
+    conditioner = Conditioner(len(vocabulary.codes), width, buckets)
     waves = torch.full((RECORDS, 8, 5), 0.3)
     data = TrainingData(
         latents=torch.randn(RECORDS, 8, 125),

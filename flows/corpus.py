@@ -1,5 +1,6 @@
 """Flow of the corpus stage: raw recordings to screened records in patient-disjoint splits."""
 
+from flows.enough import require_enough
 from flows.inputs import located_sources
 from flows.runners import runner
 from flows.stage import OWN, Context, run
@@ -12,13 +13,15 @@ def corpus(context: Context) -> str:
     """Read what is new or changed through wfdb, screen, measure, and write shards."""
     params = context.params
     cache = cache_folder(OWN / "parsed", context.origin.code, params.corpus)
-    return build_corpus(
+    told = build_corpus(
         params.corpus,
         located_sources(params),
         Vocabulary.load(),
         Folders(context.out, context.report, context.work, cache),
         runner(params.runtime),
     )
+    require_enough(context.out / "records", params.encoder)
+    return told
 
 
 if __name__ == "__main__":

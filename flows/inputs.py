@@ -4,7 +4,7 @@ from flows.stage import DATA, OWN
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.endpoint import Endpoint
 from sediff.errors import UserError
-from sediff.files import read_json
+from sediff.files import read_out
 from sediff.params import Params
 from sediff.pseudonyms import Pseudonyms, read_pseudonyms
 from sediff.sources import Source, locate
@@ -39,7 +39,7 @@ def chroma_address(params: Params) -> str:
 
 def require_restrictions(params: Params) -> None:
     """Refuse where ids of what the models were made of would leave as they are, since another corpus is configured."""
-    sources = read_json(DATA / "knowledge/manifest.json")["parameters"]["corpus.sources"]
+    sources = read_out(DATA / "knowledge/manifest.json")["parameters"]["corpus.sources"]
     for source in sources:
         if source["sharing"] == "restricted" and source["name"] not in params.restricted:
             raise UserError(

@@ -18,6 +18,7 @@ def knowledge(context: Context) -> str:
     summary = build_knowledge(
         context.params.knowledge,
         DATA / "corpus",
+        DATA / "simulator",
         located_sources(context.params),
         Vocabulary.load(),
         context.out,

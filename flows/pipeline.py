@@ -22,7 +22,9 @@ from prefect.logging.handlers import APILogHandler
 from prefect.states import Completed, Crashed, Failed
 
 from flows.stage import failure_file, folder_tag, read_records, work_of
+from flows.told import Told
 from sediff.errors import UserError
+from sediff.params import PARAMS, Params
 from sediff.pipeline.execute import execute
 from sediff.pipeline.graph import is_stale
 
@@ -46,8 +48,9 @@ def walk(root: Path, stages: Sequence[str], time_limit: float) -> list[StageResu
         UserError: what the failing stage said.
     """
     reconcile()
+    told = Told.to_server(Params.load(root / PARAMS))
     results: list[StageResult] = []
-    failures: list[UserError] = []
+    failures: list[Exception] = []
 
     @task(task_run_name="{stage}")
     def run_stage(stage: str) -> State:
@@ -56,13 +59,17 @@ def walk(root: Path, stages: Sequence[str], time_limit: float) -> list[StageResu
         try:
             if is_stale(root, stage):
                 execute(root, stage, root / failure_file(stage), time_limit)
-                # Not before DVC has the outs: a kill in between must not cost the training.
-                shutil.rmtree(root / work_of(stage), ignore_errors=True)
-        except UserError as error:
-            # A state, not an exception: Prefect would log a traceback for what is the user's to mend.
+        except Exception as error:
+            if not (isinstance(error, UserError) or told.restricted):
+                raise
+            # A state, not an exception: Prefect would log a traceback, for what is the user's to mend, or with ids.
             failures.append(error)
-            return Failed(message=str(error))
-        ran = len(read_records(stage)) > before
+            return Failed(message=told.failure(stage, error))
+        records = read_records(stage)
+        ran = len(records) > before
+        if ran:
+            # Not before DVC has the outs: a kill in between must not cost the training.
+            shutil.rmtree(root / work_of(stage, records[-1]["fingerprint"]), ignore_errors=True)
         results.append(StageResult(stage, ran, time.monotonic() - started))
         return Completed() if ran else Completed(name=CACHED, message="up to date, or restored from DVC's cache")
 

@@ -30,14 +30,20 @@ def _through_prefect(params: RuntimeParams) -> Runner:
         with prefect_server(OWN / "prefect", params.server_start_limit):
             from prefect import flow, task
 
-            def work_on(shard: int) -> int:
-                return function(shard)
+            def work_on(shard: int) -> int | Exception:
+                try:
+                    return function(shard)
+                except Exception as error:  # a value: a server elsewhere would be told the record that it names
+                    return error
 
             @flow(name="shards", task_runner=_task_runner(params))
-            def all_shards() -> list[int]:
+            def all_shards() -> list[int | Exception]:
                 return list(task(name="shard")(work_on).map(shards).result())
 
-            yield from all_shards()
+            for result in all_shards():
+                if isinstance(result, Exception):
+                    raise result
+                yield result
 
     return run
 

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.device import computing_device
+from flows.launch import launch
+from flows.told import Told
 from sediff.errors import UserError
 from sediff.files import write_json
 from sediff.lineage.fingerprint import Origin, origin_of
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 DATA, REPORTS, RUNS, OWN = Path("data"), Path("reports"), Path("runs"), Path(".sediff")
 SCHEMA_VERSION = 1
+OTHERS_KEPT = 2  # work in progress of other fingerprints of a stage, the last that were asked for
 TRAINING_SHARE = 0.95  # of the time limit, after which a training stops by itself, before it is ended
 
 
@@ -66,7 +69,7 @@ class Context:
     @property
     def work(self) -> Path:
         """Work in progress of exactly this fingerprint: an interrupted run goes on from here."""
-        return work_of(self.origin.stage) / self.origin.fingerprint[:16]
+        return work_of(self.origin.stage, self.origin.fingerprint)
 
     @property
     def computing_device(self) -> "torch.device":
@@ -97,9 +100,9 @@ class Context:
         return self.origin.fingerprint
 
 
-def work_of(stage: str) -> Path:
-    """Folder of a stage's work in progress."""
-    return OWN / "work" / stage
+def work_of(stage: str, fingerprint: str) -> Path:
+    """Folder of a stage's work in progress under one fingerprint."""
+    return OWN / "work" / stage / fingerprint[:16]
 
 
 def folder_tag() -> str:
@@ -129,22 +132,19 @@ def run(body: Body, *, computes: bool = False, trains: bool = False, items: tupl
             raise UserError(f"python -m flows.{name} takes one of {', '.join(items)}.")
         processes = Params.load().reproducibility.training_processes if trains else 1
         if processes > 1 and "RANK" not in os.environ:
-            _launch([f"flows.{name}", *([item] if item else [])], processes)
+            launch([f"flows.{name}", *([item] if item else [])], processes, failure_file(full_name))
         if processes > 1 and int(os.environ["RANK"]):
             _assist(body, name, item)
             return
         with only_one(full_name):
             _run(body, name, item, computes)
     except UserError as error:
-        failure_file(full_name).write_text(str(error), encoding="utf-8")
-        print(f"sediff: error: {error}", file=sys.stderr)
+        failure = failure_file(full_name)
+        failure.parent.mkdir(parents=True, exist_ok=True)
+        failure.write_text(str(error), encoding="utf-8")
+        if "RANK" not in os.environ:  # the launcher says it, once for all
+            print(f"sediff: error: {error}", file=sys.stderr)
         sys.exit(1)
-
-
-def _launch(program: list[str], processes: int) -> None:
-    """Become the launcher that starts this stage, its module and item, in so many processes; does not return."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-    os.execv(sys.executable, [sys.executable, *launcher, "-m", *program])
 
 
 def _assist(body: Body, name: str, item: str) -> None:
@@ -190,7 +190,7 @@ def _run(body: Body, name: str, item: str, computes: bool) -> None:
     for folder in (context.out, context.report):
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "plots" if folder is context.report else folder).mkdir(parents=True)
-    _keep_only(context.work)
+    _keep_recent(context.work)
     summary, flow_run = _call(body, context)
     write_json(context.out / "manifest.json", manifest(origin))
     seconds = time.monotonic() - clock
@@ -198,12 +198,14 @@ def _run(body: Body, name: str, item: str, computes: bool) -> None:
     log_line(f"{origin.stage}: {summary} ({seconds:.0f} s)")
 
 
-def _keep_only(work: Path) -> None:
-    """Make the work folder of this fingerprint, and drop those of fingerprints that nobody asks for any more."""
+def _keep_recent(work: Path) -> None:
+    """Make the work folder of this fingerprint, and keep the last others: who goes back to old parameters goes on."""
     work.mkdir(parents=True, exist_ok=True)
-    for other in work.parent.iterdir():
-        if other != work and other.is_dir():
-            shutil.rmtree(other)
+    os.utime(work)
+    others = [other for other in work.parent.iterdir() if other != work and other.is_dir()]
+    others.sort(key=lambda other: (other.stat().st_mtime_ns, other.name), reverse=True)
+    for other in others[OTHERS_KEPT:]:
+        shutil.rmtree(other)
 
 
 def manifest(origin: Origin) -> dict:
@@ -221,29 +223,34 @@ def _call(body: Body, context: Context) -> tuple[str, str]:
     from prefect.context import FlowRunContext
     from prefect.states import Completed, Failed
 
-    stage, told, failures = context.origin.stage, {"summary": "", "flow_run": ""}, []
+    stage, told = context.origin.stage, Told.to_server(context.params)
+    summary = flow_run = ""
+    failures: list[Exception] = []
 
-    @flow(name=context.stage, flow_run_name=stage, log_prints=True)
+    @flow(name=context.stage, flow_run_name=stage, log_prints=not told.restricted)
     def stage_flow(fingerprint: str) -> State:
+        nonlocal summary, flow_run
         current = FlowRunContext.get()
         if current and current.flow_run:
-            told["flow_run"] = str(current.flow_run.id)
+            flow_run = str(current.flow_run.id)
         try:
-            told["summary"] = body(context)
-        except UserError as error:
-            # A state, not an exception: Prefect would log a traceback for what is the user's to mend.
+            summary = body(context)
+        except Exception as error:
+            if not (isinstance(error, UserError) or told.restricted):
+                raise
+            # A state, not an exception: Prefect would log a traceback, for what is the user's to mend, or with ids.
             failures.append(error)
-            return Failed(message=str(error))
-        text = f"**{stage}**: {told['summary']}\n\nfingerprint `{fingerprint}`"
+            return Failed(message=told.failure(stage, error))
+        text = f"**{stage}**: {told.summary(stage, summary)}\n\nfingerprint `{fingerprint}`"
         create_markdown_artifact(text, key=stage.replace("@", "-"))
-        return Completed(message=told["summary"])
+        return Completed(message=told.summary(stage, summary))
 
     with tags(folder_tag()):
         state = stage_flow(context.fingerprint, return_state=True)
-    state.result(raise_on_failure=not failures)
     if failures:
         raise failures[0]
-    return told["summary"], told["flow_run"]
+    state.result()
+    return summary, flow_run
 
 
 def _record(context: Context, started: datetime, seconds: float, summary: str, flow_run: str) -> None:

@@ -114,14 +114,13 @@ def configure(
     force: Annotated[bool, typer.Option(help="Overwrite keys that were edited.")] = False,
 ) -> None:
     """Choose the corpus, or a profile of sizes; shows what changes."""
-    from sediff.configure import choose_corpus, choose_profile
+    from sediff.configure import configure as configure_project
 
     if corpus is None and profile is None:
         raise UserError("Say what to configure: --corpus PATH or --profile NAME.")
     if corpus is None and (name or reader or add or sharing):
         raise UserError("--name, --reader, --add and --sharing say something of a corpus: give --corpus PATH too.")
-    lines = choose_corpus(corpus, sharing, name, reader, add) if corpus is not None else []
-    lines += choose_profile(profile, force) if profile else []
+    lines = configure_project(corpus, sharing, name, reader, add, profile, force)
     for line in lines or ["nothing to change"]:
         typer.echo(line)
 
@@ -131,14 +130,14 @@ def corpus_show() -> None:
     """Print what is in the corpus: records, patients, sources, statements, intervals, what was set aside and why."""
     from flows.stage import REPORTS
     from sediff.corpus.show import corpus_lines
-    from sediff.files import read_json
+    from sediff.files import read_out
     from sediff.vocabulary import Vocabulary
 
     path = REPORTS / "corpus/metrics.json"
     if not path.is_file():
         raise UserError(f"{path} is missing: run `sediff run corpus` first.")
     try:
-        lines = corpus_lines(read_json(path), Vocabulary.load())
+        lines = corpus_lines(read_out(path), Vocabulary.load())
     except (KeyError, ValueError, TypeError):
         raise UserError(f"{path} is not of this version's run: run `sediff run corpus` again.") from None
     for line in lines:
@@ -177,7 +176,7 @@ def trace(
     from sediff.lineage.trace import trace as trace_record
     from sediff.params import Params
 
-    record, patient = trace_record(pseudonym, DATA / "corpus/records", pseudonyms_of(Params.load()))
+    record, patient = trace_record(pseudonym, DATA / "corpus", pseudonyms_of(Params.load()))
     typer.echo(f"record {record} of patient {patient}")
 
 

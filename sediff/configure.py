@@ -1,5 +1,7 @@
 """`sediff configure`: which corpus, and which sizes; what changes is shown."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -7,7 +9,7 @@ import yaml
 
 from sediff.corpus.readers import READERS
 from sediff.errors import UserError
-from sediff.params import PARAMS, Params, set_params
+from sediff.params import PARAMS, Params, check_assignments, set_params
 from sediff.pipeline.run import SETTINGS
 from sediff.pseudonyms import FILE, VARIABLE, keep_key
 from sediff.sources import VIRTUAL, Sharing, read_local_paths, write_local_path
@@ -21,21 +23,56 @@ RESTRICTED = SETTINGS.with_name("restricted")  # its lines are folders
 PROFILES = Path(__file__).parent / "profiles"
 
 
-def choose_corpus(
-    path: Path, sharing: str | None = None, name: str | None = None, reader: str | None = None, add: bool = False
+def configure(
+    path: Path | None = None,
+    sharing: str | None = None,
+    name: str | None = None,
+    reader: str | None = None,
+    add: bool = False,
+    profile: str | None = None,
+    force: bool = False,
 ) -> list[str]:
-    """Make a folder the one source, or with `add` one more; its reader is told by its layout if it is not given.
+    """Make a folder the one source, or with `add` one more, and write a profile's sizes; all of it or nothing.
 
-    A folder that is restricted stays so until `sharing` says otherwise; the first restricted one gets a pseudonym key.
+    A folder's reader is told by its layout if it is not given. One that is restricted stays so until `sharing` says
+    otherwise; the first restricted one gets a pseudonym key. A key of params.yaml whose value is of no profile was
+    edited by somebody, and is overwritten only with `force`.
+
+    Returns:
+        A line for each change.
 
     Raises:
-        UserError: the folder is missing, has no layout that is known, the name or the reader is none, or the pseudonym
-            key that params.yaml names is not here.
+        UserError: the folder is missing, has no layout that is known, the name or the reader is none, the pseudonym
+            key that params.yaml names is not here; there is no such profile, or a key was edited.
     """
+    corpus = _corpus(path, sharing, name, reader, add) if path is not None else None
+    sizes = _sizes(profile, force) if profile else []
+    if corpus is None:
+        return _written(sizes)
+    params = Params.load()
+    others = [dict(s) for s in params.corpus.sources if s.name != corpus.entry["name"]] if add else []
+    entries = [*others, corpus.entry]
+    identifier, is_new = "", False
+    check_assignments(PARAMS, [*_sources(entries, identifier), *sizes])  # before a key is made, which stays
+    if any(entry["sharing"] == "restricted" for entry in entries):
+        identifier, is_new = keep_key(params.pseudonyms.key)
+    lines = _written([*_sources(entries, identifier), *sizes]) + [NEW_KEY] * is_new
+    return lines + (_placed(corpus.entry, corpus.root) if corpus.root else [])
+
+
+@dataclass(frozen=True)
+class _Corpus:
+    """A chosen corpus: its entry in params.yaml, and its folder, which the virtual one makes itself."""
+
+    entry: dict[str, str]
+    root: Path | None = None
+
+
+def _corpus(path: Path, sharing: str | None, name: str | None, reader: str | None, add: bool) -> _Corpus:
     if sharing not in (None, *get_args(Sharing)):
         raise UserError(f"--sharing {sharing}: write {' or '.join(get_args(Sharing))}.")
     if str(path) == VIRTUAL:
-        return _set_source({"name": VIRTUAL, "reader": "ptb-xl", "sharing": "open"}, add)
+        return _Corpus({"name": VIRTUAL, "reader": "ptb-xl", "sharing": "open"})
     if not path.is_dir():
         raise UserError(f"{path} is no folder: give the path of an unpacked corpus.")
     if reader is not None and reader not in READERS:
@@ -44,18 +81,21 @@ def choose_corpus(
     if reader is None:
         raise UserError(f"{path} holds no corpus that a reader knows ({', '.join(READERS)}): check the path.")
     name, root = name or reader, path.resolve()
-    before = read_local_paths(SETTINGS).get(name)
     if name == VIRTUAL:
         raise UserError(f"--name {VIRTUAL} is the built-in corpus's: give another name.")
+    before = read_local_paths(SETTINGS).get(name)
     if add and before not in (None, str(root)) and name in {source.name for source in Params.load().corpus.sources}:
         raise UserError(f"{name} is configured already, at {before}: give the other folder another --name.")
-    sharing = sharing or _sharing(name, root)
-    lines = _set_source({"name": name, "reader": reader, "sharing": sharing}, add)
+    return _Corpus({"name": name, "reader": reader, "sharing": sharing or _sharing(name, root)}, root)
+
+
+def _placed(entry: dict[str, str], root: Path) -> list[str]:
+    """Remember where a source lies and how it is shared."""
+    name, before = entry["name"], read_local_paths(SETTINGS).get(entry["name"])
     write_local_path(SETTINGS, name, root)
-    _remember(root, sharing)
-    if str(root) != before:
-        lines.append(f"{SETTINGS}: {name} is at {root}")
-    if reader == PLAIN:
+    _remember(root, entry["sharing"])
+    lines = [f"{SETTINGS}: {name} is at {root}"] if str(root) != before else []
+    if entry["reader"] == PLAIN:
         lines.append(f"{root} has no known corpus's table: read as plain WFDB records. Is it the corpus's top folder?")
     return lines
 
@@ -75,34 +115,27 @@ def _remember(root: Path, sharing: str) -> None:
     RESTRICTED.write_text("\n".join(others + [str(root)] * (sharing == "restricted")), encoding="utf-8")
 
 
-def _set_source(source: dict[str, str], add: bool) -> list[str]:
-    params = Params.load()
-    others = [dict(s) for s in params.corpus.sources if s.name != source["name"]] if add else []
-    entries = [*others, source]
-    restricted = any(entry["sharing"] == "restricted" for entry in entries)
-    identifier, is_new = keep_key(params.pseudonyms.key) if restricted else ("", False)
+def _sources(entries: Sequence[dict[str, str]], identifier: str) -> list[str]:
+    """Assignments of the sources and of the pseudonym key's identifier, in quotes as it may look like a number."""
     written = ", ".join("{" + ", ".join(f"{key}: {value}" for key, value in entry.items()) + "}" for entry in entries)
-    # In quotes, as an identifier may look like a number.
-    changes = set_params(PARAMS, [f"corpus.sources=[{written}]", f'pseudonyms.key="{identifier}"'])
-    return [line for line in changes if _changes(line)] + [NEW_KEY] * is_new
+    return [f"corpus.sources=[{written}]", f'pseudonyms.key="{identifier}"']
 
 
-def choose_profile(name: str, force: bool) -> list[str]:
-    """Write a profile's sizes into params.yaml.
-
-    A key whose value is of no profile was edited by somebody, and is overwritten only with `force`.
-
-    Raises:
-        UserError: there is no such profile, or a key was edited.
-    """
+def _sizes(profile: str, force: bool) -> list[str]:
+    """Assignments of a profile's sizes."""
     profiles = {path.stem: _flat(yaml.safe_load(path.read_text())) for path in sorted(PROFILES.glob("*.yaml"))}
-    if name not in profiles:
-        raise UserError(f"There is no profile {name}: there are {', '.join(profiles)}.")
-    current = _flat(yaml.safe_load(PARAMS.read_text(encoding="utf-8")))
-    edited = [key for key in profiles[name] if all(values.get(key) != current.get(key) for values in profiles.values())]
+    if profile not in profiles:
+        raise UserError(f"There is no profile {profile}: there are {', '.join(profiles)}.")
+    current, wanted = _flat(yaml.safe_load(PARAMS.read_text(encoding="utf-8"))), profiles[profile]
+    edited = [key for key in wanted if all(values.get(key) != current.get(key) for values in profiles.values())]
     if edited and not force:
         raise UserError(f"{PARAMS}: {', '.join(edited)} was edited: use --force to overwrite it.")
-    return [line for line in set_params(PARAMS, [f"{k}={v}" for k, v in profiles[name].items()]) if _changes(line)]
+    return [f"{key}={value}" for key, value in wanted.items()]
+
+
+def _written(assignments: Sequence[str]) -> list[str]:
+    """Make the assignments; a line for each that changed something."""
+    return [line for line in set_params(PARAMS, assignments) if _changes(line)]
 
 
 def _changes(line: str) -> bool:

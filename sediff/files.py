@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sediff.errors import UserError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -35,6 +37,23 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a UTF-8 JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_out(path: Path) -> Any:
+    """Read a JSON file that a stage made.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    try:
+        return read_json(path)
+    except (OSError, ValueError):
+        raise damaged(path) from None
+
+
+def damaged(path: Path) -> UserError:
+    """What to say where a file that a stage made cannot be read."""
+    return UserError(f"{path} is missing or damaged: restore it with `dvc checkout`, or run its stage again.")
 
 
 def sha256_file(path: Path) -> str:

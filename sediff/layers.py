@@ -1,5 +1,6 @@
 """What several networks share: layers, and how they are kept on disk."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -7,8 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from sediff.errors import UserError
-from sediff.files import read_json, write_json
+from sediff.files import damaged, read_json, write_json
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -60,11 +60,21 @@ def load_weights(network: nn.Module, path: Path) -> None:
         UserError: the file is missing, damaged, or of another network.
     """
     try:
-        network.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError):
-        raise UserError(
-            f"{path} is missing or damaged: restore it with `dvc checkout`, or run its stage again."
-        ) from None
+        network.load_state_dict(read_tensors(path))
+    except RuntimeError:
+        raise damaged(path) from None
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Tensors by name that a stage wrote.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError):
+        raise damaged(path) from None
 
 
 def write_network(network: nn.Module, config: dict[str, Any], folder: Path, name: str) -> None:
@@ -73,8 +83,11 @@ def write_network(network: nn.Module, config: dict[str, Any], folder: Path, name
     write_json(folder / f"{name}.json", {"schema_version": 1, **config})
 
 
-def read_network(cls: type[Network], folder: Path, name: str) -> Network:
+def read_network(make: Callable[..., Network], folder: Path, name: str) -> Network:
     """Read what `write_network` wrote, in evaluation mode and frozen.
+
+    Args:
+        make: builds the network from what was kept; its class, mostly.
 
     Raises:
         UserError: a file is missing, damaged, or of another network.
@@ -82,10 +95,8 @@ def read_network(cls: type[Network], folder: Path, name: str) -> Network:
     try:
         config = read_json(folder / f"{name}.json")
         config.pop("schema_version")
-        network = cls(**config)
+        network = make(**config)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(
-            f"{folder / name}.json is missing or damaged: restore it with `dvc checkout`, or run its stage again."
-        ) from None
+        raise damaged(folder / f"{name}.json") from None
     load_weights(network, folder / f"{name}.safetensors")
     return network.eval().requires_grad_(False)

@@ -124,18 +124,29 @@ def set_params(path: Path, assignments: Sequence[str]) -> list[str]:
     Raises:
         UserError: an assignment is malformed, names no parameter, or has a value that is not allowed.
     """
-    if not assignments:
-        return []
+    document, changes = _changed(path, assignments)
+    if changes:
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+            _yaml().dump(document, stream)
+    return changes
+
+
+def check_assignments(path: Path, assignments: Sequence[str]) -> None:
+    """Refuse what `set_params` would refuse, and write nothing."""
+    _changed(path, assignments)
+
+
+def _changed(path: Path, assignments: Sequence[str]) -> tuple[Any, list[str]]:
+    """The document with the assignments made and checked, and a line for each."""
     document, changes = _read(path), []
     for assignment in assignments:
         key, separator, text = assignment.partition("=")
         if not separator or "." not in key:
             raise UserError(f"--set {assignment}: write section.key=value, for example diffusion.steps=500.")
         changes.append(_assign(document, key.strip().split("."), _value(text, assignment), path))
-    Params.check(_plain(document), path)
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
-        _yaml().dump(document, stream)
-    return changes
+    if changes:
+        Params.check(_plain(document), path)
+    return document, changes
 
 
 def _assign(document: Any, keys: list[str], value: Any, path: Path) -> str:

@@ -4,7 +4,7 @@ A folder of records holds `shard-NNN.parquet`. Signals are 12 leads × 1000 samp
 int16 microvolts; the other columns differ between the corpus and synthetic datasets.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +15,50 @@ from numpy.typing import NDArray
 
 from sediff.ecg import LEADS, SAMPLES
 from sediff.errors import UserError
-from sediff.files import replacing
+from sediff.files import damaged, replacing
 
 SIGNAL_BYTES = len(LEADS) * SAMPLES * 2
 SIGNAL = pa.field("signal", pa.binary(SIGNAL_BYTES), nullable=False)
 ROWS_PER_GROUP = 512
+READING = (OSError, pa.ArrowException)  # what Arrow raises where a file is missing, cut or garbled
 
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Write one Parquet file atomically, the same bytes for the same rows."""
     with replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", row_group_size=ROWS_PER_GROUP)
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Read a Parquet file that a stage made, or some of its columns.
+
+    Raises:
+        UserError: it is missing or damaged, or lacks one of the columns.
+    """
+    return pl.DataFrame(pl.from_arrow(_read(path, columns)))
+
+
+def read_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The same, some rows at a time."""
+    try:
+        with pq.ParquetFile(path) as file:
+            _check_columns(path, file.schema_arrow.names, columns)
+            yield from file.iter_batches(columns=list(columns))
+    except READING:
+        raise damaged(path) from None
+
+
+def _read(path: Path, columns: Sequence[str] | None) -> pa.Table:
+    try:
+        _check_columns(path, _names(path), columns or ())
+        return pq.read_table(path, columns=None if columns is None else list(columns))
+    except READING:
+        raise damaged(path) from None
+
+
+def _check_columns(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
+    if not set(wanted) <= set(names):  # Arrow would leave them out
+        raise damaged(path)
 
 
 def signal_column(signals: NDArray[np.int16]) -> pa.Array:
@@ -46,9 +79,15 @@ def read_columns(folder: Path, columns: Sequence[str] | None = None) -> pl.DataF
     """Read every column but the signals (or the named ones), in shard order."""
     frames = []
     for path in shards(folder):
-        names = columns or [name for name in pq.read_schema(path).names if name != SIGNAL.name]
-        frames.append(pl.DataFrame(pl.from_arrow(pq.read_table(path, columns=list(names)))))
+        frames.append(read_table(path, columns or [name for name in _names(path) if name != SIGNAL.name]))
     return pl.concat(frames)
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        return pq.read_schema(path).names
+    except READING:
+        raise damaged(path) from None
 
 
 def unpack_signals(column: pa.ChunkedArray) -> NDArray[np.int16]:
@@ -69,7 +108,7 @@ def read_signals(folder: Path, rows: NDArray[np.bool_] | None = None) -> NDArray
     """
     parts, start = [], 0
     for path in shards(folder):
-        signals = unpack_signals(pq.read_table(path, columns=[SIGNAL.name])[SIGNAL.name])
+        signals = unpack_signals(_read(path, [SIGNAL.name])[SIGNAL.name])
         keep = slice(None) if rows is None else rows[start : start + len(signals)]
         start += len(signals)
         parts.append(signals[keep])

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import yaml
 from pydantic import Field
 
+from sediff.caches import with_cache
 from sediff.errors import UserError
 from sediff.files import replacing, sha256_file
 from sediff.progress import track
@@ -107,14 +108,9 @@ def scan(source: Source, cache: Path, ignored: frozenset[str] = frozenset(), ver
         One line that says what is there.
 
     Raises:
-        UserError: the folder holds no file that a reader could use.
+        UserError: the folder holds no file that a reader could use, or the disk is full.
     """
-    try:
-        return _scan(source, cache, ignored, verify)
-    except sqlite3.DatabaseError:  # a damaged cache holds nothing that cannot be read again
-        for path in (cache, cache.with_name(f"{cache.name}-journal")):
-            path.unlink(missing_ok=True)
-        return _scan(source, cache, ignored, verify)
+    return with_cache(cache, lambda: _scan(source, cache, ignored, verify))
 
 
 def _scan(source: Source, cache: Path, ignored: frozenset[str], verify: bool) -> str:
@@ -170,12 +166,14 @@ def read_inventory(source: Source) -> Iterator[tuple[str, str]]:
     """Relative path and SHA-256 of each file of a source as it was scanned, in the order of paths.
 
     Raises:
-        UserError: the source has not been scanned.
+        UserError: the source has not been scanned, or the inventory is damaged.
     """
-    if not source.inventory.is_file():
-        raise UserError(f"{source.inventory} is missing: run `sediff scan`, which makes it.")
-    for batch in pq.ParquetFile(source.inventory).iter_batches(READ, columns=["path", "sha256"]):
-        yield from zip(batch["path"].to_pylist(), batch["sha256"].to_pylist(), strict=True)
+    try:
+        with pq.ParquetFile(source.inventory) as file:
+            for batch in file.iter_batches(READ, columns=["path", "sha256"]):
+                yield from zip(batch["path"].to_pylist(), batch["sha256"].to_pylist(), strict=True)
+    except (OSError, pa.ArrowException):
+        raise UserError(f"{source.inventory} is missing or damaged: run `sediff scan`, which makes it.") from None
 
 
 def check_unchanged(source: Source, hashes: Mapping[str, str | None], names: Iterable[str]) -> None:

@@ -6,7 +6,12 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from sediff.knowledge.experience import SCHEMA
+from sediff.knowledge import experience
+from sediff.knowledge.distill import Distilled
+from sediff.knowledge.report import POSSIBLE, Report
+from sediff.knowledge.retrieval import Neighbours
+from sediff.knowledge.statistics import summarise
+from sediff.knowledge.table import experience_table
 from sediff.records import signal_column, write_table
 
 CODES = ("NORM", "CLBBB")
@@ -57,19 +62,18 @@ def write_records(
 
 def write_experiences(folder: Path, count: int, statements: int) -> None:
     """Write `experience.parquet` with the same empty experience for each record."""
-    row = {
-        "experience_id": "e",
-        "text": "",
-        "distiller": "offline",
-        "fallback_reason": None,
-        "neighbours": [],
-        "similarities": [],
-        "heart_rate_median": None,
-        "heart_rate_spread": None,
-        "rmssd_median": None,
-        "amplitudes_median": [None] * 8,
-        "statement_shares": [0.0] * statements,
-    }
+    codes = tuple(map(str, range(statements)))
+    nobody = Neighbours(np.full((count, 1), -1), np.zeros((count, 1)))
+    training = pl.DataFrame(
+        {"record_id": ["t"], "statements": [[]]}, schema_overrides={"statements": pl.List(pl.String)}
+    )
+    statistics = summarise(nobody, [[]] * count, training, codes)
+    report = Report(
+        rhythm="unknown", findings=(), **dict.fromkeys(POSSIBLE), morphology=(), confidence=0, cited=(),
+        text="No similar patient is known.",
+    )  # fmt: skip
+    distilled = [Distilled(report, "offline", None)] * count
     folder.mkdir(parents=True)
-    rows = [{**row, "record_id": f"r/{i:03d}"} for i in range(count)]
-    pl.DataFrame(rows, schema=SCHEMA).write_parquet(folder / "experience.parquet")
+    ids = [f"r/{i:03d}" for i in range(count)]
+    table = experience_table(["e"] * count, ids, distilled, nobody, statistics, training)
+    experience.write_experiences(table, folder / "experience.parquet")

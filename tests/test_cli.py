@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from sediff.configure import PROFILES, _flat
+from sediff.params import set_params
 
 ROOT = Path(__file__).parents[1]
 MAIN = "from sediff.cli import main; main()"
@@ -86,6 +87,14 @@ def test_all_profiles_set_the_same_keys():
     keys = {path.stem: set(_flat(yaml.safe_load(path.read_text()))) for path in PROFILES.glob("*.yaml")}
     assert len(keys) >= 3
     assert all(own == keys["laptop"] for own in keys.values()), "or a change of profile would leave some behind"
+
+
+@pytest.mark.parametrize("profile", sorted(path.stem for path in PROFILES.glob("*.yaml")))
+def test_every_profile_is_valid(profile, tmp_path):
+    params = tmp_path / "params.yaml"
+    params.write_text((ROOT / "params.yaml").read_text())
+    values = _flat(yaml.safe_load((PROFILES / f"{profile}.yaml").read_text()))
+    set_params(params, [f"{key}={value}" for key, value in values.items()])
 
 
 def test_a_profile_shows_its_changes_and_respects_edits(project):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sediff.configure import choose_corpus
+from sediff.configure import configure
 from sediff.errors import UserError
 from sediff.params import Params
 from sediff.pipeline.run import prepare_sources
@@ -27,52 +27,52 @@ def sharing() -> dict[str, str]:
 
 
 def test_a_restricted_source_gets_a_key_that_params_names(project, cohort):
-    lines = choose_corpus(cohort, "restricted", "clinic")
+    lines = configure(cohort, "restricted", "clinic")
     identifier = Params.load().pseudonyms.key
     assert identifier == identifier_of(read_key())
     assert read_key().hex() not in Path("params.yaml").read_text()
     assert sum(str(FILE) in line and "give it to your team" in line for line in lines) == 1
     assert not any(read_key().hex() in line for line in lines)
-    assert choose_corpus(cohort, "restricted", "clinic") == [], "the same again changes nothing"
+    assert configure(cohort, "restricted", "clinic") == [], "the same again changes nothing"
     assert Params.load().pseudonyms.key == identifier
 
 
 def test_an_open_corpus_needs_no_key_and_leaves_params_as_they_were(project, cohort):
     before = Path("params.yaml").read_text()
-    choose_corpus(cohort, "restricted", "clinic")
+    configure(cohort, "restricted", "clinic")
     identifier = Params.load().pseudonyms.key
-    choose_corpus(Path("virtual"))
+    configure(Path("virtual"))
     assert Path("params.yaml").read_text() == before
     assert FILE.exists(), "the key is kept: data made with it may be around"
-    choose_corpus(cohort, "restricted", "clinic")
+    configure(cohort, "restricted", "clinic")
     assert Params.load().pseudonyms.key == identifier
 
 
 def test_one_restricted_source_beside_an_open_one_is_enough(project, cohort):
-    choose_corpus(cohort, "restricted", "clinic")
+    configure(cohort, "restricted", "clinic")
     identifier = Params.load().pseudonyms.key
-    choose_corpus(Path("virtual"), add=True)
+    configure(Path("virtual"), add=True)
     assert sharing() == {"clinic": "restricted", "virtual": "open"}
     assert Params.load().pseudonyms.key == identifier
     assert Params.load().restricted == ["clinic"]
 
 
 def test_a_restricted_folder_is_not_opened_by_saying_nothing(project, cohort):
-    choose_corpus(cohort, "restricted", "clinic")
-    choose_corpus(cohort, name="clinic")
+    configure(cohort, "restricted", "clinic")
+    configure(cohort, name="clinic")
     assert sharing() == {"clinic": "restricted"}
-    choose_corpus(cohort)  # as `make run CORPUS=...` does
+    configure(cohort)  # as `make run CORPUS=...` does
     assert sharing() == {"ptb-xl": "restricted"}
-    choose_corpus(cohort, "open")
+    configure(cohort, "open")
     assert sharing() == {"ptb-xl": "open"}
     assert Params.load().pseudonyms.key == ""
 
 
 def test_another_clone_makes_no_second_key(project, cohort):
-    choose_corpus(cohort, "restricted", "clinic")
+    configure(cohort, "restricted", "clinic")
     FILE.unlink()
     before = Path("params.yaml").read_text()
-    for ask in (lambda: choose_corpus(cohort, "restricted", "clinic"), lambda: prepare_sources(Params.load())):
+    for ask in (lambda: configure(cohort, "restricted", "clinic"), lambda: prepare_sources(Params.load())):
         with pytest.raises(UserError, match=r"pseudonym\.key is missing"):
             ask()
     assert not FILE.exists()
@@ -80,18 +80,51 @@ def test_another_clone_makes_no_second_key(project, cohort):
 
 
 def test_a_run_with_another_key_is_refused(project, cohort, monkeypatch):
-    choose_corpus(cohort, "restricted", "clinic")
+    configure(cohort, "restricted", "clinic")
     monkeypatch.setenv(VARIABLE, "0" * 64)
     with pytest.raises(UserError, match="is not the one that the data was made with"):
         prepare_sources(Params.load())
 
 
 def test_a_restricted_folder_stays_so_after_another_corpus_was_configured(project, cohort):
-    choose_corpus(cohort, "restricted", "clinic")
-    choose_corpus(Path("virtual"))
-    choose_corpus(cohort, None, "clinic")
+    configure(cohort, "restricted", "clinic")
+    configure(Path("virtual"))
+    configure(cohort, None, "clinic")
     assert sharing() == {"clinic": "restricted"}
-    choose_corpus(cohort, "open", "clinic")
-    choose_corpus(Path("virtual"))
-    choose_corpus(cohort, None, "clinic")
+    configure(cohort, "open", "clinic")
+    configure(Path("virtual"))
+    configure(cohort, None, "clinic")
     assert sharing() == {"clinic": "open"}
+
+
+def here() -> dict[str, bytes]:
+    """All files of the clone."""
+    return {path.as_posix(): path.read_bytes() for path in sorted(Path().rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "edit"),
+    [
+        ({"profile": "bad"}, ("", "")),
+        ({"profile": "workstation"}, ("steps: 2000", "steps: 7")),
+        ({"profile": "smoke", "name": "No Name"}, ("", "")),
+        ({"reader": "none"}, ("", "")),
+        ({"sharing": "secret"}, ("", "")),
+        ({}, ("device: auto", "device: abacus")),
+    ],
+)
+def test_what_is_refused_changes_nothing(wrong, edit, project, cohort):
+    params = Path("params.yaml")
+    params.write_text(params.read_text().replace(*edit))
+    before = here()
+    with pytest.raises(UserError):
+        configure(cohort, **{"sharing": "restricted", "name": "clinic"} | wrong)
+    assert here() == before, "no source, no size, no key"
+
+
+def test_corpus_and_profile_change_together(project, cohort):
+    lines = configure(cohort, "restricted", "clinic", profile="smoke")
+    params = Params.load()
+    assert (params.corpus.sources[0].name, params.diffusion.steps) == ("clinic", 16)
+    assert any(line.startswith("diffusion.steps: 2000 → 16") for line in lines)
+    assert configure(cohort, "restricted", "clinic", profile="smoke") == []

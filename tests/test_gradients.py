@@ -23,7 +23,6 @@ from sediff.encoder.judge import Judge
 from sediff.encoder.network import EcgNetwork
 from sediff.encoder.params import EncoderParams
 from sediff.encoder.text_ecg import TextJudge
-from sediff.knowledge.experience import value_count
 from sediff.vocabulary import Vocabulary
 
 BATCH = 16
@@ -73,7 +72,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Callable]] = {
     ),
     "text judge": (text_judge, lambda network: torch.cat(network(conditions(), ecg()))),
     "conditioner": (
-        lambda: Conditioner(STATEMENTS, value_count(STATEMENTS), 16, BUCKETS),
+        lambda: Conditioner(STATEMENTS, 16, BUCKETS),
         lambda network: network.pooled(conditions()),
     ),
     "conditioner's counterpart": (lambda: EcgNetwork(16), lambda network: network(ecg())),

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from sediff.errors import UserError
+from sediff.files import write_json
 from sediff.lineage.trace import trace
 from sediff.pseudonyms import VARIABLE, Pseudonyms, identifier_of, keep_key, read_key, read_pseudonyms
 from tests.learnable import write_records
@@ -115,9 +116,20 @@ def test_who_holds_the_key_traces_back(tmp_path):
     write_records(tmp_path, np.arange(40) % 2)
     pseudonyms = Pseudonyms(frozenset({"r"}), KEY)
     wanted = pseudonyms.of("r/017")
-    assert trace(wanted, tmp_path / "records", pseudonyms) == ("r/017", "p008")
-    assert trace(f"experience:{wanted}", tmp_path / "records", pseudonyms) == ("r/017", "p008")
+    assert trace(wanted, tmp_path, pseudonyms) == ("r/017", "p008")
+    assert trace(f"experience:{wanted}", tmp_path, pseudonyms) == ("r/017", "p008")
     with pytest.raises(UserError, match=r"No record in .* has the pseudonym"):
-        trace(wanted, tmp_path / "records", Pseudonyms(frozenset({"r"}), OTHER))
+        trace(wanted, tmp_path, Pseudonyms(frozenset({"r"}), OTHER))
     with pytest.raises(UserError, match=r"is no pseudonym of a restricted source \(r\)"):
-        trace("other/0123456789abcdef", tmp_path / "records", pseudonyms)
+        trace("other/0123456789abcdef", tmp_path, pseudonyms)
+
+
+def test_a_source_that_is_configured_no_more_is_named(tmp_path):
+    write_records(tmp_path, np.arange(8) % 2)
+    sources = [{"name": "r", "reader": "wfdb", "sharing": "restricted"}, {"name": "open", "sharing": "open"}]
+    write_json(tmp_path / "manifest.json", {"parameters": {"corpus": {"sources": sources}}})
+    wanted = Pseudonyms(frozenset({"r"}), KEY).of("r/001")
+    with pytest.raises(UserError, match=r"holds r, which is restricted, .* configure it again to trace r/"):
+        trace(wanted, tmp_path, Pseudonyms())
+    with pytest.raises(UserError, match="is no pseudonym of a restricted source"):
+        trace("open/001", tmp_path, Pseudonyms())

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from sediff.errors import UserError
 from sediff.seeds import generator
 from sediff.training import Job, Schedule, train
 from sediff.training.batches import Prefetched, batches
+from sediff.training.optimiser import Optimiser
 
 CPU = torch.device("cpu")
 DATA = torch.randn(37, 4, generator=torch.Generator().manual_seed(1))
@@ -94,14 +96,37 @@ def test_a_killed_training_ends_with_the_same_bytes(tmp_path, fraction):
 
 def test_two_processes_train_together_as_one_would(tmp_path):
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
-    finish(program(tmp_path / "one", 60, "quiet"))
-    for name in ("two", "again"):
-        finish(program(tmp_path / name, 60, "quiet", launcher=launcher))
-    from safetensors.torch import load_file
-
+    finish(program(tmp_path / "one", 60, "quiet", "thin"))
+    finish(program(tmp_path / "two", 60, "quiet", "thin", launcher=launcher))
     one, two = (load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
     assert all(torch.allclose(one[name], two[name], atol=1e-4) for name in one)
+
+
+def test_two_processes_give_the_same_bytes_again(tmp_path):
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    for name in ("two", "again"):
+        finish(program(tmp_path / name, 60, "quiet", launcher=launcher))
     assert (tmp_path / "two/weights.safetensors").read_bytes() == (tmp_path / "again/weights.safetensors").read_bytes()
+
+
+def test_matrices_are_muons_and_all_else_is_adamws():
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv1d(16, 32, 3), nn.Conv1d(32, 32, 3, groups=32), nn.Embedding(64, 32), nn.Linear(32, 8), nn.Linear(32, 64)
+    )
+    optimiser = Optimiser(network, 0.1, 0.0)
+    before = {name: weight.detach().clone() for name, weight in network.named_parameters()}
+    for weight in network.parameters():
+        weight.grad = torch.randn_like(weight)
+    optimiser.step(0.1)
+    moved = {name: (weight - before[name]).flatten(1) for name, weight in network.named_parameters() if weight.ndim > 1}
+    sizes = {name: step.square().mean().sqrt().item() for name, step in moved.items()}
+    # AdamW's first step is that of the learning rate everywhere, and a fifth of it once gradients have a scale.
+    assert sizes == pytest.approx(
+        {"0.weight": 0.02, "1.weight": 0.1, "2.weight": 0.1, "3.weight": 0.1, "4.weight": 0.02}, rel=0.2
+    )
+    spread = torch.linalg.svdvals(moved["4.weight"])
+    assert spread.max() < 2 * spread.min()
 
 
 def test_every_record_comes_once_an_epoch():

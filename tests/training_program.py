@@ -1,7 +1,8 @@
 """A training in a process of its own, for tests that kill it, share it, or give it too little memory.
 
-`training_program.py FOLDER STEPS [quiet]` writes `weights.safetensors`; `training_program.py FOLDER memory` trains with
-a batch that does not fit and writes what is said.
+`training_program.py FOLDER STEPS [quiet] [thin]` writes `weights.safetensors`, thin: of a network too thin for Muon,
+which magnifies the last bits of a gradient; `training_program.py FOLDER memory` trains with a batch that does not fit
+and writes what is said.
 """
 
 import json
@@ -21,9 +22,9 @@ from sediff.training import Job, Schedule, train
 DATA = torch.randn(64, 16, generator=torch.Generator().manual_seed(1))
 
 
-def main(folder: Path, steps: int, quiet: bool) -> None:
+def main(folder: Path, steps: int, quiet: bool, width: int) -> None:
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Linear(16, 32), nn.GELU(), nn.Linear(32, 16))
+    network = nn.Sequential(nn.Linear(16, width), nn.GELU(), nn.Linear(width, 16))
     taken = 0
 
     def loss(network, x, rng):
@@ -62,4 +63,4 @@ if __name__ == "__main__":
     if sys.argv[2] == "memory":
         too_large(out)
     else:
-        main(out, int(sys.argv[2]), "quiet" in sys.argv)
+        main(out, int(sys.argv[2]), "quiet" in sys.argv, 8 if "thin" in sys.argv else 32)

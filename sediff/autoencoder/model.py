@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sediff.autoencoder.beat import BEAT_SAMPLES, R_SAMPLE
 from sediff.ecg import INDEPENDENT_LEADS
-from sediff.files import read_json, write_json
-from sediff.layers import MILLIVOLTS, ConvBlock, ResidualBlock, load_weights
+from sediff.layers import MILLIVOLTS, ConvBlock, ResidualBlock, read_network, write_network
 
 LEADS = len(INDEPENDENT_LEADS)
 LATENT_CHANNELS = 8
@@ -121,13 +119,9 @@ class Autoencoder(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write `autoencoder.safetensors` and `autoencoder.json`."""
-        save_file(self.state_dict(), folder / "autoencoder.safetensors")
-        write_json(folder / "autoencoder.json", {"schema_version": 1, "width": self.width, "depth": self.depth})
+        write_network(self, {"width": self.width, "depth": self.depth}, folder, "autoencoder")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; the network is in evaluation mode and frozen."""
-        config = read_json(folder / "autoencoder.json")
-        autoencoder = cls(config["width"], config["depth"])
-        load_weights(autoencoder, folder / "autoencoder.safetensors")
-        return autoencoder.eval().requires_grad_(False)
+        return read_network(cls, folder, "autoencoder")

@@ -1,12 +1,12 @@
 """What the sources say of their records, in the project's statements; records stream from the readers to disk."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from sediff.caches import with_cache
 from sediff.corpus.inventory import Inventory
 from sediff.corpus.listing import Listed, Listing
 from sediff.corpus.readers import READERS, RawRecord, Rejection
@@ -50,13 +50,9 @@ def list_records(
         headers: database of the headers that were read before, by hash; made where it is missing.
 
     Raises:
-        UserError: a source's table cannot be read, or a table or header changed since it was scanned.
+        UserError: a source's table cannot be read, a table or header changed since it was scanned, or the disk is full.
     """
-    try:
-        return _list_records(sources, vocabulary, min_likelihood, listing, headers)
-    except sqlite3.DatabaseError:  # damaged headers can be read again
-        headers.unlink(missing_ok=True)
-        return _list_records(sources, vocabulary, min_likelihood, listing, headers)
+    return with_cache(headers, lambda: _list_records(sources, vocabulary, min_likelihood, listing, headers))
 
 
 def _list_records(

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sediff.autoencoder.model import LATENT_CHANNELS, LATENT_STEPS, STRIDE
 from sediff.diffusion.params import DenoiserParams
-from sediff.files import read_json, write_json
-from sediff.layers import load_weights
+from sediff.layers import read_network, write_network
 
 RHYTHM_CHANNELS = 2 * STRIDE
 
@@ -129,17 +127,12 @@ class Denoiser(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write `denoiser.safetensors` and `denoiser.json`."""
-        save_file(self.state_dict(), folder / "denoiser.safetensors")
-        config = {"schema_version": 1, "context": self.context, "denoiser": self.params.model_dump()}
-        write_json(folder / "denoiser.json", config)
+        write_network(self, {"context": self.context, "denoiser": self.params.model_dump()}, folder, "denoiser")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote, in evaluation mode and frozen."""
-        config = read_json(folder / "denoiser.json")
-        denoiser = cls(DenoiserParams(**config["denoiser"]), config["context"])
-        load_weights(denoiser, folder / "denoiser.safetensors")
-        return denoiser.eval().requires_grad_(False)
+        return read_network(lambda context, denoiser: cls(DenoiserParams(**denoiser), context), folder, "denoiser")
 
 
 def rhythm_channels(phase: Tensor) -> Tensor:

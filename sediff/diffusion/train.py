@@ -7,7 +7,6 @@ import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sediff.autoencoder.beat import BeatGrid, beat_grid
@@ -21,6 +20,7 @@ from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Conditions, corpus_conditions, encode_conditions
 from sediff.encoder.embedding import EmbeddingAccess, reopen_embedding
 from sediff.files import write_json
+from sediff.layers import read_tensors
 from sediff.records import read_columns
 from sediff.seeds import seed_of
 from sediff.simulator.morphology import Morphology
@@ -155,7 +155,7 @@ def load_training_data(
 ) -> TrainingData:
     """Gather latents, phases, conditions and morphology of the training records, in corpus order."""
     records = read_columns(corpus / "records").filter(pl.col("split") == "train")
-    latents = load_file(autoencoder / "latents.safetensors")["latents"]
+    latents = read_tensors(autoencoder / "latents.safetensors")["latents"]
     peaks = [np.asarray(row, np.float64) for row in records["r_peaks"].to_list()]
     rates = torch.tensor(records["heart_rate"].to_numpy().astype(np.float32))
     morphology = Morphology.load(simulator)

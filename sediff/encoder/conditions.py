@@ -153,7 +153,7 @@ def encode_conditions(
         sex=torch.tensor([SEXES.get(condition.sex or "", 0) for condition in conditions]),
         heart_rate=_numbers([condition.heart_rate for condition in conditions]),
         axis=_numbers([condition.axis for condition in conditions]),
-        experience_subwords=torch.tensor([subwords(e.text if e else "", buckets) for e in experiences]),
+        experience_subwords=torch.tensor([subwords(e.report.text if e else "", buckets) for e in experiences]),
         experience=torch.from_numpy(
             np.stack([experience_values(e, len(vocabulary.codes)) for e in experiences]).astype(np.float32)
         ),

@@ -59,6 +59,23 @@ class NumberToken(nn.Module):
         return torch.where(value.isnan()[:, None], self.missing, token)
 
 
+class ValuesToken(nn.Module):
+    """Numbers (batch, size) to a token (batch, width).
+
+    A NaN among them has a learned weight of its own, and a row of nothing but NaN a learned token.
+    """
+
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2 * size, width), nn.GELU(), nn.Linear(width, width))
+        self.missing = nn.Parameter(0.02 * torch.randn(width))
+
+    def forward(self, values: Tensor) -> Tensor:
+        unknown = values.isnan()
+        token = self.layers(torch.cat([torch.nan_to_num(values), unknown.to(values.dtype)], dim=-1))
+        return torch.where(unknown.all(-1, keepdim=True), self.missing, token)
+
+
 def octaves(scale: float, count: int = 16) -> Tensor:
     """Angles for a number of about `scale`, over seven octaves."""
     return math.pi / scale * 2 ** torch.linspace(-1, 6, count)

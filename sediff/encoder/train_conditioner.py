@@ -13,7 +13,6 @@ from sediff.encoder.loss import contrastive_loss
 from sediff.encoder.network import FEATURES, EcgNetwork
 from sediff.encoder.params import EncoderParams
 from sediff.files import write_json
-from sediff.knowledge.experience import value_count
 from sediff.seeds import seed_of
 from sediff.training import Job, Schedule, Terms, train
 from sediff.vocabulary import Vocabulary
@@ -53,8 +52,7 @@ def train_conditioner(
     )
     described = describe(own.text, own.model, embedding, composed.embedded.shape[-1])
     torch.manual_seed(seed_of(job.seed, "conditioner"))
-    statements = len(vocabulary.codes)
-    pair = Pair(Conditioner(statements, value_count(statements), own.width, own.buckets, described))
+    pair = Pair(Conditioner(len(vocabulary.codes), own.width, own.buckets, described))
 
     def batch(index: Tensor) -> tuple[Conditions, Conditions, Tensor]:
         return composed.rows(index), original.rows(index), records.millivolts(rows[index])

@@ -2,19 +2,34 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event
 from time import monotonic
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 GRACE = 1.0  # seconds for all threads to end by themselves
 
 
+@dataclass(frozen=True)
+class Done(Generic[Result]):
+    """An item's result."""
+
+    result: Result
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A thread has no more to do: nothing is left, or `error` was raised."""
+
+    error: BaseException | None = None
+
+
 def in_threads(work: Callable[[Item], Result], items: Iterable[Item], threads: int, stop: Event) -> Iterator[Result]:
     """Yield the results as they come. The first exception is raised here, and `stop` set, which `work` should heed."""
-    done: SimpleQueue[tuple[Result | None, BaseException | None, bool]] = SimpleQueue()
+    told: SimpleQueue[Done[Result] | Ended] = SimpleQueue()
     iterator, lock = iter(items), threading.Lock()
 
     def serve() -> None:
@@ -22,12 +37,12 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item], threads: i
             while not stop.is_set():
                 with lock:
                     item = next(iterator)
-                done.put((work(item), None, False))
-            done.put((None, None, True))
+                told.put(Done(work(item)))
+            told.put(Ended())
         except StopIteration:
-            done.put((None, None, True))
+            told.put(Ended())
         except BaseException as error:
-            done.put((None, error, True))
+            told.put(Ended(error))
 
     workers = [threading.Thread(target=serve, daemon=True) for _ in range(threads)]
     try:
@@ -35,12 +50,13 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item], threads: i
             worker.start()
         running = threads
         while running:
-            result, error, ended = done.get()
-            if error:
-                raise error
-            running -= ended
-            if not ended:
-                yield result  # type: ignore[misc]
+            event = told.get()
+            if isinstance(event, Done):
+                yield event.result
+            elif event.error:
+                raise event.error
+            else:
+                running -= 1
     finally:
         stop.set()
         until = monotonic() + GRACE

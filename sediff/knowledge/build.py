@@ -12,24 +12,29 @@ from numpy.typing import NDArray
 from sediff.endpoint import Endpoint
 from sediff.errors import UserError
 from sediff.files import sha256_file, write_json
-from sediff.knowledge.distill import Distilled, distil_offline, experience_table
+from sediff.knowledge.distill import Distilled, confidences, distil_offline
 from sediff.knowledge.ehr import FOLDER
-from sediff.knowledge.experience import FILE
+from sediff.knowledge.experience import FILE, write_experiences
 from sediff.knowledge.llm import LlmDistiller
+from sediff.knowledge.measures import SCALARS, SLICES, Statistics
 from sediff.knowledge.params import KnowledgeParams
 from sediff.knowledge.pictures import draw_knowledge
-from sediff.knowledge.profiles import PROFILES, TERMS, build_profiles, build_terms, training_profiles
+from sediff.knowledge.profiles import PROFILES, TERMS, build_profiles, build_terms, read_fits, training_profiles
 from sediff.knowledge.prompt import prompts
 from sediff.knowledge.retrieval import Neighbours, Retriever
-from sediff.knowledge.statistics import Statistics, summarise
+from sediff.knowledge.statistics import deviation, measurements, overall, summarise
+from sediff.knowledge.table import experience_table
 from sediff.records import read_columns, write_table
-from sediff.sources import Source
+from sediff.sources import Source, read_inventory
 from sediff.vocabulary import Vocabulary
+
+SHOWN = 10  # neighbours, the most similar, that an LLM is shown; the statistics rest on all
 
 
 def build_knowledge(
     params: KnowledgeParams,
     corpus: Path,
+    simulator: Path,
     sources: Sequence[Source],
     vocabulary: Vocabulary,
     out: Path,
@@ -39,38 +44,40 @@ def build_knowledge(
 ) -> str:
     """Write `profiles.parquet`, `terms.parquet` and `experience.parquet` into `out`, metrics and a plot into `report`.
 
-    An experience rests on training records of other patients only. `answers` keeps what an LLM said; `llm` is not
+    An experience rests on training records of other patients only. `simulator` is the stage's out, with the morphology
+    of those that could be fitted. `answers` keeps what an LLM said; `llm` is not
     used by the offline distiller.
 
     Raises:
-        UserError: no training record; an EHR table is missing or changed; the LLM's endpoint is not configured, may
-            not see a restricted source, or does not answer.
+        UserError: no training record; the simulator's fits are missing; an EHR table is missing or changed; the LLM's
+            endpoint is not configured, may not see a restricted source, or does not answer.
     """
     if params.distiller == "llm":
         _check_endpoint(llm, sources)
     _check_unchanged(sources)
     records = read_columns(corpus / "records")
-    profiles = build_profiles(records, sources, vocabulary)
+    profiles = build_profiles(records, sources, vocabulary, read_fits(simulator))
     training = training_profiles(profiles)
-    neighbours = Retriever(training).nearest(
-        profiles, params.weights.model_dump(), params.neighbours, "knowledge: retrieval"
-    )
-    statistics = summarise(neighbours, training, vocabulary.codes)
-    distilled = distil_offline(statistics, vocabulary)
+    weights, named = params.weights.model_dump(), profiles["statements"].to_list()
+    neighbours = Retriever(training).nearest(profiles, weights, params.neighbours, "knowledge: retrieval")
+    statistics = summarise(neighbours, named, training, vocabulary.codes)
+    sure = confidences(neighbours, statistics, profiles, weights)
+    distilled = distil_offline(statistics, sure, named, vocabulary)
     if params.distiller == "llm" and llm is not None:
-        asked = prompts(profiles, neighbours, training, vocabulary)
+        nearest = Neighbours(neighbours.rows[:, :SHOWN], neighbours.similarities[:, :SHOWN])
+        asked = prompts(profiles, nearest, training, vocabulary)
         distilled = LlmDistiller(llm, params, answers).distil(asked, distilled)
     ids = records["record_id"].to_list()
     names = [f"experience:{record_id}" for record_id in ids]
     experiences = experience_table(names, ids, distilled, neighbours, statistics, training)
     write_table(profiles.to_arrow(), out / PROFILES)
     write_table(build_terms(profiles, sources, vocabulary).to_arrow(), out / TERMS)
-    write_table(experiences.to_arrow(), out / FILE)
+    write_experiences(experiences, out / FILE)
     metrics = _metrics(profiles, training, neighbours, statistics, distilled, vocabulary)
     write_json(report / "metrics.json", metrics)
-    draw_knowledge(
-        neighbours.similarities[:, 0], statistics.heart_rate, _measured(profiles), report / "plots" / "knowledge.png"
-    )
+    expected = statistics["heart_rate"].median[:, 0].astype(np.float64)
+    measured = profiles["heart_rate"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    draw_knowledge(neighbours.similarities[:, 0], expected, measured, report / "plots" / "knowledge.png")
     told = ", ".join(f"{count} {name}" for name, count in metrics["distillers"].items())
     return (
         f"{len(profiles)} experiences ({told}) from {len(training)} training records; {metrics['linked']} with an EHR"
@@ -92,15 +99,10 @@ def _check_unchanged(sources: Sequence[Source]) -> None:
     """Refuse EHR tables that are not those of the inventory, on which the pipeline depends."""
     for source in sources:
         files = sorted((source.root / FOLDER).glob("*.csv*")) if (source.root / FOLDER).is_dir() else []
-        inventory = pl.read_parquet(source.inventory) if files else pl.DataFrame()
-        hashes = dict(zip(inventory["path"], inventory["sha256"], strict=True)) if files else {}
+        hashes = dict(read_inventory(source)) if files else {}
         for path in files:
             if hashes.get(str(path.relative_to(source.root))) != sha256_file(path):
                 raise UserError(f"{path} is not the file in the inventory of source {source.name}: scan it again.")
-
-
-def _measured(profiles: pl.DataFrame) -> NDArray[np.float64]:
-    return profiles["heart_rate"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
 def _metrics(
@@ -121,7 +123,9 @@ def _metrics(
         "without_neighbours": int((~there.any(1)).sum()),
         "mean_similarity": _rounded(neighbours.similarities[there]),
         **_recall(profiles, training, neighbours, vocabulary),
-        **_heart_rate_errors(profiles, training, statistics),
+        "mean_confidence": _rounded(np.array([d.report.confidence for d in distilled])),
+        "neighbours_with_a_fit": _rounded(statistics["theta"].known[:, 0] / np.maximum(statistics.counts, 1)),
+        **_errors(profiles, training, statistics),
     }
     return {name: value for name, value in metrics.items() if value is not None}
 
@@ -157,14 +161,17 @@ def _recall(
     }
 
 
-def _heart_rate_errors(
-    profiles: pl.DataFrame, training: pl.DataFrame, statistics: Statistics
-) -> dict[str, float | None]:
-    """Mean absolute error, bpm, of held-out records' heart rates: by experience, and by the median of all training."""
+def _errors(profiles: pl.DataFrame, training: pl.DataFrame, statistics: Statistics) -> dict[str, float | None]:
+    """Mean absolute errors in held-out records, bpm, ms and degrees: of experience, and of the median of all training.
+
+    A profile names its record's statements, so this does not say what experience adds: `benchmarks/experience.py` does.
+    """
     held_out = (profiles["split"] != "train").to_numpy()
-    measured, median = _measured(profiles)[held_out], training["heart_rate"].median()
-    usual = float(median) if isinstance(median, float) else float("nan")
-    return {
-        "heart_rate_error": _rounded(np.abs(statistics.heart_rate[held_out] - measured)),
-        "heart_rate_error_of_median": _rounded(np.abs(usual - measured)),
-    }
+    measured = measurements(profiles.filter(held_out))
+    usual = overall(measurements(training))
+    errors = {}
+    for name in SCALARS:
+        own = measured[:, SLICES[name]]
+        errors[f"{name}_error"] = _rounded(deviation(name, statistics[name].median[held_out], own))
+        errors[f"{name}_error_of_median"] = _rounded(deviation(name, usual[SLICES[name]], own))
+    return errors

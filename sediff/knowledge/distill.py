@@ -1,91 +1,154 @@
-"""The offline distiller, statistics to a paragraph without model or key, and the table of experiences."""
+"""The offline distiller: a report composed of the neighbours' statistics and the vocabulary, without model or key."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from sediff.ecg import INDEPENDENT_LEADS
-from sediff.knowledge.experience import SCHEMA
+from sediff.ecg import LEADS
+from sediff.knowledge.measures import SLICES, Statistics
+from sediff.knowledge.profiles import VIEWS
+from sediff.knowledge.report import POSSIBLE, LeadMorphology, Range, Report
 from sediff.knowledge.retrieval import Neighbours
-from sediff.knowledge.statistics import Statistics
 from sediff.vocabulary import Vocabulary
 
 OFFLINE = "offline"
 NO_NEIGHBOUR = "No similar patient is known."
-MIN_SHARE = 0.2  # a statement that fewer neighbours have is left out of the text
-MAX_STATEMENTS = 6
-LEADS_IN_TEXT = ("II", "V2", "V5")
+MIN_SHARE = 0.1  # a statement that fewer neighbours have is no finding
+MAX_FINDINGS = 8
+MIN_KNOWN = 3  # neighbours that have a value, or nothing is expected of it
+FEW = 5  # so many neighbours give half of the confidence that very many would
+NAMES = {"heart_rate": "heart rate", "pr": "PR", "qrs_duration": "QRS duration", "qt": "QT", "qtcf": "QTcF"}
+LEADS_TOLD = ("I", "II", "aVF", "V1", "V3", "V5")  # one of each wall, and the transition
+LEADS_IN_TEXT = ("II", "V1", "V5")
+FLAT, LEVEL = 0.05, 0.1  # mV; a P or T wave, or ST, of less is none
 
 
 class Distilled(NamedTuple):
-    """A paragraph and who wrote it."""
+    """A report and who wrote it."""
 
-    text: str
+    report: Report
     distiller: str
     fallback_reason: str | None
 
 
-def distil_offline(statistics: Statistics, vocabulary: Vocabulary) -> list[Distilled]:
-    """Compose a paragraph for each experience: statements by share, rate, variability, amplitudes, count."""
-    names = [vocabulary[code].name for code in vocabulary.codes]
-    return [Distilled(_paragraph(statistics, row, names), OFFLINE, None) for row in range(len(statistics.counts))]
+def confidences(
+    neighbours: Neighbours, statistics: Statistics, queries: pl.DataFrame, weights: Mapping[str, float]
+) -> NDArray[np.float64]:
+    """How far n conditions' neighbours can be trusted, each 0 to 1: number × similarity × agreement.
+
+    Number is n / (n + 5). Similarity is the mean τ over the highest that the condition can have, the sum of the weights
+    of the views that it has. Agreement is 1 / (1 + the number of further statements in which two neighbours differ, on
+    average over pairs drawn with replacement).
+    """
+    counts = statistics.counts.astype(np.float64)
+    attainable = sum(weights[view] * (queries[view].list.len().to_numpy() > 0) for view in VIEWS)
+    similarity = neighbours.similarities.sum(1) / np.maximum(counts * attainable, 1e-9)
+    shares = statistics.shares.astype(np.float64)
+    agreement = 1 / (1 + 2 * (shares * (1 - shares)).sum(1))
+    return np.round(np.clip(counts / (counts + FEW) * similarity * agreement, 0, 1), 2)
 
 
-def _paragraph(statistics: Statistics, row: int, names: Sequence[str]) -> str:
-    if not statistics.counts[row]:
-        return NO_NEIGHBOUR
-    sentences = [_findings(statistics.shares[row], names), _rates(statistics, row), _voltages(statistics, row)]
-    sentences.append(f"From {statistics.counts[row]} similar records.")
-    return " ".join(sentence for sentence in sentences if sentence)
-
-
-def _findings(shares: np.ndarray, names: Sequence[str]) -> str:
-    order = [k for k in np.argsort(-shares, kind="stable")[:MAX_STATEMENTS] if shares[k] >= MIN_SHARE]
-    listed = ", ".join(f"{names[k]} {100 * shares[k]:.0f} %" for k in order)
-    return f"{listed[0].upper()}{listed[1:]}." if listed else ""
-
-
-def _rates(statistics: Statistics, row: int) -> str:
-    rate, spread, rmssd = statistics.heart_rate[row], statistics.heart_rate_spread[row], statistics.rmssd[row]
-    told = "" if np.isnan(rate) else f"Heart rate {rate:.0f} bpm (interquartile range {spread:.0f})"
-    variability = "" if np.isnan(rmssd) else f"RMSSD {rmssd:.0f} ms"
-    both = ", ".join(part for part in (told, variability) if part)
-    return f"{both}." if both else ""
-
-
-def _voltages(statistics: Statistics, row: int) -> str:
-    amplitudes = dict(zip(INDEPENDENT_LEADS, statistics.amplitudes[row], strict=True))
-    listed = ", ".join(f"{amplitudes[lead]:.1f} mV in {lead}" for lead in LEADS_IN_TEXT if amplitudes[lead] >= 0)
-    return f"Beat amplitude {listed}." if listed else ""
-
-
-def experience_table(
-    experience_ids: Sequence[str],
-    record_ids: Sequence[str],
-    distilled: Sequence[Distilled],
-    neighbours: Neighbours,
+def distil_offline(
     statistics: Statistics,
-    training: pl.DataFrame,
-) -> pl.DataFrame:
-    """Experiences as a table in the order given; columns as in `experience.SCHEMA`."""
-    ids = training["record_id"].to_list()
-    there = [row[row >= 0] for row in neighbours.rows]
-    columns = {
-        "experience_id": list(experience_ids),
-        "record_id": list(record_ids),
-        "text": [d.text for d in distilled],
-        "distiller": [d.distiller for d in distilled],
-        "fallback_reason": [d.fallback_reason for d in distilled],
-        "neighbours": [[ids[k] for k in row] for row in there],
-        "similarities": [s[: len(row)].tolist() for s, row in zip(neighbours.similarities, there, strict=True)],
-        "heart_rate_median": statistics.heart_rate,
-        "heart_rate_spread": statistics.heart_rate_spread,
-        "rmssd_median": statistics.rmssd,
-        "amplitudes_median": statistics.amplitudes.tolist(),
-        "statement_shares": statistics.shares.tolist(),
-    }
-    series = [pl.Series(name, columns[name], strict=False).cast(dtype) for name, dtype in SCHEMA.items()]
-    unknown = ("heart_rate_median", "heart_rate_spread", "rmssd_median")
-    return pl.DataFrame(series).with_columns(pl.col(name).fill_nan(None) for name in unknown)
+    confidence: NDArray[np.float64],
+    named: Sequence[Iterable[str]],
+    vocabulary: Vocabulary,
+) -> list[Distilled]:
+    """Compose a report for each condition; `named` are the statements that the condition names itself."""
+    return [
+        Distilled(_report(own, float(sure), list(codes), vocabulary), OFFLINE, None)
+        for own, sure, codes in zip(statistics.rows(), confidence, named, strict=True)
+    ]
+
+
+def _report(statistics: Statistics, confidence: float, named: Sequence[str], vocabulary: Vocabulary) -> Report:
+    if not statistics.counts:
+        return Report(
+            rhythm="unknown", findings=(), **dict.fromkeys(POSSIBLE), morphology=(), confidence=0, cited=(),
+            text=NO_NEIGHBOUR,
+        )  # fmt: skip
+    stated = vocabulary.views(named)["rhythm"]
+    further = _further(statistics.shares, vocabulary)
+    rhythms = [] if stated else [code for code in further if "rhythm" in vocabulary[code].kinds]
+    shares = {code: f"{vocabulary[code].name} {100 * share:.0f} %" for code, share in further.items()}
+    rhythm = " and ".join(vocabulary[code].name for code in stated) or (shares[rhythms[0]] if rhythms else "unknown")
+    findings = tuple(told for code, told in shares.items() if code not in rhythms[:1])
+    ranges = {name: _range(statistics, name) for name in POSSIBLE}
+    shapes = {lead: _shape(statistics, lead) for lead in LEADS_TOLD}
+    return Report(
+        rhythm=rhythm,
+        findings=findings,
+        **ranges,
+        morphology=tuple(LeadMorphology(lead=lead, shape=shape) for lead, shape in shapes.items() if shape),
+        confidence=confidence,
+        cited=tuple(f"N{number}" for number in range(1, int(statistics.counts) + 1)),
+        text=_paragraph(rhythm, findings, ranges, shapes, _basis(int(statistics.counts), named, vocabulary)),
+    )
+
+
+def _further(shares: NDArray[np.float32], vocabulary: Vocabulary) -> dict[str, float]:
+    """Statements and their shares, the most frequent first, equal ones in the order of codes."""
+    order = np.argsort(-shares, kind="stable")[:MAX_FINDINGS]
+    return {vocabulary.codes[k]: float(shares[k]) for k in order if shares[k] >= MIN_SHARE}
+
+
+def _range(statistics: Statistics, name: str) -> Range | None:
+    """Median and quartiles; None where too few neighbours have a value, or physiology does not allow it."""
+    low, median, high, known = (float(part[0]) for part in statistics[name])
+    least, most = POSSIBLE[name]
+    if known < MIN_KNOWN or not least <= low <= high <= most:
+        return None
+    return Range(low=round(low), expected=round(median), high=round(high))
+
+
+def _shape(statistics: Statistics, lead: str) -> str:
+    """The beat in one lead: "P upright, R 1.1 mV, S 0.2 mV, ST level, T inverted"; "" where nothing is known."""
+    places = PLACES[lead]
+    known = statistics.known[places] >= MIN_KNOWN
+    values = np.where(known, statistics.median[places], np.nan).tolist()
+    return ", ".join(word(mv) for word, mv in zip(WORDS, values, strict=True) if mv == mv)
+
+
+def _turned(millivolts: float) -> str:
+    return "flat" if abs(millivolts) <= FLAT else "upright" if millivolts > 0 else "inverted"
+
+
+# What is said of a lead, in the order of the beat, and where its values stand.
+SHAPES: Mapping[str, Callable[[float], str]] = {
+    "p_amplitudes": lambda mv: f"P {_turned(mv)}",
+    "r_amplitudes": lambda mv: f"R {abs(mv):.1f} mV",
+    "s_amplitudes": lambda mv: f"S {abs(mv):.1f} mV",
+    "st": lambda mv: f"ST {mv:+.2f} mV" if abs(mv) > LEVEL else "ST level",
+    "t_amplitudes": lambda mv: f"T {_turned(mv)}",
+}
+WORDS = tuple(SHAPES.values())
+PLACES = {lead: [SLICES[name].start + LEADS.index(lead) for name in SHAPES] for lead in LEADS_TOLD}
+
+
+def _basis(count: int, named: Sequence[str], vocabulary: Vocabulary) -> str:
+    """What a report rests on; with the condition's own statements, by which the text is found by meaning."""
+    own = ", ".join(vocabulary[code].name for code in named[:MAX_FINDINGS])
+    return f"from {count} similar {'record' if count == 1 else 'records'}{f' of {own}' if own else ''}"
+
+
+def _paragraph(
+    rhythm: str, findings: Sequence[str], ranges: Mapping[str, Range | None], shapes: Mapping[str, str], basis: str
+) -> str:
+    """Rhythm, findings, ranges of what is known, three leads, and what it rests on."""
+    told = [
+        f"{NAMES[name]} {of.expected:g} {'bpm' if name == 'heart_rate' else 'ms'} ({of.low:g} to {of.high:g})"
+        for name, of in ranges.items()
+        if of
+    ]
+    leads = [f"lead {lead}: {shapes[lead]}" for lead in LEADS_IN_TEXT if shapes[lead]]
+    sentences = (
+        f"Rhythm: {rhythm}",
+        f"further findings: {', '.join(findings)}" if findings else "",
+        ", ".join(told),
+        "; ".join(leads),
+        basis,
+    )
+    return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences if sentence)

@@ -70,7 +70,8 @@ class LlmDistiller:
         kept = read_json(path)
         if kept["fault"]:
             return offline._replace(fallback_reason=kept["fault"])
-        return Distilled(" ".join(kept["answer"]["text"].split()), f"llm:{self.endpoint.model}", None)
+        told = offline.report.model_copy(update={"text": " ".join(kept["answer"]["text"].split())})
+        return Distilled(told, f"llm:{self.endpoint.model}", None)
 
     def key(self, prompt: dict[str, Any]) -> str:
         """Hash of endpoint, model, settings, instructions and prompt."""

@@ -1,5 +1,6 @@
 """Parameters of the knowledge stage."""
 
+from collections.abc import Container
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -20,11 +21,17 @@ class SimilarityWeights(Section):
             raise ValueError("at least one weight must be above 0")
         return self
 
+    def over(self, views: Container[str]) -> dict[str, float]:
+        """The weights of the views that a query has, scaled to a sum of 1; 0 of the others, and where none counts."""
+        own = {view: weight if view in views else 0.0 for view, weight in self.model_dump().items()}
+        total = sum(own.values())
+        return {view: weight / total if total else 0.0 for view, weight in own.items()}
+
 
 class KnowledgeParams(Section):
     """How similar patients are found and what they teach is put into words."""
 
-    neighbours: int = Field(default=10, ge=1, le=100, description="similar patients' records an experience rests on")
+    neighbours: int = Field(default=75, ge=1, le=100, description="similar patients' records an experience rests on")
     weights: SimilarityWeights = SimilarityWeights()
     distiller: Literal["offline", "llm"] = Field(default="offline", description="llm: any OpenAI-compatible endpoint")
     model: str = Field(default="", description="the model's name at the endpoint; llm only")

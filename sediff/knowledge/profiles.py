@@ -5,12 +5,14 @@ ECG statements as well, so a corpus without an EHR can be compared too. `VIEW_OF
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from sediff.errors import UserError
 from sediff.knowledge.ehr import FOLDER, diagnosis_titles, read_admissions
+from sediff.knowledge.measures import MORPHOLOGY, SCALARS, SIZES, VOLTAGES
 from sediff.knowledge.terms import DrugNames, diagnosis_names
 from sediff.vocabulary import Kind, Vocabulary
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 VIEWS = ("diagnoses", "medications", "procedures")
 VIEW_OF_KIND: Mapping[Kind, str] = {"diagnostic": "diagnoses", "form": "medications", "rhythm": "procedures"}
-MEASURED = ("age", "sex", "heart_rate", "rmssd", "amplitudes")
+FITS = pl.Schema({"record_id": pl.String(), **{name: pl.Array(pl.Float32(), SIZES[name]) for name in MORPHOLOGY}})
 PROFILES, TERMS = "profiles.parquet", "terms.parquet"
 
 
@@ -29,23 +31,38 @@ def statement_views(codes: Iterable[str], vocabulary: Vocabulary) -> dict[str, l
     return {view: [f"scp:{code}" for code in kinds[kind]] for kind, view in VIEW_OF_KIND.items()}
 
 
-def build_profiles(records: pl.DataFrame, sources: Sequence["Source"], vocabulary: Vocabulary) -> pl.DataFrame:
+def read_fits(simulator: Path) -> pl.DataFrame:
+    """The simulator's morphology of each record that it was fitted to: `FITS`, at 60 bpm.
+
+    Raises:
+        UserError: the simulator stage's out is not there.
+    """
+    path = simulator / "records.parquet"
+    if not path.is_file():
+        raise UserError(f"{path} is missing: run the simulator stage first.")
+    return pl.read_parquet(path, columns=list(FITS)).cast(FITS)
+
+
+def build_profiles(
+    records: pl.DataFrame, sources: Sequence["Source"], vocabulary: Vocabulary, fits: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Profiles of corpus records, in their order.
 
     Args:
         records: the corpus without its signals.
         sources: those whose root has a `hosp/` folder are linked to it.
+        fits: as `read_fits` gives them; a record without one has no morphology.
 
     Returns:
         profile_id, record_id, patient_id, split, admission ("" where the record is linked to none), the three
-        views (sorted items), statements, and what was measured: age, sex, heart_rate, rmssd, amplitudes.
+        views (sorted items), statements, age, sex, and what was measured and fitted, as `measures.SIZES` names it.
 
     Raises:
         UserError: an EHR table cannot be read.
     """
     linked = _linked(records, sources)
     views = [statement_views(codes, vocabulary) for codes in records["statements"]]
-    return records.select(
+    profiles = records.select(
         pl.concat_str(pl.lit("profile:"), pl.col("record_id")).alias("profile_id"),
         "record_id",
         "patient_id",
@@ -53,8 +70,12 @@ def build_profiles(records: pl.DataFrame, sources: Sequence["Source"], vocabular
         linked["admission"],
         *(_joined(linked[view], [row[view] for row in views]) for view in VIEWS),
         "statements",
-        *MEASURED,
+        "age",
+        "sex",
+        *SCALARS,
+        *VOLTAGES,
     )
+    return profiles.join(FITS.to_frame() if fits is None else fits, on="record_id", how="left", maintain_order="left")
 
 
 def _joined(coded: pl.Series, statements: list[list[str]]) -> pl.Series:

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sediff.files import sha256_json
-from sediff.knowledge.distill import distil_offline, experience_table
+from sediff.knowledge.distill import confidences, distil_offline
 from sediff.knowledge.embedding import embed
 from sediff.knowledge.experience import Experience, experience_rows
 from sediff.knowledge.free_text import FreeText, read_free_text
@@ -19,6 +19,7 @@ from sediff.knowledge.profiles import VIEWS, statement_views
 from sediff.knowledge.retrieval import Neighbours
 from sediff.knowledge.statistics import summarise
 from sediff.knowledge.store import Store
+from sediff.knowledge.table import experience_table
 from sediff.pseudonyms import Pseudonyms, keyed
 from sediff.vocabulary import Vocabulary
 
@@ -100,7 +101,7 @@ def ask(
     sex = asked.person.sex if sex is None else sex
     heart_rate = asked.person.heart_rate if heart_rate is None else heart_rate
     query = _profile(asked, vocabulary, age, sex)
-    weights = _weights(query, store)
+    weights = store.weights.over([view for view in VIEWS if len(query[view][0])])
     scores = store.retriever.similarities(query, weights)
     if index is not None:
         scores = np.maximum(scores, MEANING_SHARE * _by_meaning(asked.meaning, index, store))
@@ -110,7 +111,8 @@ def ask(
         return Answer(asked, age, sex, heart_rate, weights, None)
     neighbours = tuple(_neighbours(asked.meaning, query, weights, scores[0], chosen, store))
     about = {"text": text, "age": age, "sex": sex, "neighbours": [n.record_id for n in neighbours]}
-    table = _experience(f"query:{sha256_json(about)[:16]}", scores[0], chosen, store, vocabulary)
+    name, rests_on = f"query:{sha256_json(about)[:16]}", Neighbours(chosen[None], scores[:, chosen])
+    table = _experience(name, query, weights, rests_on, store, vocabulary)
     experience = experience_rows(table)[0]
     return Answer(asked, age, sex, heart_rate, weights, experience, table.row(0, named=True), neighbours)
 
@@ -136,15 +138,10 @@ def _profile(asked: FreeText, vocabulary: Vocabulary, age: float | None, sex: st
         view: [i for t in asked.terms if t.certainty != "absent" and t.view == view for i in t.items] for view in VIEWS
     }
     columns = {view: [sorted({*statements[view], *terms[view]})] for view in VIEWS}
-    schema = {view: pl.List(pl.String) for view in VIEWS}
+    columns["statements"] = [asked.codes("present", "uncertain")]
+    schema = {name: pl.List(pl.String) for name in columns}
     about = pl.DataFrame({"patient_id": [""], "age": [age], "sex": [sex]}, schema_overrides={"age": pl.Float64})
     return pl.DataFrame(columns, schema=schema).hstack(about)
-
-
-def _weights(query: pl.DataFrame, store: Store) -> dict[str, float]:
-    own = {view: getattr(store.weights, view) if len(query[view][0]) else 0.0 for view in VIEWS}
-    total = sum(own.values())
-    return {view: weight / total if total else 0.0 for view, weight in own.items()}
 
 
 def _by_meaning(meaning: str, index: KnowledgeIndex, store: Store) -> NDArray[np.float64]:
@@ -177,8 +174,15 @@ def _jaccard(one: set[Any], other: set[Any]) -> float:
     return len(one & other) / len(one | other) if one or other else 0.0
 
 
-def _experience(name: str, scores: NDArray, chosen: NDArray, store: Store, vocabulary: Vocabulary) -> pl.DataFrame:
-    neighbours = Neighbours(chosen[None], scores[None, chosen])
-    statistics = summarise(neighbours, store.training, vocabulary.codes)
-    distilled = distil_offline(statistics, vocabulary)
+def _experience(
+    name: str,
+    query: pl.DataFrame,
+    weights: Mapping[str, float],
+    neighbours: Neighbours,
+    store: Store,
+    vocabulary: Vocabulary,
+) -> pl.DataFrame:
+    named = query["statements"].to_list()
+    statistics = summarise(neighbours, named, store.training, vocabulary.codes)
+    distilled = distil_offline(statistics, confidences(neighbours, statistics, query, weights), named, vocabulary)
     return experience_table([name], [""], distilled, neighbours, statistics, store.training)

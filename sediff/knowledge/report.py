@@ -1,10 +1,19 @@
 """The experience report r (SE-Diff, part 4): what a distiller, an LLM or the offline one, says of one condition."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 MIN_TEXT, MAX_TEXT = 20, 1500  # characters
+# What physiology allows: bpm and ms.
+POSSIBLE: Mapping[str, tuple[float, float]] = {
+    "heart_rate": (20, 300),
+    "pr": (50, 500),
+    "qrs_duration": (40, 300),
+    "qt": (150, 800),
+    "qtcf": (200, 800),
+}
 
 Phrase = Annotated[str, Field(min_length=1, max_length=300)]
 Lead = Literal["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
@@ -26,8 +35,9 @@ class Range(BaseModel):
         return self
 
 
-def _possible(least: float, most: float) -> AfterValidator:
+def _possible(name: str) -> AfterValidator:
     """A check that a range lies within what physiology allows."""
+    least, most = POSSIBLE[name]
 
     def check(value: Range | None) -> Range | None:
         if value is not None and not (least <= value.low and value.high <= most):
@@ -63,11 +73,11 @@ class Report(BaseModel):
 
     rhythm: Phrase
     findings: Annotated[tuple[Phrase, ...], Field(max_length=20)]
-    heart_rate: Annotated[Range | None, _possible(20, 300)]
-    pr: Annotated[Range | None, _possible(50, 500)]
-    qrs_duration: Annotated[Range | None, _possible(40, 300)]
-    qt: Annotated[Range | None, _possible(150, 800)]
-    qtcf: Annotated[Range | None, _possible(200, 800)]
+    heart_rate: Annotated[Range | None, _possible("heart_rate")]
+    pr: Annotated[Range | None, _possible("pr")]
+    qrs_duration: Annotated[Range | None, _possible("qrs_duration")]
+    qt: Annotated[Range | None, _possible("qt")]
+    qtcf: Annotated[Range | None, _possible("qtcf")]
     morphology: Annotated[tuple[LeadMorphology, ...], Field(max_length=12)]
     confidence: Annotated[float, Field(ge=0, le=1)]
     cited: tuple[Phrase, ...]

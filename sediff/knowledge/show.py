@@ -15,6 +15,7 @@ from sediff.knowledge.experience import FILE
 from sediff.knowledge.profiles import VIEWS
 from sediff.knowledge.query import Answer, Neighbour
 from sediff.pseudonyms import Pseudonyms
+from sediff.records import read_table
 from sediff.vocabulary import Vocabulary
 
 PREFIX = "experience:"  # what an experience's id has before the record's
@@ -57,7 +58,7 @@ def answer_lines(answer: Answer, fingerprint: str) -> list[str]:
         f"compared by: {weights} (λ of the views that the text names)",
         f"{'neighbour':<{width}}{heads}{'τ':>8}{'meaning':>9}{'score':>8}",
         *(_row(neighbour, width) for neighbour in answer.neighbours),
-        f"experience: {experience.text}",
+        f"experience: {experience.report.text}",
         f"from: {experience.experience_id}, {len(experience.neighbours)} records of training patients, "
         f"distiller {experience.distiller}, knowledge stage {fingerprint[:16] or 'without a manifest'}",
     ]
@@ -110,14 +111,12 @@ def find_experience(knowledge: Path, name: str, pseudonyms: Pseudonyms) -> dict[
     Raises:
         UserError: the stage has not run, or there is no such experience; names the nearest.
     """
-    path = knowledge / FILE
-    if not path.is_file():
-        raise UserError(f"{path} is missing: run the knowledge stage first.")
-    ids: list[str] = pl.read_parquet(path, columns=["record_id"])["record_id"].to_list()
+    table = read_table(knowledge / FILE)
+    ids: list[str] = table["record_id"].to_list()
     wanted = name.removeprefix(PREFIX)
     called = dict(zip(map(pseudonyms.of, ids), ids, strict=True))
     record = called.get(wanted, wanted)
-    rows = pl.read_parquet(path).filter(pl.col("record_id") == record)
+    rows = table.filter(pl.col("record_id") == record)
     if not len(rows):
         near = difflib.get_close_matches(wanted, list(called), 3, 0.5)
         hint = f"did you mean {', '.join(near)}?" if near else f"the ids look like {next(iter(called), 'none')}."

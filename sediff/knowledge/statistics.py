@@ -1,83 +1,118 @@
-"""What neighbours measure, as median and spread: the structured part of an experience."""
+"""What neighbours measure and state, as medians, spreads, shares and counts: the structured part of an experience."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sediff.ecg import INDEPENDENT_LEADS
+from sediff.knowledge.measures import AXIS, SIZES, SLICES, VALUES, Statistics
 from sediff.knowledge.retrieval import Neighbours
 
+VALUES_PER_BLOCK = 10_000_000  # of neighbours, held at once: 40 MB and what sorting them takes
 
-@dataclass(frozen=True)
-class Statistics:
-    """Of n experiences; NaN where no neighbour has a value.
 
-    Attributes:
-        counts: (n,) neighbours.
-        heart_rate, heart_rate_spread: (n,) median and interquartile range, bpm; rmssd: (n,) median, ms.
-        amplitudes: (n, 8) medians, mV.
-        shares: (n, statements) share of neighbours with each statement.
+def summarise(
+    neighbours: Neighbours, named: Sequence[Iterable[str]], training: pl.DataFrame, codes: Sequence[str]
+) -> Statistics:
+    """Quartiles, shares and counts over each row of neighbours.
+
+    Args:
+        neighbours: of n conditions, rows of `training`.
+        named: the statements that each condition names itself, about which it is told nothing.
+        training: profiles with what `measures.SIZES` names and `statements`; a column may be missing.
+        codes: the vocabulary's.
     """
+    rows = neighbours.rows
+    count = len(rows)
+    counts = (rows >= 0).sum(1).astype(np.int32)
+    values, stated = measurements(training), statement_matrix(training["statements"].to_list(), codes)
+    shares = np.zeros((count, len(codes)), np.float32)
+    low, median, high = (np.full((count, VALUES), np.nan, np.float32) for _ in range(3))
+    known = np.zeros((count, VALUES), np.int32)
+    size = max(1, VALUES_PER_BLOCK // (VALUES * max(1, rows.shape[1])))
+    for block in (slice(start, start + size) for start in range(0, count, size)):
+        own, there = rows[block], rows[block] >= 0
+        shares[block] = np.einsum("nk,nks->ns", there.astype(np.float32), stated[own])
+        gathered = np.where(there[..., None], values[own], np.float32(np.nan)).transpose(0, 2, 1)
+        low[block], median[block], high[block], known[block] = quartiles(gathered)
+    shares /= np.maximum(counts, 1)[:, None]
+    shares[statement_matrix(named, codes) > 0] = 0
+    return Statistics(counts, shares, low, median, high, known)
 
-    counts: NDArray[np.int64]
-    heart_rate: NDArray[np.float64]
-    heart_rate_spread: NDArray[np.float64]
-    rmssd: NDArray[np.float64]
-    amplitudes: NDArray[np.float64]
-    shares: NDArray[np.float64]
+
+def quartiles(values: NDArray[np.float32]) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """Quartiles of the neighbours' values (n, VALUES, k), and how many have one: each (n, VALUES).
+
+    Those of the axis are of its deviations from the mean direction: the angle that halves the neighbours, wherever the
+    cut at ±180° lies, and the usual median where all lie within half a circle.
+    """
+    centre = mean_direction(values[:, AXIS])
+    values[:, AXIS] = wrapped(values[:, AXIS] - centre[:, None])
+    ordered = np.sort(values, axis=-1)  # NaN last
+    known = (~np.isnan(ordered)).sum(-1, dtype=np.int32)
+    low, median, high = (_quantile(ordered, known, share) for share in (0.25, 0.5, 0.75))
+    middle = wrapped(centre + median[:, AXIS])
+    low[:, AXIS] += middle - median[:, AXIS]
+    high[:, AXIS] += middle - median[:, AXIS]
+    median[:, AXIS] = middle
+    return low, median, high, known
 
 
-def summarise(neighbours: Neighbours, training: pl.DataFrame, codes: tuple[str, ...]) -> Statistics:
-    """Medians, interquartile ranges and shares over each row of neighbours."""
-    rows, there = neighbours.rows, neighbours.rows >= 0
-    counts = there.sum(1)
-    rate = _gather(_column(training, "heart_rate"), rows)
-    amplitudes = np.stack(
-        [quantile(_gather(column, rows), 0.5) for column in _amplitudes(training).T], axis=-1
-    )  # (n, 8)
-    present = _statements(training, codes)
-    shares = np.stack([present[own[mask]].sum(0) for own, mask in zip(rows, there, strict=True)])
-    return Statistics(
-        counts=counts,
-        heart_rate=quantile(rate, 0.5),
-        heart_rate_spread=quantile(rate, 0.75) - quantile(rate, 0.25),
-        rmssd=quantile(_gather(_column(training, "rmssd"), rows), 0.5),
-        amplitudes=amplitudes,
-        shares=shares / np.maximum(counts, 1)[:, None],
+def _quantile(ordered: NDArray[np.float32], known: NDArray[np.int32], share: float) -> NDArray[np.float32]:
+    """Quantile of each sorted row without its NaNs, linear between values: (..., k) to (...); NaN without any."""
+    last = np.maximum(known - 1, 0)
+    position = np.float32(share) * last
+    floor = position.astype(np.int64)
+    below, above = (
+        np.take_along_axis(ordered, index[..., None], axis=-1)[..., 0] for index in (floor, np.minimum(floor + 1, last))
     )
+    return below + (position - floor).astype(np.float32) * (above - below)
 
 
-def quantile(values: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-    """Quantile of each row without its NaNs, linear between values: (n, k) to (n,); NaN for a row without any."""
-    ordered = np.sort(values, axis=1)  # NaN last
-    known = (~np.isnan(ordered)).sum(1)
-    position = share * np.maximum(known - 1, 0)
-    low = np.floor(position).astype(np.int64)
-    high = np.minimum(low + 1, np.maximum(known - 1, 0))
-    each = np.arange(len(values))
-    below, above = ordered[each, low], ordered[each, high]
-    return below + (position - low) * (above - below)
+def mean_direction(degrees: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Direction of the sum of unit vectors, without NaNs: (n, k) to (n,); 0 where there is none."""
+    angles = np.deg2rad(degrees.astype(np.float64))
+    return np.rad2deg(np.arctan2(np.nansum(np.sin(angles), -1), np.nansum(np.cos(angles), -1))).astype(np.float32)
 
 
-def _gather(column: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.where(rows >= 0, column[rows], np.nan)
+def wrapped(degrees: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The same angles from -180 to 180."""
+    return (degrees + 180) % 360 - 180
 
 
-def _column(training: pl.DataFrame, name: str) -> NDArray[np.float64]:
-    return training[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+def overall(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Medians of all rows of `measurements`: (VALUES,)."""
+    return quartiles(values.T[None].copy())[1][0]
 
 
-def _amplitudes(training: pl.DataFrame) -> NDArray[np.float64]:
-    missing = [float("nan")] * len(INDEPENDENT_LEADS)
-    return np.array([row or missing for row in training["amplitudes"].to_list()], np.float64)
+def deviation(name: str, expected: NDArray[np.floating], measured: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Absolute differences in a measure's unit; of the axis, on the circle."""
+    difference = expected - measured
+    return np.abs(wrapped(difference) if name == "axis" else difference)
 
 
-def _statements(training: pl.DataFrame, codes: tuple[str, ...]) -> NDArray[np.float64]:
-    """Which training record has which statement, 0 or 1: (training, statements)."""
+def measurements(profiles: pl.DataFrame) -> NDArray[np.float32]:
+    """What profiles measure: (profiles, VALUES), NaN where a record or the whole table lacks it."""
+    values = np.full((len(profiles), VALUES), np.nan, np.float32)
+    for name, size in SIZES.items():
+        if name not in profiles.columns:
+            continue
+        column = profiles[name]
+        if size == 1:
+            values[:, SLICES[name]] = column.cast(pl.Float32).fill_null(float("nan")).to_numpy()[:, None]
+        else:
+            lists = column.cast(pl.List(pl.Float32))
+            there = (lists.list.len() == size).fill_null(False)
+            flat = lists.filter(there).explode().fill_null(float("nan")).to_numpy()
+            values[there.to_numpy(), SLICES[name]] = flat.reshape(-1, size)
+    return values
+
+
+def statement_matrix(statements: Sequence[Iterable[str]], codes: Sequence[str]) -> NDArray[np.float32]:
+    """Which row has which statement, 0 or 1: (rows, statements)."""
     column = {code: position for position, code in enumerate(codes)}
-    present = np.zeros((len(training), len(codes)))
-    for row, own in enumerate(training["statements"].to_list()):
+    present = np.zeros((len(statements), len(codes)), np.float32)
+    for row, own in enumerate(statements):
         present[row, [column[code] for code in own]] = 1
     return present

@@ -7,12 +7,13 @@ from pathlib import Path
 import polars as pl
 
 from sediff.errors import UserError
-from sediff.files import read_json
+from sediff.files import read_out
 from sediff.knowledge.free_text import Terms
 from sediff.knowledge.params import KnowledgeParams, SimilarityWeights
 from sediff.knowledge.profiles import PROFILES, TERMS, VIEWS, drug_names, training_profiles
 from sediff.knowledge.retrieval import Retriever
 from sediff.knowledge.terms import diagnosis_names
+from sediff.records import read_table
 
 MANIFEST = "manifest.json"
 
@@ -28,15 +29,15 @@ class Store:
     """
 
     def __init__(self, knowledge: Path) -> None:
-        self.training = training_profiles(pl.read_parquet(knowledge / PROFILES))
+        self.training = training_profiles(read_table(knowledge / PROFILES))
         self.retriever = Retriever(self.training)
-        terms = pl.read_parquet(knowledge / TERMS)
+        terms = read_table(knowledge / TERMS)
         self.terms = Terms(terms, {"diagnoses": diagnosis_names(), "medications": drug_names()})
         self.texts = profile_texts(self.training, terms)
         self._rows: dict[str, list[int]] = {}
         for row, text in enumerate(self.texts):
             self._rows.setdefault(text_id(text), []).append(row)
-        manifest = read_json(knowledge / MANIFEST) if (knowledge / MANIFEST).is_file() else {}
+        manifest = read_out(knowledge / MANIFEST) if (knowledge / MANIFEST).is_file() else {}
         params = manifest.get("parameters", {}).get("knowledge", {})
         self.fingerprint: str = manifest.get("fingerprint", "")
         self.weights = SimilarityWeights.model_validate(params.get("weights", {}))

@@ -10,7 +10,7 @@ from typing import Any
 from sediff.cohort.write import write_cohort
 from sediff.corpus.readers import READERS
 from sediff.errors import UserError
-from sediff.files import read_json, sha256_json, write_json
+from sediff.files import read_json, read_out, sha256_json, write_json
 from sediff.lineage.fingerprint import content_hash
 from sediff.lineage.graph import read_graph
 from sediff.params import PARAMS, Params, set_params
@@ -111,7 +111,7 @@ def run_pipeline(targets: Sequence[str] = (), assignments: Sequence[str] = ()) -
 def _report_line(stages: Sequence[str]) -> str:
     if "report" not in stages:
         return f"brought up to date: {', '.join(stages)}"
-    verdict = read_json(Path("reports/report/metrics.json"))
+    verdict = read_out(Path("reports/report/metrics.json"))
     told = "all gates passed" if verdict["passed"] else f"gates failed: {', '.join(verdict['failed'])}"
     return f"{told}\nreport: reports/index.html"
 

@@ -7,11 +7,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from sediff.files import read_json, replacing, write_json
+from sediff.files import read_out, replacing, write_json
 from sediff.report.charts import line_chart
-from sediff.report.gates import check_gates
+from sediff.report.gates import cell_at, check_gates
 from sediff.report.params import GatesParams
-from sediff.report.public import public, public_count
+from sediff.report.public import public
 
 STAGES = (
     "corpus",
@@ -59,7 +59,7 @@ def build_report(
             of few patients, as a page that others may see must.
         simulated: say that the corpus is.
     """
-    metrics = {stage: read_json(path) for stage in STAGES if (path := reports / stage / "metrics.json").exists()}
+    metrics = {stage: read_out(path) for stage in STAGES if (path := reports / stage / "metrics.json").exists()}
     results = check_gates(metrics, gates)
     passed = all(result.passed for result in results)
     failed = [result.metric for result in results if not result.passed]
@@ -68,14 +68,15 @@ def build_report(
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    environment.filters["figure"] = _figure
     html = environment.get_template("template.html").render(
         passed=passed,
-        gates=[(result, public_count(result.value) if restricted else result.value) for result in results],
+        gates=[(result, cell_at(shown, result.metric)) for result in results],
         failed=failed,
         metrics=shown,
         sections=[_section(stage, shown, reports, restricted) for stage in TITLES],
         pairs=[] if restricted else _pictures(reports / "evaluation" / "plots", "pair-*.svg"),
-        manifests=[read_json(path) for stage in STAGES if (path := data / stage / "manifest.json").exists()],
+        manifests=[read_out(path) for stage in STAGES if (path := data / stage / "manifest.json").exists()],
         restricted=restricted,
         simulated=simulated,
     )
@@ -85,10 +86,15 @@ def build_report(
     return f"{page}, {verdict}"
 
 
+def _figure(value: float | str, pattern: str) -> str:
+    """A number as `pattern` has it; words, where it is not shown, as they are."""
+    return value if isinstance(value, str) else pattern % value
+
+
 def _section(stage: str, metrics: dict[str, Any], reports: Path, restricted: bool) -> dict[str, Any]:
     """What the page shows of a stage: its numbers, pictures and learning curves."""
     folder = reports / stage
-    curves = read_json(folder / "curves.json") if (folder / "curves.json").exists() else {}
+    curves = read_out(folder / "curves.json") if (folder / "curves.json").exists() else {}
     return {
         "name": stage,
         "title": TITLES[stage],

@@ -35,6 +35,12 @@ def check_gates(metrics: dict[str, Any], gates: GatesParams) -> list[GateResult]
 
 def metric_at(metrics: Any, key: str) -> float | None:
     """The number at a dotted key; None where there is none."""
+    cell = cell_at(metrics, key)
+    return None if isinstance(cell, str) else cell
+
+
+def cell_at(metrics: Any, key: str) -> float | str | None:
+    """The number at a dotted key, or the words in its place; None where there is neither."""
     for part in key.split("."):
         metrics = metrics.get(part) if isinstance(metrics, dict) else None
-    return metrics if isinstance(metrics, int | float) and not isinstance(metrics, bool) else None
+    return metrics if isinstance(metrics, int | float | str) and not isinstance(metrics, bool) else None

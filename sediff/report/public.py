@@ -1,32 +1,114 @@
-"""Metrics as a page shows them that others may see: no counts of few patients, no words of theirs."""
+"""Metrics as a page shows them that others may see: no counts of few patients, however one adds up, no words of theirs.
 
+A count under `SMALLEST_CELL` is hidden. Then nothing that is shown may tell it:
+
+- A table's sum may stand elsewhere, as the number of records mostly does. Then beside k hidden cells others of the
+  table are withheld, the smallest first, until any k counts under ten could be part of what all these add up to.
+- A withheld count is withheld wherever it stands: a stage's number of test records is that of the corpus.
+- A share of n records is left out where n or the count that it stands for is hidden.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 SMALLEST_CELL = 10
 HIDDEN = f"fewer than {SMALLEST_CELL}"
 WITHHELD = "not shown"
 OWN_WORDS = "unmapped"  # what sources say that nobody understood: it may be anything, a name too
+TOTAL = "records"  # of what stands beside it
+FEWEST_DIGITS = 4  # after the point, to which shares are rounded
+Group = list[int]  # counts that may add up to something known
 
 
-def public(value: Any) -> Any:
-    """Metrics, or a part of them, with small counts hidden wherever they stand.
+def public(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Metrics by stage with what is hidden in words."""
+    kept = _without_words(metrics)
+    groups, withheld = list(_groups(kept, 0, set(_totals(kept)))), set[int]()
+    while more := set().union(*(_to_withhold(group, withheld) for group in groups)):
+        withheld |= more
+    return {stage: _shown(values, withheld, ()) for stage, values in kept.items()}
 
-    Where one count of a table is hidden, so is the smallest other one, or the table's sum would tell the first.
+
+def _without_words(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_words(cell) for key, cell in value.items() if key != OWN_WORDS}
+    return [_without_words(cell) for cell in value] if isinstance(value, list) else value
+
+
+def _totals(value: Any) -> Iterator[int]:
+    """Counts that are no table's own cells, or its only one: what another table might add up to."""
+    cells = value if isinstance(value, list) else list(value.values()) if isinstance(value, Mapping) else []
+    if len(cells) == 1 or not all(type(cell) is int for cell in cells):
+        yield from (cell for cell in cells if type(cell) is int)
+        for cell in cells:
+            yield from _totals(cell)
+
+
+def _groups(value: Any, total: int, totals: set[int]) -> Iterator[Group]:
+    """Tables, lists and columns of counts whose sum is one of all `totals`, or nearly the total beside them.
+
+    What is left of the total is a cell too, which nobody named.
     """
+    cells = value if isinstance(value, list) else list(value.values()) if isinstance(value, Mapping) else []
+    inside = value.get(TOTAL, total) if isinstance(value, Mapping) else total
+    rows = [cell for cell in cells if isinstance(cell, Mapping)]
+    columns = [[row[key] for row in rows if key in row] for key in dict.fromkeys(key for row in rows for key in row)]
+    for group in (cells, *columns):
+        if len(group) > 1 and all(type(cell) is int for cell in group):
+            rest = total - sum(group)
+            if _is_small(rest):
+                yield [*group, rest]
+            elif sum(group) in totals:
+                yield group
+    for cell in cells:
+        yield from _groups(cell, inside if type(inside) is int else total, totals)
+
+
+def _to_withhold(group: Group, withheld: set[int]) -> set[int]:
+    """Counts of a group that must be withheld too; its sum itself where no cell is left."""
+    small = [cell for cell in group if _is_small(cell)]
+    others = sorted(cell for cell in group if cell >= SMALLEST_CELL)
+    chosen, left = ([cell for cell in others if (cell in withheld) == known] for known in (True, False))
+    if not small and not chosen:
+        return set()
+    more: set[int] = set()
+    while not _are_covered(small, chosen):
+        if not left:
+            return (more | {sum(group)}) - withheld
+        more.add(left[0])
+        chosen.append(left.pop(0))
+    return more
+
+
+def _are_covered(small: Group, chosen: Group) -> bool:
+    """Whether any counts under ten could stand in the hidden cells, if the sum of all hidden and withheld is known."""
+    least = (SMALLEST_CELL - 1) * len(small) + SMALLEST_CELL * len(chosen)
+    return bool(chosen) and len(small) + len(chosen) > 1 and sum(small) + sum(chosen) >= least
+
+
+def _shown(value: Any, withheld: set[int], sizes: Sequence[int]) -> Any:
+    """A part of the metrics as it may be shown; `sizes` are the counts beside and above it."""
     if isinstance(value, dict):
-        return _table({key: public(cell) for key, cell in value.items() if key != OWN_WORDS})
-    return [public(cell) for cell in value] if isinstance(value, list) else public_count(value)
+        sizes = [*sizes, *(cell for cell in value.values() if type(cell) is int and cell > 0)]
+        return {key: _shown(cell, withheld, sizes) for key, cell in value.items()}
+    if isinstance(value, list):
+        return [_shown(cell, withheld, sizes) for cell in value]
+    if type(value) is int:
+        return HIDDEN if _is_small(value) else WITHHELD if value in withheld else value
+    if isinstance(value, float) and 0 < value < 1:
+        return WITHHELD if any(_gives_away(value, size, withheld) for size in sizes) else value
+    return value
 
 
-def public_count(value: Any) -> Any:
-    """A count that is small in words, anything else as it is."""
-    return HIDDEN if type(value) is int and 0 < value < SMALLEST_CELL else value
+def _is_small(count: int) -> bool:
+    return 0 < count < SMALLEST_CELL
 
 
-def _table(cells: dict[str, Any]) -> dict[str, Any]:
-    counts = {key: cell for key, cell in cells.items() if type(cell) is int and cell > 0}
-    hidden = [key for key, cell in cells.items() if cell == HIDDEN]
-    others = [key for key in cells if key not in hidden and type(cells[key]) is not int]
-    if len(hidden) == 1 and counts and not others:
-        return {**cells, min(counts, key=counts.__getitem__): WITHHELD}
-    return cells
+def _gives_away(share: float, size: int, withheld: set[int]) -> bool:
+    """Whether a number, as precisely as it is written, is a share of so many, and tells a count that is hidden."""
+    digits = max(FEWEST_DIGITS, -int(Decimal(repr(share)).as_tuple().exponent))
+    precision, count = 10.0**-digits, round(share * size)
+    if abs(share * size - count) > size * precision * 0.51 or count in (0, size):
+        return False
+    return any(_is_small(number) or number in withheld for number in (size, count, size - count))

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import polars as pl
 import torch
 from torch import Tensor
 
 from sediff.ecg import INDEPENDENT_LEADS
 from sediff.errors import UserError
+from sediff.records import read_table
 from sediff.simulator.ode import ECGSYN, WAVES, RateExponents, Waves
 
 FILE = "morphology.parquet"
@@ -85,7 +85,7 @@ class Morphology:
         path = folder / FILE
         if not path.is_file():
             raise UserError(f"{path} is missing: run `sediff run simulator` first.")
-        table = pl.read_parquet(path)
+        table = read_table(path)
         if not {"offset_exponent", "width_exponent"} <= set(table.columns):
             raise UserError(f"{path} is of another version: run `sediff run simulator` again.")
         statements = tuple(table["statement"].unique(maintain_order=True))

@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sediff.records import read_table
+
 (
     SINUS,
     ARRHYTHMIA,
@@ -162,8 +164,8 @@ class RhythmModel:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        rows = pl.read_parquet(folder / "rhythm.parquet").to_dicts()
-        kinds = pl.read_parquet(folder / "ectopy.parquet").to_dicts()
+        rows = read_table(folder / "rhythm.parquet").to_dicts()
+        kinds = read_table(folder / "ectopy.parquet").to_dicts()
         return cls(
             {row.pop("rhythm"): Dispersion(**row) for row in rows}, {row.pop("kind"): Ectopy(**row) for row in kinds}
         )

@@ -97,6 +97,6 @@ def _rests_on(experience: Experience | None) -> list[str]:
         return ["experience: none"]
     pairs = zip(experience.neighbours, experience.similarities, strict=True)
     return [
-        f"experience: {experience.experience_id}, {experience.distiller}: {experience.text}",
+        f"experience: {experience.experience_id}, {experience.distiller}: {experience.report.text}",
         "from: " + ", ".join(f"{record} {similarity:.2f}" for record, similarity in pairs),
     ]

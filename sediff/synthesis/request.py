@@ -105,4 +105,4 @@ def expected_heart_rate(condition: Condition) -> float | None:
     if condition.heart_rate is not None:
         return condition.heart_rate
     experience: Experience | None = condition.experience
-    return experience.heart_rate_median if experience else None
+    return experience.statistics.value("heart_rate") if experience else None

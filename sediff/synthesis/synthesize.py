@@ -117,7 +117,7 @@ def _rests_on(experience: Experience | None) -> dict[str, Any]:
         return {"experience_id": "", "experience": "", "distiller": "", "neighbours": [], "similarities": []}
     return {
         "experience_id": experience.experience_id,
-        "experience": experience.text,
+        "experience": experience.report.text,
         "distiller": experience.distiller,
         "neighbours": list(experience.neighbours),
         "similarities": list(experience.similarities),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sediff.errors import UserError
 from sediff.files import replacing
+from sediff.training.optimiser import Optimiser
 
 
 @dataclass
@@ -29,7 +30,7 @@ class State:
 
     network: nn.Module
     average: nn.Module
-    optimiser: torch.optim.Optimizer
+    optimiser: Optimiser
     step: int = 0
     log: list[dict[str, float]] = field(default_factory=list)
     sums: dict[str, Tensor] = field(default_factory=dict)

@@ -26,6 +26,7 @@ from sediff.training.batches import Prefetched, batches
 from sediff.training.checkpoint import State
 from sediff.training.job import Job, Schedule
 from sediff.training.memory import is_out_of_memory, too_large
+from sediff.training.optimiser import Optimiser
 
 CURVE_POINTS = 60
 DIVERGED = 100.0  # times the loss at the start
@@ -73,9 +74,7 @@ def train(
     """
     accelerator = _accelerator(job.device, schedule.precision, label)
     network.to(accelerator.device).train()
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay, betas=(0.9, 0.99)
-    )
+    optimiser = Optimiser(network, schedule.learning_rate, schedule.weight_decay)
     averaged = copy.deepcopy(network).requires_grad_(False) if schedule.average else network
     loop = _Loop(accelerator, State(network, averaged, optimiser), loss, schedule, job, label)
     rate, waited = loop.run(batch, records)
@@ -161,12 +160,10 @@ class _Loop:
 
     def _step(self, step: int, ready: Batch, batch: Callable[[Tensor], Batch]) -> None:
         state = self.state
-        for group in state.optimiser.param_groups:
-            group["lr"] = self.schedule.rate_at(step)
         seeds = (self.job.seed, self.label, "step", step, self.rank)
         torch.manual_seed(seed_of(*seeds, "layers"))  # of layers that draw, such as dropout
         try:
-            state.optimiser.zero_grad(set_to_none=True)
+            state.optimiser.zero_grad()
             total, terms = self.objective(ready, generator(*seeds))
             self.accelerator.backward(total)
         except (RuntimeError, MemoryError) as error:
@@ -174,7 +171,7 @@ class _Loop:
                 raise
         else:
             self.accelerator.clip_grad_norm_(state.network.parameters(), self.schedule.gradient_norm)
-            state.optimiser.step()
+            state.optimiser.step(self.schedule.rate_at(step))
             _update(state.average, state.network, self.schedule.average)
             for name, value in {"loss": total, **terms}.items():
                 state.sums[name] = state.sums.get(name, torch.zeros(())) + value.detach().double()
@@ -185,7 +182,7 @@ class _Loop:
     def _attempt(self, batch: Callable[[Tensor], Batch], size: int) -> None:
         """Compute the gradients of the first `size` records."""
         state = self.state
-        state.optimiser.zero_grad(set_to_none=True)
+        state.optimiser.zero_grad()
         ready = send_to_device(batch(torch.arange(size)), self.accelerator.device)
         objective = self.accelerator.unwrap_model(self.objective)
         objective(ready, generator("size", size))[0].backward()

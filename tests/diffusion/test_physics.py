@@ -10,7 +10,6 @@ from sediff.diffusion.physics import IDENTITIES, Waves, euler_loss, field, inter
 from sediff.diffusion.train import DiffusionLoss, TrainingData, record_phase
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Condition, encode_conditions
-from sediff.knowledge.experience import value_count
 from sediff.simulator.ode import steady_beat
 
 THETA = torch.tensor([-1.2, -0.25, 0.0, 0.25, 1.7])
@@ -27,7 +26,7 @@ def setting(vocabulary) -> tuple[Denoiser, DiffusionLoss, TrainingData]:
         denoiser=DenoiserParams(width=24, depth=1, heads=2, patch=5),
         physics=PhysicsParams(euler=1.0, interlead=1.0, every=1, rows=4),
     )
-    conditioner = Conditioner(len(vocabulary.codes), value_count(len(vocabulary.codes)), 16, 64)
+    conditioner = Conditioner(len(vocabulary.codes), 16, 64)
     decoder = Autoencoder(16, 2).requires_grad_(False)
     denoiser = Denoiser(params.denoiser, 16)
     torch.nn.init.normal_(denoiser.out.weight, std=0.1)

@@ -1,13 +1,20 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
 import torch
 
 from sediff.encoder.conditioner import TOKENS, Conditioner
 from sediff.encoder.conditions import MAX_STATEMENTS, Condition, encode_conditions, subwords
 from sediff.encoder.segments import MAX_SEGMENTS, segments
 from sediff.encoder.tokens import TEXT_TOKENS
-from sediff.knowledge.experience import value_count
+from sediff.knowledge.experience import Experience
+from sediff.knowledge.measures import FITTED, SLICES, VALUES, Statistics
+from sediff.knowledge.report import POSSIBLE, Report
 
 BUCKETS = 256
-AGE, SEX, RATE, AXIS = range(TEXT_TOKENS, TEXT_TOKENS + 4)
+AGE, SEX, RATE, AXIS, FINDINGS, TEXT, MEASURED, MORPHOLOGY = range(TEXT_TOKENS, TOKENS)
+EXPERIENCE = (FINDINGS, TEXT, MEASURED, MORPHOLOGY)
 
 
 def encode(vocabulary, *conditions: Condition):
@@ -16,7 +23,90 @@ def encode(vocabulary, *conditions: Condition):
 
 def conditioner(vocabulary) -> Conditioner:
     torch.manual_seed(0)
-    return Conditioner(len(vocabulary.codes), value_count(len(vocabulary.codes)), 32, BUCKETS).eval()
+    return Conditioner(len(vocabulary.codes), 32, BUCKETS).eval()
+
+
+@pytest.fixture
+def experience(vocabulary) -> Experience:
+    """Of ten neighbours, half of whom have atrial fibrillation; nobody's PR is known."""
+    shares = np.zeros(len(vocabulary.codes), np.float32)
+    shares[vocabulary.codes.index("AFIB")] = 0.5
+    median = np.linspace(-1, 1, VALUES, dtype=np.float32)
+    median[SLICES["pr"]] = np.nan
+    known = np.where(np.isnan(median), 0, 10).astype(np.int32)
+    report = Report(
+        rhythm="atrial fibrillation", findings=(), **dict.fromkeys(POSSIBLE), morphology=(), confidence=0.5,
+        cited=("N1",), text="Rhythm: atrial fibrillation 50 %.",
+    )  # fmt: skip
+    statistics = Statistics(np.int32(10), shares, median - 1, median, median + 1, known)
+    return Experience("e", "r", report, "offline", None, ("n",), (1.0,), statistics)
+
+
+def test_each_part_of_an_experience_has_a_token_of_its_own(vocabulary, experience):
+    own = experience.statistics
+
+    def with_statistics(**changes) -> Experience:
+        return replace(experience, statistics=replace(own, **changes))
+
+    moved = np.where(np.arange(VALUES) == SLICES["qt"].start, own.median + 1, own.median)
+    fitted = np.where(np.arange(VALUES) == FITTED.start, own.median + 1, own.median)
+    reworded = experience.report.model_copy(update={"text": "Rhythm: sinus rhythm 50 %."})
+    others = {
+        FINDINGS: with_statistics(shares=own.shares / 2),
+        TEXT: replace(experience, report=reworded),
+        MEASURED: with_statistics(median=moved.astype(np.float32)),
+        MORPHOLOGY: with_statistics(median=fitted.astype(np.float32)),
+    }
+    asked = [Condition("sinus rhythm", experience=e) for e in (experience, *others.values(), None)]
+    tokens, mask = conditioner(vocabulary)(encode(vocabulary, *asked))
+    assert torch.isfinite(tokens).all() and mask[:, TEXT_TOKENS:].all()
+    for row, own_token in enumerate(others, start=1):
+        changed = [
+            token for token in range(TOKENS) if not torch.allclose(tokens[0, token], tokens[row, token], atol=1e-5)
+        ]
+        assert changed == [own_token]
+    changed = [token for token in range(TOKENS) if not torch.allclose(tokens[0, token], tokens[-1, token], atol=1e-5)]
+    assert changed == list(EXPERIENCE)
+
+
+def test_findings_are_the_statements_own_embeddings_by_their_shares(vocabulary, experience):
+    network = conditioner(vocabulary)
+    shares = torch.from_numpy(experience.statistics.shares)[None]
+    wanted = 0.5 * network.text.statements.weight[1 + vocabulary.codes.index("AFIB")]
+    torch.testing.assert_close(network._findings(shares)[0], wanted)
+
+
+def test_an_experience_of_nobody_is_not_no_experience(vocabulary, experience):
+    nothing = np.full(VALUES, np.nan, np.float32)
+    nobody = Statistics(
+        np.int32(0), np.zeros_like(experience.statistics.shares), nothing, nothing, nothing, np.zeros(VALUES, np.int32)
+    )
+    asked = Condition("", experience=replace(experience, statistics=nobody)), Condition("")
+    tokens, _ = conditioner(vocabulary)(encode(vocabulary, *asked))
+    assert torch.isfinite(tokens).all()
+    for token in (FINDINGS, MEASURED, MORPHOLOGY):
+        assert not torch.allclose(tokens[0, token], tokens[1, token])
+
+
+def test_withheld_drops_an_experience_as_a_whole(vocabulary, experience):
+    encoded = encode(vocabulary, *[Condition("sinus rhythm", 60, experience=experience)] * 2000)
+    left = encoded.withheld(0.3, torch.Generator().manual_seed(0))
+    gone = left.experience.isnan().all(1)
+    assert 0.25 < gone.float().mean() < 0.35
+    assert torch.equal(gone, ~left.experience_subwords.any(1))
+    assert torch.equal(left.experience[~gone].nan_to_num(), encoded.experience[~gone].nan_to_num())
+    network = conditioner(vocabulary)
+    dropped, never = network(left.rows(gone.nonzero()[:1, 0])), network(encode(vocabulary, Condition("", 60)))
+    torch.testing.assert_close(dropped[0][:, FINDINGS:], never[0][:, FINDINGS:])
+
+
+def test_gradients_are_finite_with_and_without_experience(vocabulary, experience):
+    network = conditioner(vocabulary).train()
+    asked = [Condition("sinus rhythm", experience=e) for e in (experience, None)]
+    network.pooled(encode(vocabulary, *asked)).square().sum().backward()
+    own = {name: weight.grad for name, weight in network.named_parameters() if name.startswith(("mea", "morp", "no_"))}
+    assert len(own) == 11
+    assert all(torch.isfinite(gradient).all() and gradient.abs().sum() > 0 for gradient in own.values())
 
 
 def test_negation_is_understood(vocabulary):

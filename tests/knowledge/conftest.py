@@ -1,9 +1,12 @@
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from sediff.files import sha256_file
+from sediff.knowledge.measures import SCALARS, VOLTAGES
+from sediff.knowledge.profiles import FITS
 from sediff.sources import Source
 from sediff.vocabulary import Vocabulary
 
@@ -46,10 +49,14 @@ def records() -> pl.DataFrame:
                 "statements": codes,
                 "heart_rate": None if number == 7 else rate + number % 5,
                 "rmssd": rmssd,
-                "amplitudes": [volt] * 8,
+                **dict.fromkeys(("pr", "axis"), None if "AFIB" in codes else 160.0 + number % 7),
+                "qrs_duration": 140.0 if "CLBBB" in codes else 90.0,
+                "qt": 380.0,
+                "qtcf": 400.0,
+                **{name: [volt] * len(leads) for name, leads in VOLTAGES.items()},
             }
         )
-    return pl.DataFrame(rows, schema_overrides={"age": pl.Float32, "heart_rate": pl.Float32, "rmssd": pl.Float32})
+    return pl.DataFrame(rows, schema_overrides=dict.fromkeys(("age", *SCALARS), pl.Float32))
 
 
 @pytest.fixture
@@ -57,6 +64,18 @@ def corpus(records, tmp_path) -> Path:
     folder = tmp_path / "corpus"
     (folder / "records").mkdir(parents=True)
     records.write_parquet(folder / "records" / "shard-000.parquet")
+    return folder
+
+
+@pytest.fixture
+def simulator(records, tmp_path) -> Path:
+    """Fits of the training records of all kinds but the last, in which nothing could be fitted."""
+    folder = tmp_path / "simulator"
+    folder.mkdir()
+    fitted = records.filter(pl.col("split") == "train", ~pl.col("statements").list.contains("IMI"))
+    numbers = fitted["heart_rate"].fill_null(70).to_numpy()
+    fits = {name: np.repeat(numbers[:, None] / 100, 40, axis=1) for name in ("theta", "a", "b")}
+    pl.DataFrame({"record_id": fitted["record_id"], **fits}).cast(FITS).write_parquet(folder / "records.parquet")
     return folder
 
 

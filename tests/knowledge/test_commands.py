@@ -20,8 +20,8 @@ FINGERPRINT = "f" * 64
 
 
 @pytest.fixture
-def project(corpus, source, vocabulary, tmp_path) -> Path:
-    build(tmp_path, corpus, [source], vocabulary)
+def project(corpus, simulator, source, vocabulary, tmp_path) -> Path:
+    build(tmp_path, corpus, simulator, [source], vocabulary)
     folder = tmp_path / "project"
     (folder / "data").mkdir(parents=True)
     shutil.copytree(tmp_path / "out", folder / "data/knowledge")

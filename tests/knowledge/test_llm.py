@@ -13,10 +13,15 @@ from sediff.errors import UserError
 from sediff.knowledge.distill import Distilled
 from sediff.knowledge.llm import LlmDistiller
 from sediff.knowledge.params import KnowledgeParams
+from sediff.knowledge.report import Report
 
 KEY = "sk-very-secret"
 PARAMS = KnowledgeParams(distiller="llm", model="m")
-OFFLINE = Distilled("offline text", "offline", None)
+REPORT = Report(
+    rhythm="sinus rhythm", findings=(), heart_rate=None, pr=None, qrs_duration=None, qt=None, qtcf=None,
+    morphology=(), confidence=0.5, cited=("N1",), text="What the offline distiller says.",
+)  # fmt: skip
+OFFLINE = Distilled(REPORT, "offline", None)
 PROMPT: dict[str, Any] = {"condition": "Sinus rhythm.", "neighbours": [{"id": "N1"}, {"id": "N2"}]}
 GOOD: dict[str, Any] = {
     "rhythm": "sinus rhythm",
@@ -90,7 +95,8 @@ def test_a_good_answer_is_used_kept_and_not_asked_for_again(tmp_path, caplog):
         asking = distiller(server, tmp_path)
         first = asking.distil([PROMPT, PROMPT], [OFFLINE, OFFLINE])
         again = asking.distil([PROMPT], [OFFLINE])
-    assert first == [Distilled("Sinus rhythm at 72 bpm with tall R waves in V5.", "llm:m", None)] * 2
+    told = REPORT.model_copy(update={"text": "Sinus rhythm at 72 bpm with tall R waves in V5."})
+    assert first == [Distilled(told, "llm:m", None)] * 2
     assert again == first[:1]
     assert len(server.asked) == 1
     assert json.loads(server.asked[0]["messages"][1]["content"]) == PROMPT

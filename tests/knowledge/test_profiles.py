@@ -2,7 +2,8 @@ import polars as pl
 import pytest
 
 from sediff.errors import UserError
-from sediff.knowledge.profiles import build_profiles, build_terms, training_profiles
+from sediff.knowledge.measures import SCALARS, VOLTAGES
+from sediff.knowledge.profiles import build_profiles, build_terms, read_fits, training_profiles
 
 
 def test_without_an_ehr_the_views_are_diagnostic_form_and_rhythm(records, vocabulary):
@@ -11,6 +12,29 @@ def test_without_an_ehr_the_views_are_diagnostic_form_and_rhythm(records, vocabu
     row = profiles.filter(pl.col("statements") == ["CLBBB", "SR", "STD_"]).row(0, named=True)
     assert (row["diagnoses"], row["medications"], row["procedures"]) == (["scp:CLBBB"], ["scp:STD_"], ["scp:SR"])
     assert row["admission"] == ""
+
+
+def test_profiles_carry_what_was_measured_and_fitted(records, simulator, vocabulary):
+    profiles = build_profiles(records, [], vocabulary, read_fits(simulator))
+    assert profiles["record_id"].to_list() == records["record_id"].to_list()
+    for name in (*SCALARS, *VOLTAGES):
+        assert profiles[name].to_list() == records[name].to_list(), name
+    fitted = profiles.filter(pl.col("theta").is_not_null())
+    assert 0 < len(fitted) < len(profiles) and set(fitted["split"]) == {"train"}
+    assert fitted["a"].to_list() == [[pytest.approx((rate or 70) / 100)] * 40 for rate in fitted["heart_rate"]]
+
+
+def test_without_any_fit_there_is_no_morphology(records, simulator, vocabulary):
+    path = simulator / "records.parquet"
+    pl.read_parquet(path).clear().write_parquet(path)
+    for profiles in (
+        build_profiles(records, [], vocabulary, read_fits(simulator)),
+        build_profiles(records, [], vocabulary),
+    ):
+        assert profiles["theta"].null_count() == len(records)
+    path.unlink()
+    with pytest.raises(UserError, match="run the simulator stage first"):
+        read_fits(simulator)
 
 
 def test_an_ehr_is_linked_by_patient_and_time(records, vocabulary, source):

@@ -2,34 +2,103 @@ import numpy as np
 import polars as pl
 import pytest
 
+from sediff.knowledge import statistics
+from sediff.knowledge.measures import AXIS, SLICES, VALUES
 from sediff.knowledge.retrieval import Neighbours
-from sediff.knowledge.statistics import quantile, summarise
+from sediff.knowledge.statistics import deviation, measurements, overall, quartiles, summarise
+
+CODES = ("AFIB", "SR")
 
 
-def test_quantiles_equal_numpys_and_leave_nan_out():
-    rng = np.random.default_rng(0)
-    values = rng.normal(size=(50, 9))
-    values[rng.random(values.shape) < 0.3] = np.nan
-    for share in (0.25, 0.5, 0.75):
-        assert np.allclose(quantile(values, share), np.nanquantile(values, share, axis=1))
-    assert np.isnan(quantile(np.full((1, 3), np.nan), 0.5)).all()
+def neighbours(rows) -> Neighbours:
+    return Neighbours(np.array(rows), np.zeros(np.shape(rows)))
 
 
-def test_statistics_are_those_of_the_neighbours():
-    training = pl.DataFrame(
+@pytest.fixture
+def training() -> pl.DataFrame:
+    fit = [0.5] * 40
+    return pl.DataFrame(
         {
             "heart_rate": [60.0, 80.0, None, 100.0],
             "rmssd": [10.0, 30.0, 20.0, None],
-            "amplitudes": [[1.0] * 8, [3.0] * 8, [], [2.0] * 8],
+            "axis": [170.0, -175.0, -160.0, None],
+            "st": [[1.0] * 11 + [None], [3.0] * 12, [], None],
+            "theta": [fit, [1.5] * 40, None, None],
             "statements": [["SR"], ["AFIB", "SR"], ["AFIB"], []],
         }
     )
-    rows = np.array([[0, 1, 2], [3, -1, -1], [-1, -1, -1]])
-    found = summarise(Neighbours(rows, np.zeros(rows.shape)), training, ("AFIB", "SR"))
+
+
+def test_quartiles_equal_numpys_and_leave_nan_out():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(50, VALUES, 9)).astype(np.float32)
+    values[rng.random(values.shape) < 0.3] = np.nan
+    values[0, 0] = np.nan
+    given = values.copy()
+    *found, known = quartiles(values)
+    for quantile, share in zip(found, (0.25, 0.5, 0.75), strict=True):
+        with pytest.warns(RuntimeWarning, match="All-NaN"):
+            wanted = np.nanquantile(given, share, axis=-1)
+        np.testing.assert_allclose(quantile, wanted, atol=1e-4)  # the axis is turned by 180 in single precision
+    assert (known == (~np.isnan(given)).sum(-1)).all()
+
+
+def test_statistics_are_those_of_the_neighbours(training):
+    found = summarise(neighbours([[0, 1, 2], [3, -1, -1], [-1, -1, -1]]), [[], [], []], training, CODES)
     assert found.counts.tolist() == [3, 1, 0]
-    assert found.heart_rate[:2].tolist() == [70, 100]
-    assert found.heart_rate_spread[:2].tolist() == [10, 0]
-    assert found.rmssd[0] == 20
-    assert np.isnan(found.rmssd[1]) and np.isnan(found.heart_rate[2])
-    assert found.amplitudes[:2, 0].tolist() == [2, 2]
+    rate = found["heart_rate"]
+    assert rate.median[:2, 0].tolist() == [70, 100]
+    assert rate.spread[:2, 0].tolist() == [10, 0]
+    assert rate.known[:, 0].tolist() == [2, 1, 0]
+    assert found["rmssd"].median[0] == 20
+    assert np.isnan(found["rmssd"].median[1:]).all() and np.isnan(rate.median[2]).all()
+    assert found["st"].median[0].tolist() == [2] * 11 + [3]
+    assert found["st"].known[0].tolist() == [2] * 11 + [1]
     assert found.shares == pytest.approx(np.array([[2 / 3, 2 / 3], [0, 0], [0, 0]]))
+    assert found.row(0).value("heart_rate") == 70 and found.row(2).value("heart_rate") is None
+
+
+def test_a_record_without_a_fit_counts_in_no_morphology_and_a_corpus_without_any_has_none(training):
+    rows = [[0, 1, 2]]
+    found = summarise(neighbours(rows), [[]], training, CODES)["theta"]
+    assert found.median[0].tolist() == [1.0] * 40 and found.known[0].tolist() == [2] * 40
+    none = training.with_columns(theta=pl.lit(None, dtype=pl.Array(pl.Float32, 40)))
+    for without in (none, none.drop("theta")):
+        found = summarise(neighbours(rows), [[]], without, CODES)["theta"]
+        assert np.isnan(found.median).all() and not found.known.any()
+
+
+def test_what_the_condition_names_itself_is_no_further_statement(training):
+    found = summarise(neighbours([[0, 1, 2]]), [["SR"]], training, CODES)
+    assert found.shares[0].tolist() == pytest.approx([2 / 3, 0])
+
+
+def test_the_axis_is_halved_on_the_circle(training):
+    found = summarise(neighbours([[0, 1, 2, 3]]), [[]], training, CODES)["axis"]
+    assert found.median[0, 0] == pytest.approx(-175, abs=1e-3)
+    assert found.spread[0, 0] == pytest.approx(15, abs=1e-3)
+    assert found.low[0, 0] < found.median[0, 0] < found.high[0, 0]
+    assert found.known[0, 0] == 3
+    rng = np.random.default_rng(0)
+    axes = rng.normal(0, 30, size=(20, 11)).astype(np.float32)
+    values = np.full((20, VALUES, 11), np.nan, np.float32)
+    for turn in (0, 100, 180, -90):
+        values[:, AXIS] = (axes + turn + 180) % 360 - 180
+        median = quartiles(values.copy())[1][:, AXIS]
+        np.testing.assert_allclose(deviation("axis", median, np.median(axes, 1) + turn), 0, atol=1e-3)
+
+
+def test_deviations_of_the_axis_are_angles_and_of_others_differences():
+    assert deviation("axis", np.array([-170.0]), np.array([170.0])).tolist() == [20]
+    assert deviation("pr", np.array([120.0]), np.array([170.0])).tolist() == [50]
+
+
+def test_the_medians_of_all_rows(training):
+    assert overall(measurements(training))[SLICES["heart_rate"]].tolist() == [80]
+
+
+def test_blocks_change_nothing(training, monkeypatch):
+    rows = np.random.default_rng(0).integers(-1, 4, (30, 5))
+    whole = summarise(neighbours(rows), [["SR"], []] * 15, training, CODES)
+    monkeypatch.setattr(statistics, "VALUES_PER_BLOCK", VALUES * 5 * 4)
+    assert summarise(neighbours(rows), [["SR"], []] * 15, training, CODES) == whole

@@ -170,6 +170,34 @@ def test_nothing_runs_with_another_key(restricted, monkeypatch):
         assert "Traceback" not in refused.stderr
 
 
+def test_after_another_corpus_was_configured_nothing_leaves_and_nothing_is_lost(restricted, tmp_path):
+    """What rests on the restricted corpus is refused in one sentence until that is configured again."""
+    folder = tmp_path / "clone"
+    shutil.copytree(restricted[0], folder, symlinks=True)
+    shutil.copytree(folder / ".sediff/sources/virtual", tmp_path / "other")
+    manifest = folder / "data/knowledge/manifest.json"  # that of the open run, whose knowledge it is
+    manifest.write_text(manifest.read_text().replace('"sharing": "open"', '"sharing": "restricted"'))
+    corpus = folder / "data/corpus/manifest.json"
+    corpus.write_text(corpus.read_text().replace('"sharing": "open"', '"sharing": "restricted"'))
+    pseudonym = pl.read_parquet(folder / "data/evaluation/records.parquet")["matched_record_id"][0]
+    traced = sediff(folder, "trace", pseudonym)
+    sediff(folder, "configure", "--corpus", str(tmp_path / "other"), "--name", "other")
+    for arguments in (("generate", "sinus rhythm", "--out", "refused"), ("trace", pseudonym)):
+        refused = command(folder, sys.executable, "-c", MAIN, *arguments)
+        assert refused.returncode == 1
+        assert len(refused.stderr.strip().splitlines()) == 1
+        assert "virtual, which is restricted, and params.yaml does not name it" in refused.stderr
+    assert not (folder / "refused").exists()
+    sediff(folder, "configure", "--corpus", "virtual", "--add")  # openly: the models' ids would leave as they are
+    assert command(folder, sys.executable, "-c", MAIN, "generate", "sinus rhythm", "--out", "refused").returncode == 1
+    set_params(folder / "params.yaml", ["corpus.sources=[{name: virtual, reader: ptb-xl, sharing: restricted}]"])
+    identifier, _ = keep_key("", folder / ".sediff/pseudonym.key")
+    set_params(folder / "params.yaml", [f'pseudonyms.key="{identifier}"'])
+    assert sediff(folder, "trace", pseudonym) == traced
+    sediff(folder, "generate", "sinus rhythm", "--out", "again")
+    assert leaks(folder, ("again",)) == []
+
+
 @pytest.mark.slow
 def test_a_restricted_folder_from_configuring_to_the_report(project, tmp_path):
     folder, raw = tmp_path / "clone", tmp_path / "clinic"

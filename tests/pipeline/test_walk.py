@@ -9,68 +9,19 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from sediff.errors import UserError
 from sediff.params import set_params
 from sediff.pipeline.accept import accept
-from sediff.pipeline.graph import order, staleness
+from sediff.pipeline.graph import staleness
 from sediff.pipeline.server import prefect_server
-
-ROOT = Path(__file__).parents[2]
-STAGE = """
-import os, signal, sys, time
-from pathlib import Path
-from flows.stage import Context, run
-from sediff.errors import UserError
-
-def {name}(context: Context) -> str:
-    mode = Path("mode-{name}")
-    wanted = mode.read_text() if mode.exists() else ""
-    mode.unlink(missing_ok=True)
-    if wanted == "mistake":
-        raise UserError("{name} has no input: give it one.")
-    if wanted == "slow":
-        Path("pid-{name}").write_text(str(os.getpid()))
-        time.sleep(6)
-    if wanted == "hang":
-        sys.stderr.write("half a line")
-        sys.stderr.flush()
-        time.sleep(600)
-    if wanted == "crash":
-        os.kill(os.getpid(), signal.SIGKILL)
-    (context.out / "out.txt").write_text(context.fingerprint)
-    return "made {name}"
-
-run({name})
-"""
-BEFORE = {"first": None, "second": "first", "third": "second"}
-SECTIONS = {"first": "simulator", "second": "evaluation", "third": "augmentation"}
+from tests.pipeline.tiny import BEFORE, ROOT, make, walk
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch, server) -> Path:
-    stages = {}
-    for name, before in BEFORE.items():
-        (tmp_path / f"{name}.py").write_text(STAGE.format(name=name))
-        (tmp_path / "knowledge").mkdir(exist_ok=True)
-        (tmp_path / f"knowledge/{name}.txt").write_text(name)
-        deps = [f"{name}.py", f"knowledge/{name}.txt", *([f"data/{before}"] if before else [])]
-        command = f"{sys.executable} {name}.py"
-        stages[name] = {"cmd": command, "deps": deps, "params": [SECTIONS[name]], "outs": [f"data/{name}"]}
-    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    shutil.copytree(ROOT / ".dvc", tmp_path / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp"))
-    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(make(tmp_path))
     return tmp_path
-
-
-def walk(project: Path) -> dict[str, bool]:
-    """Bring the project up to date and say which stages ran."""
-    from flows.pipeline import walk
-
-    return {result.stage: result.ran for result in walk(project, order(project), 60)}
 
 
 def all_ran(value: bool) -> dict[str, bool]:
@@ -210,6 +161,32 @@ def test_a_stage_that_hangs_is_ended_at_its_limit(project):
     (project / "mode-first").write_text("hang")
     with pytest.raises(UserError, match=r"longer than runtime\.stage_time_limit"):
         walk_graph(project, ["first"], 5)
+
+
+def test_going_back_to_old_parameters_goes_on_where_they_stopped(project):
+    def halfway(steps: int) -> None:
+        set_params(project / "params.yaml", [f"simulator.steps={steps}"])
+        (project / "mode-first").write_text("halfway")
+        with pytest.raises(UserError, match="first was interrupted"):
+            walk(project)
+
+    halfway(11)
+    set_params(project / "params.yaml", ["simulator.steps=12"])
+    assert walk(project) == all_ran(True)
+    assert not (project / "went-on-first").exists()
+    assert not (project / ".sediff/work/second").exists() or not list((project / ".sediff/work/second").iterdir())
+    set_params(project / "params.yaml", ["simulator.steps=11"])
+    walk(project)
+    assert (project / "went-on-first").exists(), "what was done for 11 was kept while 12 ran to its end"
+    for steps in range(20, 26):
+        halfway(steps)
+    kept = list((project / ".sediff/work/first").iterdir())
+    assert len(kept) == 3, "the last three, whatever was tried"
+    for steps, goes_on in ((24, True), (20, False)):
+        (project / "went-on-first").unlink(missing_ok=True)
+        set_params(project / "params.yaml", [f"simulator.steps={steps}"])
+        walk(project)
+        assert (project / "went-on-first").exists() == goes_on
 
 
 def test_changed_code_can_be_accepted(project):

@@ -165,3 +165,14 @@ def test_the_page_works_in_a_browser_without_a_network(reports, browser):
     assert browser.execute_script("return document.querySelector('dialog').open")
     unlabelled = "return [...document.querySelectorAll('img:not([alt])')].filter(i => !i.closest('dialog')).length"
     assert browser.execute_script(unlabelled) == 0
+
+
+def test_a_figure_on_a_tile_may_be_withheld(reports):
+    """Of 43 records 41 are covered: two are not."""
+    distribution = METRICS["distribution"] | {"coverage": 0.953488}
+    write_json(reports / "evaluation/metrics.json", METRICS | {"records": 43, "distribution": distribution})
+    gates = GatesParams.model_validate({"evaluation.distribution.coverage": {"min": 0.5}})
+    assert build(reports, gates).read_text().count("0.953488") == 1
+    hidden = build(reports, gates, restricted=True).read_text()
+    assert "0.953488" not in hidden
+    assert hidden.count("not shown") == 3, "as a tile, a gate and a row"

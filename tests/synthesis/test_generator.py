@@ -8,7 +8,6 @@ from sediff.diffusion.params import DenoiserParams
 from sediff.ecg import limb_lead_residual
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Condition
-from sediff.knowledge.experience import value_count
 from sediff.records import read_columns, read_signals
 from sediff.simulator.morphology import ALL, Morphology
 from sediff.simulator.rhythm import RHYTHMS, Dispersion, RhythmModel
@@ -25,12 +24,11 @@ ROWS = [RequestRow(Condition("sinus rhythm", 40 + i, "male", 60 + i), ("SR",), f
 def generator(vocabulary) -> EcgGenerator:
     """Networks of random weights: how they were trained does not matter here."""
     torch.manual_seed(0)
-    values = value_count(len(vocabulary.codes))
     denoiser = Denoiser(DenoiserParams(width=24, depth=1, heads=2, patch=5), 16)
     torch.nn.init.normal_(denoiser.out.weight, std=0.1)
     zeros = torch.zeros(1, 8, 5)
     return EcgGenerator(
-        Conditioner(len(vocabulary.codes), values, 16, 64),
+        Conditioner(len(vocabulary.codes), 16, 64),
         Autoencoder(16, 2),
         denoiser,
         Morphology((ALL,), (1,), zeros, zeros, zeros + 0.1),

@@ -1,0 +1,258 @@
+"""What experience is for: `python benchmarks/experience.py DATA [--split test] [--neighbours 75]`.
+
+DATA is the folder `data` of a clone whose corpus stage has run. Held-out patients' records are asked for by their
+diagnostic statements, age and sex; rhythm, form and all that is measured is withheld, and foretold by
+
+- nothing: the prevalence of each statement and the median of each measure, in all training records;
+- experience: shares and medians of the most similar training records of other patients, retrieved with that query;
+- shuffled: the experience of another such query;
+- class mean: shares and medians of all training records with the same set of diagnostic statements, or, where no
+  training record has it, with the rarest of them.
+
+A share becomes a probability by so many records' worth of prevalence as fits each predictor best on the validation
+patients. With the full prompts, in which no statement is left to foretell, no gain is expected but in what they do not
+state. Differences are experience minus the other, with 95 % bootstrap intervals over patients. Run it in the
+repository, whose `knowledge/` it reads.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sediff.knowledge.measures import MEASURED, SCALARS, SLICES, VOLTAGES
+from sediff.knowledge.params import KnowledgeParams
+from sediff.knowledge.profiles import VIEWS, build_profiles, statement_views, training_profiles
+from sediff.knowledge.retrieval import Retriever
+from sediff.knowledge.statistics import deviation, measurements, overall, statement_matrix, summarise
+from sediff.records import read_columns
+from sediff.vocabulary import Vocabulary
+
+MIN_CASES = 20
+PRIORS = (0.5, 1, 2, 5, 10, 20, 50)  # records' worth of prevalence
+UNITS = {"heart_rate": "bpm", "axis": "°", **dict.fromkeys(VOLTAGES, "mV")}
+NOTHING, EXPERIENCE, SHUFFLED, CLASS = "nothing", "experience", "shuffled", "class mean"
+Array = NDArray[np.floating]
+
+
+class Foretold(NamedTuple):
+    """Of n queries: shares (n, statements) among so many records (n,), and medians (n, measured)."""
+
+    shares: Array
+    counts: Array
+    medians: Array
+
+
+class Asked(NamedTuple):
+    """Queries, what is true of them, and what each predictor says."""
+
+    patients: list[str]
+    withheld: Array  # (n, statements), 1 where a record has a statement that its query does not name
+    measured: Array  # (n, measured)
+    foretold: dict[str, Foretold]
+
+
+class Training:
+    """What the training patients teach in one way of asking."""
+
+    def __init__(self, profiles: pl.DataFrame, named: Sequence[Sequence[str]], vocabulary: Vocabulary) -> None:
+        self.profiles, self.codes = profiles, vocabulary.codes
+        self.values = measurements(profiles)
+        self.stated = statement_matrix(profiles["statements"].to_list(), vocabulary.codes)
+        self.retriever = Retriever(profiles)
+        self.members: dict[object, list[int]] = {}
+        for row, own in enumerate(named):
+            for key in {frozenset(own), *own}:
+                self.members.setdefault(key, []).append(row)
+
+    def nothing(self, queries: pl.DataFrame) -> Foretold:
+        return self._pooled([range(len(self.profiles))] * len(queries))
+
+    def experience(self, queries: pl.DataFrame, k: int) -> Foretold:
+        weights = KnowledgeParams().weights.over([v for v in VIEWS if queries[v].list.len().max()])
+        named = queries["statements"].to_list()
+        found = summarise(self.retriever.nearest(queries, weights, k), named, self.profiles, self.codes)
+        return Foretold(found.shares, found.counts.astype(float), found.median[:, MEASURED])
+
+    def class_mean(self, queries: pl.DataFrame) -> Foretold:
+        return self._pooled([self._class(own) for own in queries["statements"].to_list()])
+
+    def _class(self, named: Sequence[str]) -> Sequence[int]:
+        single = [self.members[code] for code in named if code in self.members]
+        return self.members.get(frozenset(named)) or min(single, key=len, default=range(len(self.profiles)))
+
+    def _pooled(self, chosen: Sequence[Sequence[int]]) -> Foretold:
+        """Shares and medians of the rows that each query chooses; queries that choose the same share the work."""
+        of: dict[int, tuple[Array, Array]] = {}
+        for rows in chosen:
+            if id(rows) not in of:
+                own = np.asarray(rows)
+                of[id(rows)] = self.stated[own].mean(0), overall(self.values[own])[MEASURED]
+        shares, medians = (np.stack([of[id(rows)][part] for rows in chosen]) for part in (0, 1))
+        return Foretold(shares, np.array([len(rows) for rows in chosen], float), medians)
+
+
+def reduced(profiles: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFrame:
+    """Queries that name diagnostic statements, age and sex only; records without such a statement are left out."""
+    own = [vocabulary.views(codes)["diagnostic"] for codes in profiles["statements"].to_list()]
+    items = [statement_views(codes, vocabulary)["diagnoses"] for codes in own]
+    lists = {"statements": own, "diagnoses": items, "medications": [[]] * len(own), "procedures": [[]] * len(own)}
+    queries = profiles.with_columns(pl.Series(name, rows, dtype=pl.List(pl.String)) for name, rows in lists.items())
+    return queries.filter(pl.col("diagnoses").list.len() > 0)
+
+
+def ask(profiles: pl.DataFrame, queries: pl.DataFrame, training: Training, k: int, seed: int) -> Asked:
+    """What each predictor says of queries made from held-out profiles."""
+    truth = profiles.join(queries.select("record_id"), on="record_id", how="semi", maintain_order="left")
+    named = statement_matrix(queries["statements"].to_list(), training.codes)
+    withheld = statement_matrix(truth["statements"].to_list(), training.codes) * (1 - named)
+    patients, nothing = queries["patient_id"].to_list(), training.nothing(queries)
+    own = training.experience(queries, k)
+    others = _of_other_patients(patients, np.random.default_rng(seed))
+    told = {NOTHING: nothing, EXPERIENCE: own, SHUFFLED: Foretold(*(part[others] for part in own))}
+    told[CLASS] = training.class_mean(queries)
+    filled = {
+        name: each._replace(medians=np.where(np.isnan(each.medians), nothing.medians, each.medians))
+        for name, each in told.items()
+    }
+    return Asked(patients, withheld, measurements(truth)[:, MEASURED], filled)
+
+
+def _of_other_patients(patients: Sequence[str], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Each query's partner, drawn at random, of another patient."""
+    partner = rng.permutation(len(patients))
+    names = np.array(patients)
+    while (same := np.flatnonzero(names[partner] == names)).size:
+        partner[same] = rng.integers(len(names), size=len(same))
+    return partner
+
+
+def probabilities(foretold: Foretold, prevalence: Array, prior: float) -> Array:
+    """Shares shrunk towards the prevalence by `prior` records: (n, statements)."""
+    counts = foretold.counts[:, None]
+    return np.clip((counts * foretold.shares + prior * prevalence) / (counts + prior), 1e-6, 1 - 1e-6)
+
+
+def log_loss(truth: Array, probability: Array) -> Array:
+    """Of each case and statement, nats."""
+    return -(truth * np.log(probability) + (1 - truth) * np.log(1 - probability))
+
+
+def ranked(truth: Array, score: Array, weights: Array) -> tuple[Array, Array]:
+    """AUROC and average precision of one statement, (n,), under each row of weights (draws, n): twice (draws,)."""
+    order = np.argsort(-score, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])
+    positive, negative = (
+        np.add.reduceat(weights[:, order] * which[order], starts, axis=1) for which in (truth, 1 - truth)
+    )
+    hits, misses = positive.cumsum(1), negative.cumsum(1)
+    cases, controls = (np.maximum(total[:, -1:], 1) for total in (hits, misses))
+    auroc = (negative * (hits - positive / 2)).sum(1) / (cases * controls)[:, 0]
+    precision = hits / np.maximum(hits + misses, 1)
+    return auroc, (precision * positive).sum(1) / cases[:, 0]
+
+
+def bootstrap_weights(patients: Sequence[str], draws: int, rng: np.random.Generator) -> Array:
+    """How often each record counts: once in the first row, then as often as its patient is drawn: (1 + draws, n)."""
+    _, number = np.unique(patients, return_inverse=True)
+    total = number.max() + 1
+    drawn = np.stack([np.bincount(rng.integers(total, size=total), minlength=total) for _ in range(draws)])
+    return np.concatenate([np.ones((1, len(patients))), drawn[:, number]]).astype(np.float32)
+
+
+def statement_scores(asked: Asked, weights: Array, priors: dict[str, float]) -> dict[str, dict[str, Array]]:
+    """Metric to predictor to its values, the first of all records, the others of the draws."""
+    columns = np.flatnonzero(asked.withheld.sum(0) >= MIN_CASES)
+    prevalence = asked.foretold[NOTHING].shares[0]
+    scores: dict[str, dict[str, Array]] = {"macro AUROC": {}, "macro average precision": {}, "log loss": {}}
+    for name, foretold in asked.foretold.items():
+        found = probabilities(foretold, prevalence, priors[name])[:, columns]
+        truth = asked.withheld[:, columns]
+        both = np.array([ranked(truth[:, j], found[:, j], weights) for j in range(len(columns))]).mean(0)
+        losses = log_loss(truth, found).mean(1)
+        for metric, values in zip(scores, (*both, weights @ losses / weights.sum(1)), strict=True):
+            scores[metric][name] = values
+    return scores
+
+
+def best_priors(asked: Asked) -> dict[str, float]:
+    """For each predictor the prior with the least log loss."""
+    columns, prevalence = np.flatnonzero(asked.withheld.sum(0) >= MIN_CASES), asked.foretold[NOTHING].shares[0]
+
+    def loss(foretold: Foretold, prior: float) -> float:
+        found = probabilities(foretold, prevalence, prior)
+        return float(log_loss(asked.withheld[:, columns], found[:, columns]).mean())
+
+    return {name: min(PRIORS, key=lambda prior: loss(foretold, prior)) for name, foretold in asked.foretold.items()}
+
+
+def measure_scores(asked: Asked, weights: Array) -> dict[str, dict[str, Array]]:
+    """Mean absolute error of each measure, over leads where there are some, as `statement_scores` gives them."""
+    scores: dict[str, dict[str, Array]] = {}
+    for name in (*SCALARS, *VOLTAGES):
+        columns = SLICES[name]
+        metric = f"{name.replace('_', ' ')} ({UNITS.get(name, 'ms')})"
+        for predictor, foretold in asked.foretold.items():
+            errors = deviation(name, foretold.medians[:, columns], asked.measured[:, columns])
+            known = ~np.isnan(errors)
+            sums, counts = np.where(known, errors, 0).sum(1), known.sum(1)
+            scores.setdefault(metric, {})[predictor] = (weights @ sums) / np.maximum(weights @ counts, 1)
+    return scores
+
+
+def table(title: str, scores: dict[str, dict[str, Array]]) -> str:
+    """A Markdown table: each predictor, and experience's difference from the others with its interval."""
+    others = [NOTHING, SHUFFLED, CLASS]
+    lines = [
+        f"| {title} | {' | '.join([NOTHING, SHUFFLED, CLASS, EXPERIENCE])} | {' | '.join('− ' + o for o in others)} |"
+    ]
+    lines.append("|" + "---|" * 8)
+    for metric, values in scores.items():
+        plain = [f"{values[name][0]:.3g}" for name in (*others, EXPERIENCE)]
+        told = []
+        for other in others:
+            difference = values[EXPERIENCE] - values[other]
+            low, high = np.quantile(difference[1:], [0.025, 0.975])
+            told.append(f"{difference[0]:+.2g} ({low:+.2g} to {high:+.2g})")
+        lines.append(f"| {metric} | {' | '.join(plain)} | {' | '.join(told)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the tables in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="the folder data of a clone whose corpus stage has run")
+    parser.add_argument("--split", choices=("validation", "test"), default="test")
+    parser.add_argument("--neighbours", type=int, default=KnowledgeParams().neighbours)
+    parser.add_argument("--draws", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    vocabulary, k, seed = Vocabulary.load(), arguments.neighbours, arguments.seed
+    profiles = build_profiles(read_columns(arguments.data / "corpus/records"), [], vocabulary)
+    known = training_profiles(profiles)
+    diagnostic = [vocabulary.views(codes)["diagnostic"] for codes in known["statements"].to_list()]
+    sparse, full = Training(known, diagnostic, vocabulary), Training(known, known["statements"].to_list(), vocabulary)
+    validation, held_out = (profiles.filter(pl.col("split") == split) for split in ("validation", arguments.split))
+    priors = best_priors(ask(validation, reduced(validation, vocabulary), sparse, k, seed))
+    asked = ask(held_out, reduced(held_out, vocabulary), sparse, k, seed)
+    weights = bootstrap_weights(asked.patients, arguments.draws, np.random.default_rng(seed))
+    statements = [vocabulary[vocabulary.codes[k]].name for k in np.flatnonzero(asked.withheld.sum(0) >= MIN_CASES)]
+    print(
+        f"{k} neighbours of {len(known)} training records; {len(asked.patients)} of {len(held_out)} {arguments.split} "
+        f"records have a diagnostic statement ({len(set(asked.patients))} patients). {len(statements)} statements are "
+        f"withheld from {MIN_CASES} records or more: {', '.join(statements)}. Records' worth of prevalence: "
+        f"{', '.join(f'{name} {prior:g}' for name, prior in priors.items() if name != NOTHING)}.\n"
+    )
+    print(table("under-specified: statements", statement_scores(asked, weights, priors)))
+    print("\n" + table("under-specified: mean absolute error", measure_scores(asked, weights)))
+    whole = ask(held_out, held_out, full, k, seed)
+    weights = bootstrap_weights(whole.patients, arguments.draws, np.random.default_rng(seed))
+    print("\n" + table("full prompt: mean absolute error", measure_scores(whole, weights)))
+
+
+if __name__ == "__main__":
+    main()

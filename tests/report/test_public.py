@@ -1,0 +1,121 @@
+"""What an outsider can work out from the numbers that are shown: here every hidden cell is tried."""
+
+import json
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from sediff.report.public import HIDDEN, SMALLEST_CELL, WITHHELD, public
+
+
+def possible(shown: dict, total: int) -> list[set[int]]:
+    """For each hidden cell of a table the counts that it could have, given the table's sum and what is said of it."""
+    hidden = [name for name, cell in shown.items() if isinstance(cell, str)]
+    rest = total - sum(cell for cell in shown.values() if isinstance(cell, int))
+    small = [name for name in hidden if shown[name] == HIDDEN]
+    found: list[set[int]] = [set() for _ in small]
+    for counts in product(range(1, SMALLEST_CELL), repeat=len(small)):
+        left, withheld = rest - sum(counts), len(hidden) - len(small)
+        if left >= SMALLEST_CELL * withheld if withheld else left == 0:
+            for values, count in zip(found, counts, strict=True):
+                values.add(count)
+    return found
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"a": 4, "b": 61, "c": 72},
+        {"a": 1, "b": 10, "c": 50},
+        {"a": 1, "b": 1, "c": 300, "d": 40},
+        {"a": 9, "b": 9, "c": 25, "d": 26, "e": 27},
+    ],
+)
+def test_a_hidden_cell_could_be_any_small_count(table):
+    shown = public({"corpus": {"records": sum(table.values()), "sexes": table}})["corpus"]["sexes"]
+    assert all(values == set(range(1, 10)) for values in possible(shown, sum(table.values())))
+
+
+def test_a_table_without_small_counts_is_shown():
+    metrics = {"corpus": {"records": 150, "sexes": {"female": 70, "male": 80, "unknown": 0}}}
+    assert public(metrics) == metrics
+
+
+def test_where_no_cell_is_left_the_sum_is_not_shown_either():
+    cells = {"a": 3, "b": 10, "c": 10, "d": 12}
+    assert public({"corpus": {"records": 35, "sexes": cells}})["corpus"]["records"] == WITHHELD
+    shown = public({"corpus": {"records": 14, "sexes": {"a": 3, "b": 11}}, "knowledge": {"profiles": 14}})
+    assert shown == {
+        "corpus": {"records": WITHHELD, "sexes": {"a": HIDDEN, "b": WITHHELD}},
+        "knowledge": {"profiles": WITHHELD},
+    }
+
+
+def test_a_split_cannot_be_had_from_another_stage():
+    """validation = records - train - test, if any stage shows how many the test records are."""
+    metrics = {
+        "corpus": {"records": 140, "splits": {"train": 99, "validation": 3, "test": 38}},
+        "autoencoder": {"test_records": 38, "training": 99, "error": 12.5},
+        "encoder/judges": {"text": {"records": 38, "hits": {"at_1": 0.5263}}},
+        "knowledge": {"profiles": 140},
+    }
+    shown = public(metrics)
+    assert "38" not in json.dumps(shown)
+    assert shown["encoder/judges"]["text"]["hits"]["at_1"] == WITHHELD, "20 of 38: it tells 38"
+    assert shown["knowledge"]["profiles"] == 140 and shown["autoencoder"]["training"] == 99
+
+
+def test_what_is_withheld_in_one_table_is_covered_in_the_next():
+    sexes = {"female": 38, "male": 50, "unknown": 52}
+    metrics = {"corpus": {"records": 140, "splits": {"train": 99, "validation": 3, "test": 38}, "sexes": sexes}}
+    assert public(metrics)["corpus"]["sexes"] == {"female": WITHHELD, "male": WITHHELD, "unknown": 52}
+
+
+def test_a_table_that_adds_up_to_nothing_that_is_known_loses_its_small_counts_alone():
+    """Of statements a record has several: their sum is no number of records."""
+    statements = {"NORM": 90, "SR": 120, "AFIB": 4}
+    shown = public({"corpus": {"records": 150, "statements": statements}})["corpus"]
+    assert shown == {"records": 150, "statements": {"NORM": 90, "SR": 120, "AFIB": HIDDEN}}
+
+
+def test_what_is_left_of_a_total_is_a_cell_that_nobody_named():
+    rhythm = {name: {"records": count, "irregular": 0.25} for name, count in (("SR", 400), ("AFIB", 64), ("ST", 32))}
+    shown = public({"evaluation": {"records": 500, "rhythm": rhythm}})["evaluation"]["rhythm"]
+    assert [row["records"] for row in shown.values()] == [400, 64, WITHHELD]
+    assert shown["SR"]["irregular"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("share", "size", "hidden"),
+    [
+        (0.1034, 29, True),  # 3 of 29
+        (0.896552, 29, True),  # 26 of 29: 3 are not
+        (0.344828, 29, False),  # 10 of 29
+        (0.5, 8, True),
+        (0.523943, 43, False),  # no share of 43: an AUROC
+        (0.0, 29, False),  # as a count of 0 is shown
+        (1.0, 29, False),
+        (2.5, 29, False),
+        (0.0004, 19601, True),
+        (0.25, 19601, False),
+    ],
+)
+def test_a_share_that_tells_a_small_count_is_hidden(share, size, hidden):
+    above = public({"encoder/judges": {"text": {"records": size, "hits": {"at_1": share}}}})
+    beside = public({"evaluation": {"records": size, "share": share}})
+    assert (above["encoder/judges"]["text"]["hits"]["at_1"] == WITHHELD) == hidden
+    assert (beside["evaluation"]["share"] == WITHHELD) == hidden
+
+
+def test_of_a_whole_run_no_small_count_can_be_had(project):
+    folder: Path = project[0] / "reports"
+    metrics = {
+        path.parent.relative_to(folder).as_posix(): json.loads(path.read_text())
+        for path in folder.rglob("metrics.json")
+    }
+    corpus, shown = metrics["corpus"], public(metrics)["corpus"]
+    for name in ("splits", "sexes", "sources", "report_languages", "quarantine"):
+        assert all(values == set(range(1, 10)) for values in possible(shown[name], sum(corpus[name].values()))), name
+    hidden = [count for count in corpus["statements"].values() if count < SMALLEST_CELL]
+    assert [cell for cell in shown["statements"].values() if cell == HIDDEN] == [HIDDEN] * len(hidden)
