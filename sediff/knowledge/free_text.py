@@ -70,7 +70,8 @@ class Terms:
             table: the stage's terms (view, item, title, names).
             curated: view to item to names, the title first; those that the table lacks are understood all the same.
         """
-        self._known: dict[str, tuple[str, str, list[str]]] = {}  # folded name to view, title and items
+        # Folded name to view to title and items: "influenza" is a disease, and among the drugs its vaccine.
+        self._known: dict[str, dict[str, tuple[str, list[str]]]] = {}
         names: dict[bool, dict[str, list[str]]] = {True: {}, False: {}}  # by whether capitals count
         rows = [(v, i, t, n, True) for v, i, t, n in table.select("view", "item", "title", "names").iter_rows()]
         rows += [(v, i, n[0], n, False) for v, items in curated.items() for i, n in items.items()]
@@ -81,7 +82,7 @@ class Terms:
                 capitals = name.isupper() and len(name) <= CAPITALS_ONLY
                 key = f"{MARK}{' '.join(tokens if capitals else map(stem, tokens))}"
                 names[capitals].setdefault(key, []).append(name)
-                items = self._known.setdefault(key, (view, title, []))[2]
+                items = self._known.setdefault(key, {}).setdefault(view, (title, []))[1]
                 if stored:
                     items.append(item)
         self._any_case, self._capitals = Phrases(names[False], stem), Phrases(names[True], str)
@@ -90,10 +91,12 @@ class Terms:
         """The longest name that starts at a token; capitals count in the shortest."""
         return self._any_case.at(stems, start) or self._capitals.at(tokens, start)
 
-    def named(self, key: str, words: str, certainty: Certainty) -> Term:
-        """The term behind what `at` found."""
-        view, title, items = self._known[key]
-        return Term(words, title, view, tuple(sorted(set(items))), certainty)
+    def named(self, key: str, words: str, certainty: Certainty) -> list[Term]:
+        """The terms behind what `at` found, one a view."""
+        return [
+            Term(words, title, view, tuple(sorted(set(items))), certainty)
+            for view, (title, items) in self._known[key].items()
+        ]
 
 
 def read_free_text(text: str, vocabulary: Vocabulary, terms: Terms) -> FreeText:
@@ -102,24 +105,22 @@ def read_free_text(text: str, vocabulary: Vocabulary, terms: Terms) -> FreeText:
     items = vocabulary.items(person.rest, terms.at)
     said = certainties(items)
     statements: dict[str, Certainty] = {}
-    named: dict[str, Term] = {}
+    named: dict[str, tuple[str, Certainty]] = {}  # what stands in the text
     for position, mention in said.items():
         for code in items[position].codes:
             certainty = vocabulary.certainty(code, mention)
             if code.startswith(MARK):
-                before = named.get(code)
-                words = before.words if before else items[position].words
-                named[code] = terms.named(
-                    code, words, outweighing(before.certainty if before else certainty, certainty)
-                )
+                words, before = named.get(code, (items[position].words, certainty))
+                named[code] = words, outweighing(before, certainty)
             else:
                 statements[code] = outweighing(statements.get(code, certainty), certainty)
+    found = [term for key, of in named.items() for term in terms.named(key, *of)]
     kept = [vocabulary[code].name for code, certainty in statements.items() if certainty != "absent"]
-    kept += [f"{term.words} {term.title}" for term in named.values() if term.certainty != "absent"]
+    kept += [f"{term.words} {term.title}" for term in found if term.certainty != "absent"]
     others = [item.words for item in items if item.kind == "word"]
     kept += [word for word in others if len(word) >= SHORTEST and not says_sex(word)]
     findings = tuple(Finding(code, certainty) for code, certainty in statements.items())
-    return FreeText(text, person, findings, tuple(named.values()), " ".join(kept))
+    return FreeText(text, person, findings, tuple(found), " ".join(kept))
 
 
 def _is_code(name: str, item: str) -> bool:

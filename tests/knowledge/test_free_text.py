@@ -15,6 +15,8 @@ STORED = {
     "dx:arrhythmia": ["arrhythmia"],
     "icd9-procedure:81": ["81"],
     "drug:digoxin": ["digoxin", "lanoxin"],
+    "dx:influenza": ["influenza"],
+    "drug:influenza": ["influenza"],
     "scp:AFIB": ["atrial fibrillation"],
 }
 
@@ -76,6 +78,12 @@ def test_a_term_knows_its_words_and_items(read):
     assert unknown.items == (), "understood, though no training patient has it"
 
 
+def test_a_name_may_stand_in_two_views(read):
+    assert [(term.view, term.items) for term in read("influenza").terms] == [
+        ("diagnoses", ("dx:influenza",)), ("medications", ("drug:influenza",)),
+    ]  # fmt: skip
+
+
 def test_the_meaning_leaves_out_what_is_ruled_out_and_who_it_is(read):
     meaning = read("72-year-old man, no diabetes, CHF, weakness").meaning
     assert "heart failure" in meaning and "weakness" in meaning
@@ -96,4 +104,4 @@ def test_curated_names_agree_with_the_vocabulary(vocabulary: Vocabulary):
         for names in items.values():
             for name in names:
                 found = read_free_text(name, vocabulary, terms)
-                assert found.statements or [term.view for term in found.terms] == [view], name
+                assert found.statements or view in [term.view for term in found.terms], name
