@@ -2,6 +2,9 @@
 
 from flows.stage import DATA, OWN
 from sediff.encoder.embedding import EmbeddingAccess
+from sediff.endpoint import Endpoint
+from sediff.errors import UserError
+from sediff.files import read_out
 from sediff.params import Params
 from sediff.pseudonyms import Pseudonyms, read_pseudonyms
 from sediff.sources import Source, locate
@@ -17,6 +20,32 @@ def located_sources(params: Params) -> list[Source]:
 def pseudonyms_of(params: Params) -> Pseudonyms:
     """How the sources' records are called in rows that leave."""
     return read_pseudonyms(params.restricted, params.pseudonyms.key)
+
+
+def chroma_address(params: Params) -> str:
+    """Where Chroma is; "" for the embedded one.
+
+    Raises:
+        UserError: a source is restricted, and the server is neither on this machine nor allowed by name.
+    """
+    runtime, address = params.runtime, params.runtime.chroma
+    if address and params.restricted and not Endpoint(address, "", runtime.llm_allowed_hosts).may_see_restricted():
+        raise UserError(
+            f"Source {params.restricted[0]} is restricted and its profiles may not be sent to {address}: use a Chroma "
+            "on loopback, allow-list its host (runtime.llm_allowed_hosts), or empty runtime.chroma."
+        )
+    return address
+
+
+def require_restrictions(params: Params) -> None:
+    """Refuse where ids of what the models were made of would leave as they are, since another corpus is configured."""
+    sources = read_out(DATA / "knowledge/manifest.json")["parameters"]["corpus.sources"]
+    for source in sources:
+        if source["sharing"] == "restricted" and source["name"] not in params.restricted:
+            raise UserError(
+                f"The models rest on {source['name']}, which is restricted, and params.yaml does not name it: "
+                "configure it again, or `sediff run` for models of the present corpus."
+            )
 
 
 def embedding_access(params: Params) -> EmbeddingAccess:

@@ -2,12 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from sediff.errors import UserError
 from sediff.fetch.corpora import CATALOGUE, PHYSIONET
+from sediff.knowledge_commands import knowledge_app
+from sediff.options import AgeOption, HeartRateOption, SexOption, checked_text, sex_of
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,7 +20,6 @@ app = typer.Typer(
 INTERRUPTED = 130  # the exit status that typer gives to Ctrl-C
 corpus_app = typer.Typer(no_args_is_help=True, help="What is in the corpus.")
 app.add_typer(corpus_app, name="corpus")
-knowledge_app = typer.Typer(no_args_is_help=True, help="What similar patients teach.")
 app.add_typer(knowledge_app, name="knowledge")
 answers_app = typer.Typer(no_args_is_help=True, help="What language models answered, kept in .sediff/answers.")
 knowledge_app.add_typer(answers_app, name="answers")
@@ -175,9 +176,9 @@ def answers_pull() -> None:
 @app.command()
 def generate(
     text: Annotated[str, typer.Argument(help="What the ECG should show, for example 'atrial fibrillation'.")],
-    age: Annotated[float | None, typer.Option(min=0, max=120, help="Years.")] = None,
-    sex: Annotated[str | None, typer.Option(help="F or M.")] = None,
-    heart_rate: Annotated[float | None, typer.Option(min=20, max=300, help="Beats a minute.")] = None,
+    age: AgeOption = None,
+    sex: SexOption = None,
+    heart_rate: HeartRateOption = None,
     axis: Annotated[float | None, typer.Option(min=-180, max=180, help="Of QRS, degrees.")] = None,
     count: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many records.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives other records.")] = 0,
@@ -186,15 +187,10 @@ def generate(
 ) -> None:
     """Write WFDB records and pictures on ECG paper for one prompt, with the models of the last run."""
     from flows.prompt import prompt_records
-    from sediff.synthesis.params import LONGEST_TEXT, PromptRequest
+    from sediff.synthesis.params import PromptRequest
 
-    if not (Path() / "params.yaml").is_file():
-        raise UserError("params.yaml is missing: run from the project's folder.")
-    if not text.strip():
-        raise UserError("The text is empty: say what the ECG should show, for example 'atrial fibrillation'.")
-    if len(text) > LONGEST_TEXT:
-        raise UserError(f"The text has {len(text)} characters: {LONGEST_TEXT} are the most.")
-    prompt = PromptRequest(text=text, age=age, sex=_sex(sex), heart_rate=heart_rate, axis=axis, records=count)
+    text = checked_text(text)
+    prompt = PromptRequest(text=text, age=age, sex=sex_of(sex), heart_rate=heart_rate, axis=axis, records=count)
     for line in prompt_records(prompt, seed, out, explain):
         typer.echo(line)
 
@@ -250,13 +246,6 @@ def doctor() -> None:
 
     for line in findings():
         typer.echo(line)
-
-
-def _sex(text: str | None) -> Literal["male", "female"] | None:
-    names: dict[str, Literal["male", "female"]] = {"f": "female", "female": "female", "m": "male", "male": "male"}
-    if text is not None and text.lower() not in names:
-        raise UserError(f"--sex {text}: write F or M.")
-    return names[text.lower()] if text is not None else None
 
 
 def main() -> None:

@@ -65,6 +65,13 @@ def _prefect(params: Params) -> tuple[bool, str]:
 
 
 def _chroma(params: Params) -> tuple[bool, str]:
+    address = params.runtime.chroma
+    if address:
+        try:
+            with urllib.request.urlopen(f"{address}/api/v2/heartbeat", timeout=3):
+                return True, f"Chroma: {address}"
+        except (urllib.error.URLError, OSError, ValueError):
+            return False, f"Chroma: {address} does not answer; start it with `chroma run` or empty runtime.chroma"
     folder = Path(".sediff/chroma")
     if folder.is_dir():
         return True, f"Chroma: index in {folder}, rebuilt when the knowledge base changes"

@@ -1,5 +1,7 @@
 """Synthetic records in formats that others read."""
 
+import textwrap
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +11,9 @@ from numpy.typing import NDArray
 
 from sediff.ecg import LEADS, MICROVOLTS_PER_MILLIVOLT, SAMPLING_RATE
 from sediff.errors import UserError
+from sediff.phrases import UMLAUTS
+
+LONGEST_COMMENT = 240  # characters; WFDB's header lines have 255 at most
 
 
 def write_wfdb(signal: NDArray[np.int16], folder: Path, name: str, comments: Sequence[str]) -> None:
@@ -32,8 +37,15 @@ def write_wfdb(signal: NDArray[np.int16], folder: Path, name: str, comments: Seq
             fmt=["16"] * len(LEADS),
             adc_gain=[float(MICROVOLTS_PER_MILLIVOLT)] * len(LEADS),
             baseline=[0] * len(LEADS),
-            comments=[" ".join(comment.split()) for comment in comments],
+            comments=[line for comment in comments for line in _lines(comment)],
             write_dir=str(folder),
         )
     except OSError as error:
         raise UserError(f"{folder} cannot be written to ({error.strerror}): give another --out.") from None
+
+
+def _lines(comment: str) -> list[str]:
+    """A comment in lines that a header takes: printable ASCII (readers drop all else), long ones wrapped."""
+    ascii_only = unicodedata.normalize("NFKD", comment.translate(UMLAUTS)).encode("ascii", "replace").decode()
+    printable = "".join(character if character.isprintable() else " " for character in ascii_only)
+    return textwrap.wrap(printable, LONGEST_COMMENT, subsequent_indent="  ")

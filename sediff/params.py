@@ -1,6 +1,7 @@
 """params.yaml: every section, typed and checked, and the errors a user sees."""
 
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -45,6 +46,13 @@ class PseudonymsParams(Section):
     )
 
 
+def _address(value: str) -> str:
+    """An address of a server, or ""."""
+    if value and not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?/?", value):
+        raise ValueError(f"{value!r} is no address: write http://HOST:PORT, or nothing for the embedded database")
+    return value.rstrip("/")
+
+
 class RuntimeParams(Section):
     """Where and how the pipeline runs. No stage depends on it.
 
@@ -60,6 +68,9 @@ class RuntimeParams(Section):
         4 * 3600, gt=0, description="s, after which a stage stops, to go on at the next run"
     )
     server_start_limit: float = Field(120, gt=0, description="s that the loopback Prefect server has to come up")
+    chroma: Annotated[str, AfterValidator(_address)] = Field(
+        "", description="address of a Chroma server, such as http://127.0.0.1:8000; empty: embedded, in .sediff/chroma"
+    )
     llm_base_url: Address = Field("", description="OpenAI-compatible endpoint; empty: the offline distiller")
     llm_concurrency: int = Field(4, ge=1, le=256, description="calls at a time, of all runs at one Prefect server")
     llm_timeout: float = Field(120, gt=0, le=3600, description="s, of each try")

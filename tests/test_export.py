@@ -19,6 +19,16 @@ def test_wfdb_gives_every_microvolt_back(tmp_path):
     assert record.comments == ["SYNTHETIC", "two lines"]
 
 
+def test_long_and_odd_comments_stay_within_a_headers_lines(tmp_path):
+    write_wfdb(signal(), tmp_path, "ecg", ["word " * 300, "a\x00b\x1b[31mc", "72jähriger, τ", ""])
+    lines = (tmp_path / "ecg.hea").read_bytes().splitlines()
+    assert max(map(len, lines)) <= 255
+    comments = wfdb.rdheader(str(tmp_path / "ecg")).comments
+    assert " ".join(comments).split().count("word") == 300
+    assert "72jaehriger, ?" in comments
+    assert not any(ord(character) < 32 for comment in comments for character in comment)
+
+
 def test_pictures_are_written_and_the_same_each_time(tmp_path):
     for suffix, start in ((".png", b"\x89PNG"), (".svg", b"<"), (".pdf", b"%PDF")):
         pages = []

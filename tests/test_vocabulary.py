@@ -154,3 +154,20 @@ def test_superclasses_of_statements():
 
 def test_no_records_have_a_column_for_each_label():
     assert statement_labels([], ["NORM", "SR"]).shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("history of atrial fibrillation, now sinus rhythm", {"AFIB": "uncertain", "SR": "present"}),
+        ("Z.n. Vorhofflimmern, Sinusrhythmus", {"AFIB": "uncertain", "SR": "present"}),
+        ("s/p inferior infarct", {"IMI": "present"}),  # its traces stay
+        ("no history of atrial fibrillation", {"AFIB": "absent"}),
+        ("history of AF. Today AF", {"AFIB": "present"}),
+        ("wandernder Schrittmacher", {}),
+        ("low limb lead voltage", {"LVOLT": "present"}),
+        ("Q in III, aVF", {"QWAVE": "present"}),
+    ],
+)
+def test_what_was_need_not_be_there_now(text, expected):
+    assert found(text) == expected

@@ -1,123 +1,188 @@
 """Free text to an experience at generation time: what the text names, matched exactly and by meaning."""
 
-from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sediff.errors import UserError
 from sediff.files import sha256_json
 from sediff.knowledge.distill import confidences, distil_offline
+from sediff.knowledge.embedding import embed
 from sediff.knowledge.experience import Experience, experience_rows
+from sediff.knowledge.free_text import FreeText, read_free_text
 from sediff.knowledge.index import KnowledgeIndex
-from sediff.knowledge.params import KnowledgeParams, SimilarityWeights
-from sediff.knowledge.profiles import PROFILES, TERMS, VIEWS, statement_views, training_profiles
-from sediff.knowledge.retrieval import Neighbours, Retriever
+from sediff.knowledge.person import Sex
+from sediff.knowledge.profiles import VIEWS, statement_views
+from sediff.knowledge.retrieval import Neighbours
 from sediff.knowledge.statistics import summarise
+from sediff.knowledge.store import Store
 from sediff.knowledge.table import experience_table
-from sediff.phrases import Phrases, stem, tokenise
-from sediff.records import read_table
+from sediff.pseudonyms import Pseudonyms, keyed
 from sediff.vocabulary import Vocabulary
 
 MEANING_SHARE = 0.2  # what the cosine of two texts counts beside an exact similarity
-MIN_COSINE = 0.2  # hashed vectors of unrelated texts come near this
+MIN_COSINE = 0.2  # what less has nothing in common but letters
 BY_MEANING = 200  # nearest texts that are looked at
 
 
-class Store:
-    """The stage's out, ready to be asked."""
+@dataclass(frozen=True)
+class Neighbour:
+    """A training record that an answer rests on.
 
-    def __init__(self, knowledge: Path) -> None:
-        self.training = training_profiles(read_table(knowledge / PROFILES))
-        self.retriever = Retriever(self.training)
-        terms = read_table(knowledge / TERMS).filter(~pl.col("item").str.starts_with("scp:"))
-        self.view_of = dict(zip(terms["item"], terms["view"], strict=True))
-        self._items: dict[str, list[str]] = {}  # a name may stand for several items: a category of ICD-9 and of ICD-10
-        for item, names in zip(terms["item"], terms["names"], strict=True):
-            for name in names:
-                self._items.setdefault(" ".join(map(stem, tokenise(name))), []).append(item)
-        self._phrases = Phrases({name: [name] for name in self._items}, str)
+    Attributes:
+        jaccard: view to J of its profile and the question's; 0 where both are empty.
+        tau: Σ λ J over the views that the question has; cosine: of the two texts, -1 to 1.
+        score: what it was chosen by, max(τ, 0.2 cosine).
+    """
 
-    def terms_in(self, text: str) -> dict[str, list[str]]:
-        """Drugs and diagnoses that a text names, by view, as items of the profiles."""
-        found = self._phrases.all_in([stem(token) for token in tokenise(text)])
-        items = {item for name in found for item in self._items[name]}
-        return {view: sorted(item for item in items if self.view_of[item] == view) for view in VIEWS}
+    record_id: str
+    jaccard: dict[str, float]
+    tau: float
+    cosine: float
+    score: float
 
 
-def experience_for_text(
+@dataclass(frozen=True)
+class Answer:
+    """What the store says of a text.
+
+    Attributes:
+        asked: how the text was understood.
+        age, sex, heart_rate: those that count, in years and bpm: as given beside the text, or else as it states.
+        weights: λ of each view, 0 where the question has nothing in it, else scaled to a sum of 1.
+        experience: None where no similar training patient is known; row: the same as a row of the experience table.
+    """
+
+    asked: FreeText
+    age: float | None
+    sex: Sex | None
+    heart_rate: float | None
+    weights: dict[str, float]
+    experience: Experience | None
+    row: Mapping[str, Any] = field(default_factory=dict)
+    neighbours: tuple[Neighbour, ...] = ()
+
+    def exported(self, pseudonyms: Pseudonyms) -> "Answer":
+        """The same answer under the ids by which records may leave."""
+        if self.experience is None:
+            return self
+        experience = exported_experience(self.experience, pseudonyms)
+        renamed = tuple(replace(n, record_id=pseudonyms.of(n.record_id)) for n in self.neighbours)
+        row = {**self.row, "experience_id": experience.experience_id, "neighbours": list(experience.neighbours)}
+        return replace(self, experience=experience, row=row, neighbours=renamed)
+
+
+def ask(
     text: str,
     vocabulary: Vocabulary,
-    knowledge: Path,
+    store: Store,
     index: KnowledgeIndex | None = None,
-    k: int = KnowledgeParams().neighbours,
+    k: int | None = None,
     age: float | None = None,
-    sex: str | None = None,
-    weights: SimilarityWeights | None = None,
-) -> Experience | None:
-    """What similar training patients teach about a text; None where nothing similar is known.
+    sex: Sex | None = None,
+    heart_rate: float | None = None,
+) -> Answer:
+    """What similar training patients teach about a text.
 
-    The text's statements (present or uncertain), drugs and diagnoses make a profile. It is compared by τ over the
+    The text's statements, drugs and diagnoses (present or uncertain) make a profile. It is compared by τ over the
     views that it has, whose weights are scaled to a sum of 1; records with a statement that the text rules out are
     left out. With an index, the score is max(τ, 0.2 cosine of the texts): what matches exactly comes first, and what is
     near by meaning fills up. Ties as in `Retriever.nearest`.
 
-    Raises:
-        UserError: the stage's out is missing.
+    Args:
+        k: neighbours at most; as many as the store was made with by default.
+        age, sex, heart_rate: years and bpm; they win over what the text states.
     """
-    store = _store(knowledge)
-    query = _profile(text, vocabulary, store, age, sex)
-    own = (weights or SimilarityWeights()).over([view for view in VIEWS if len(query[view][0])])
-    similarities = store.retriever.similarities(query, own)
+    asked = read_free_text(text, vocabulary, store.terms)
+    age = asked.person.age if age is None else age
+    sex = asked.person.sex if sex is None else sex
+    heart_rate = asked.person.heart_rate if heart_rate is None else heart_rate
+    query = _profile(asked, vocabulary, age, sex)
+    weights = store.weights.over([view for view in VIEWS if len(query[view][0])])
+    scores = store.retriever.similarities(query, weights)
     if index is not None:
-        similarities = np.maximum(similarities, MEANING_SHARE * _by_meaning(text, index, store.training))
-    similarities[:, _ruled_out(text, vocabulary, store.training)] = 0
-    chosen = store.retriever.top(query, similarities, k)[0]
+        scores = np.maximum(scores, MEANING_SHARE * _by_meaning(asked.meaning, index, store))
+    scores[:, _ruled_out(asked, store.training)] = 0
+    chosen = store.retriever.top(query, scores, k or store.neighbours)[0]
     if not len(chosen):
-        return None
-    neighbours = Neighbours(chosen[None], similarities[:, chosen])
-    named = query["statements"].to_list()
-    statistics = summarise(neighbours, named, store.training, vocabulary.codes)
-    distilled = distil_offline(statistics, confidences(neighbours, statistics, query, own), named, vocabulary)
-    asked = {"text": text, "age": age, "sex": sex, "neighbours": store.training["record_id"][chosen.tolist()].to_list()}
-    name = f"query:{sha256_json(asked)[:16]}"
-    return experience_rows(experience_table([name], [""], distilled, neighbours, statistics, store.training))[0]
+        return Answer(asked, age, sex, heart_rate, weights, None)
+    neighbours = tuple(_neighbours(asked.meaning, query, weights, scores[0], chosen, store))
+    about = {"text": text, "age": age, "sex": sex, "neighbours": [n.record_id for n in neighbours]}
+    name, rests_on = f"query:{sha256_json(about)[:16]}", Neighbours(chosen[None], scores[:, chosen])
+    table = _experience(name, query, weights, rests_on, store, vocabulary)
+    experience = experience_rows(table)[0]
+    return Answer(asked, age, sex, heart_rate, weights, experience, table.row(0, named=True), neighbours)
 
 
-def _store(knowledge: Path) -> Store:
-    path = knowledge / PROFILES
-    if not path.is_file():
-        raise UserError(f"{path} is missing: run the knowledge stage first.")
-    return _opened(knowledge, path.stat().st_mtime_ns)
+def exported_experience(experience: Experience, pseudonyms: Pseudonyms) -> Experience:
+    """The same experience, which names records as they may be called."""
+    if not any(map(pseudonyms.hides, (experience.record_id, *experience.neighbours))):
+        return experience
+    kind, _, name = experience.experience_id.partition(":")
+    # That of a prompt is a hash over its neighbours' ids, which could be tried out.
+    name = pseudonyms.of(experience.record_id) if experience.record_id else keyed(pseudonyms.key, name)
+    return replace(
+        experience,
+        experience_id=f"{kind}:{name}",
+        record_id=pseudonyms.of(experience.record_id),
+        neighbours=tuple(map(pseudonyms.of, experience.neighbours)),
+    )
 
 
-@lru_cache(maxsize=2)
-def _opened(knowledge: Path, modified: int) -> Store:
-    return Store(knowledge)
-
-
-def _profile(text: str, vocabulary: Vocabulary, store: Store, age: float | None, sex: str | None) -> pl.DataFrame:
-    codes = [finding.code for finding in vocabulary.find(text) if finding.certainty != "absent"]
-    statements, terms = statement_views(codes, vocabulary), store.terms_in(text)
+def _profile(asked: FreeText, vocabulary: Vocabulary, age: float | None, sex: str | None) -> pl.DataFrame:
+    statements = statement_views(asked.codes("present", "uncertain"), vocabulary)
+    terms = {
+        view: [i for t in asked.terms if t.certainty != "absent" and t.view == view for i in t.items] for view in VIEWS
+    }
     columns = {view: [sorted({*statements[view], *terms[view]})] for view in VIEWS}
-    columns["statements"] = [sorted(set(codes))]
+    columns["statements"] = [asked.codes("present", "uncertain")]
     schema = {name: pl.List(pl.String) for name in columns}
     about = pl.DataFrame({"patient_id": [""], "age": [age], "sex": [sex]}, schema_overrides={"age": pl.Float64})
     return pl.DataFrame(columns, schema=schema).hstack(about)
 
 
-def _by_meaning(text: str, index: KnowledgeIndex, training: pl.DataFrame) -> NDArray[np.float64]:
-    row_of = {record_id: row for row, record_id in enumerate(training["record_id"])}
-    similarities = np.zeros((1, len(training)))
-    for record_id, similarity in index.nearest(text, BY_MEANING):
-        if record_id in row_of and similarity >= MIN_COSINE:
-            similarities[0, row_of[record_id]] = similarity
+def _by_meaning(meaning: str, index: KnowledgeIndex, store: Store) -> NDArray[np.float64]:
+    similarities = np.zeros((1, len(store.training)))
+    for name, similarity in index.nearest(meaning, BY_MEANING):
+        if similarity >= MIN_COSINE:
+            similarities[0, store.rows(name)] = round(similarity, 6)
     return similarities
 
 
-def _ruled_out(text: str, vocabulary: Vocabulary, training: pl.DataFrame) -> NDArray[np.bool_]:
-    absent: Sequence[str] = [finding.code for finding in vocabulary.find(text) if finding.certainty == "absent"]
-    return training["statements"].list.set_intersection(list(absent)).list.len().to_numpy() > 0
+def _ruled_out(asked: FreeText, training: pl.DataFrame) -> NDArray[np.bool_]:
+    return training["statements"].list.set_intersection(asked.codes("absent")).list.len().to_numpy() > 0
+
+
+def _neighbours(
+    meaning: str, query: pl.DataFrame, weights: dict[str, float], scores: NDArray, chosen: NDArray, store: Store
+) -> list[Neighbour]:
+    rows = store.training[chosen.tolist()]
+    vectors = embed([meaning, *(store.texts[row] for row in chosen)])
+    cosines = vectors[1:] @ vectors[0]
+    found = []
+    for row, profile, cosine in zip(chosen, rows.iter_rows(named=True), cosines, strict=True):
+        jaccard = {view: _jaccard(set(query[view][0]), set(profile[view])) for view in VIEWS}
+        tau = sum(weights[view] * jaccard[view] for view in VIEWS)
+        found.append(Neighbour(profile["record_id"], jaccard, tau, float(cosine), float(scores[row])))
+    return found
+
+
+def _jaccard(one: set[Any], other: set[Any]) -> float:
+    return len(one & other) / len(one | other) if one or other else 0.0
+
+
+def _experience(
+    name: str,
+    query: pl.DataFrame,
+    weights: Mapping[str, float],
+    neighbours: Neighbours,
+    store: Store,
+    vocabulary: Vocabulary,
+) -> pl.DataFrame:
+    named = query["statements"].to_list()
+    statistics = summarise(neighbours, named, store.training, vocabulary.codes)
+    distilled = distil_offline(statistics, confidences(neighbours, statistics, query, weights), named, vocabulary)
+    return experience_table([name], [""], distilled, neighbours, statistics, store.training)

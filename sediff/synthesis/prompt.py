@@ -7,12 +7,15 @@ import torch
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.errors import UserError
 from sediff.export import write_wfdb
+from sediff.knowledge.experience import Experience
 from sediff.knowledge.index import KnowledgeIndex
+from sediff.knowledge.show import answer_lines, understood_lines
+from sediff.knowledge.store import open_store
 from sediff.paper import draw_ecg
 from sediff.pseudonyms import Pseudonyms
 from sediff.synthesis.generator import EcgGenerator, Slot
 from sediff.synthesis.params import PromptRequest, SamplerParams
-from sediff.synthesis.request import RequestRow, prompt_request
+from sediff.synthesis.request import RequestRow, ask_prompt, prompt_row
 from sediff.vocabulary import Vocabulary
 
 NEEDED = ("corpus", "simulator", "knowledge", "encoder/conditioner", "autoencoder", "diffusion")
@@ -43,7 +46,8 @@ def generate(
     pseudonyms: Pseudonyms,
 ) -> list[str]:
     """Write `prompt.records` WFDB records and PNGs into `out` and return lines for the user."""
-    rows = prompt_request([prompt], vocabulary, data / "knowledge", index, pseudonyms)
+    answer = ask_prompt(prompt, vocabulary, data / "knowledge", index, pseudonyms)
+    rows = [prompt_row(prompt, answer)] * prompt.records
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -53,7 +57,10 @@ def generate(
         raise UserError(f"{out} holds {stale[0].name} already: give another --out, or move what is there.")
     generator = EcgGenerator.load(data, vocabulary, device, access)
     slots = [Slot(seed, position) for position in range(prompt.records)]
-    lines = [_understood(prompt.text, vocabulary), *(_explanation(rows[0]) if explain else [])]
+    given = {"age": prompt.age, "sex": prompt.sex, "heart rate": prompt.heart_rate}
+    lines = understood_lines(answer, vocabulary, given)
+    if explain:
+        lines += answer_lines(answer, open_store(data / "knowledge").fingerprint)
     for slot, signal in zip(slots, generator.make(rows, slots, sampler), strict=True):
         name = f"ecg{slot.index:03d}"
         write_wfdb(signal, out, name, _comments(rows[0], slot, generator.model))
@@ -75,31 +82,21 @@ def _asked(row: RequestRow) -> str:
 
 
 def _comments(row: RequestRow, slot: Slot, model: str) -> list[str]:
-    experience = row.condition.experience
     return [
         "SYNTHETIC ECG made by sediff; it belongs to no patient",
         f"asked: {_asked(row)}",
-        f"experience: {experience.experience_id if experience else 'none'}",
+        *_rests_on(row.condition.experience),
         f"seed: {slot.seed}",
         f"index: {slot.index}",
         f"model: {model}",
     ]
 
 
-def _understood(text: str, vocabulary: Vocabulary) -> str:
-    """Which statements the text names: what it says beyond them conditions the model by its words alone."""
-    found = []
-    for code, certainty in vocabulary.find(text):
-        found.append(vocabulary[code].name if certainty == "present" else f"{vocabulary[code].name} ({certainty})")
-    return f"understood: {', '.join(found) or 'no statement of the vocabulary; the words alone condition the model'}"
-
-
-def _explanation(row: RequestRow) -> list[str]:
-    experience = row.condition.experience
+def _rests_on(experience: Experience | None) -> list[str]:
     if experience is None:
-        return ["experience: no similar training patient is known"]
+        return ["experience: none"]
     pairs = zip(experience.neighbours, experience.similarities, strict=True)
     return [
-        f"experience: {experience.report.text}",
-        "from: " + ", ".join(f"{record} ({similarity:.2f})" for record, similarity in pairs),
+        f"experience: {experience.experience_id}, {experience.distiller}: {experience.report.text}",
+        "from: " + ", ".join(f"{record} {similarity:.2f}" for record, similarity in pairs),
     ]

@@ -14,8 +14,9 @@ from sediff.encoder.conditions import Condition, corpus_conditions
 from sediff.errors import UserError
 from sediff.knowledge.experience import Experience
 from sediff.knowledge.index import KnowledgeIndex
-from sediff.knowledge.query import experience_for_text
-from sediff.pseudonyms import Pseudonyms, keyed
+from sediff.knowledge.query import Answer, ask, exported_experience
+from sediff.knowledge.store import open_store
+from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns
 from sediff.seeds import seed_of
 from sediff.synthesis.params import CohortRequest, PromptRequest
@@ -66,32 +67,37 @@ def prompt_request(
     index: KnowledgeIndex | None,
     pseudonyms: Pseudonyms,
 ) -> list[RequestRow]:
-    """Rows of free-text prompts, each with the experience that similar training patients give."""
+    """Rows of free-text prompts, each with the experience that similar training patients give.
+
+    Raises:
+        UserError: the knowledge stage has not run.
+    """
     rows = []
     for prompt in prompts:
-        experience = experience_for_text(prompt.text, vocabulary, knowledge, index, age=prompt.age, sex=prompt.sex)
-        asked = Condition(prompt.text, prompt.age, prompt.sex, prompt.heart_rate, experience, prompt.axis)
-        condition = _exported(asked, pseudonyms)
-        statements = tuple(sorted({f.code for f in vocabulary.find(prompt.text) if f.certainty == "present"}))
-        rows += [RequestRow(condition, statements)] * prompt.records
+        row = prompt_row(prompt, ask_prompt(prompt, vocabulary, knowledge, index, pseudonyms))
+        rows += [row] * prompt.records
     return rows
+
+
+def ask_prompt(
+    prompt: PromptRequest, vocabulary: Vocabulary, knowledge: Path, index: KnowledgeIndex | None, pseudonyms: Pseudonyms
+) -> Answer:
+    """What the knowledge store says of a prompt, under the ids by which records may leave."""
+    return ask(
+        prompt.text, vocabulary, open_store(knowledge), index, None, prompt.age, prompt.sex, prompt.heart_rate
+    ).exported(pseudonyms)
+
+
+def prompt_row(prompt: PromptRequest, answer: Answer) -> RequestRow:
+    """The row of a prompt: what it leaves out is taken from its text, and the rest from similar patients."""
+    condition = Condition(prompt.text, answer.age, answer.sex, answer.heart_rate, answer.experience, prompt.axis)
+    return RequestRow(condition, tuple(answer.asked.codes("present")))
 
 
 def _exported(condition: Condition, pseudonyms: Pseudonyms) -> Condition:
     """The same condition, whose experience names records as they may be called."""
     experience = condition.experience
-    if experience is None or not any(map(pseudonyms.hides, (experience.record_id, *experience.neighbours))):
-        return condition
-    kind, _, name = experience.experience_id.partition(":")
-    # That of a prompt is a hash over its neighbours' ids, which could be tried out.
-    name = pseudonyms.of(experience.record_id) if experience.record_id else keyed(pseudonyms.key, name)
-    exported = replace(
-        experience,
-        experience_id=f"{kind}:{name}",
-        record_id=pseudonyms.of(experience.record_id),
-        neighbours=tuple(map(pseudonyms.of, experience.neighbours)),
-    )
-    return replace(condition, experience=exported)
+    return replace(condition, experience=exported_experience(experience, pseudonyms)) if experience else condition
 
 
 def expected_heart_rate(condition: Condition) -> float | None:

@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from sediff.files import replacing, write_json
+from sediff.knowledge.experience import Experience
 from sediff.progress import track
 from sediff.records import ROWS_PER_GROUP, SIGNAL, signal_column, write_table
 from sediff.synthesis.generator import EcgGenerator, Slot
@@ -29,7 +31,10 @@ SCHEMA = pa.schema(
         pa.field("statements", pa.list_(pa.string()), nullable=False),
         pa.field("matched_record_id", pa.string(), nullable=False),
         pa.field("experience_id", pa.string(), nullable=False),
+        pa.field("experience", pa.string(), nullable=False),
+        pa.field("distiller", pa.string(), nullable=False),
         pa.field("neighbours", pa.list_(pa.string()), nullable=False),
+        pa.field("similarities", pa.list_(pa.float32()), nullable=False),
         pa.field("simulator_statement", pa.string(), nullable=False),
         pa.field("model", pa.string(), nullable=False),
         pa.field("fingerprint", pa.string(), nullable=False),
@@ -95,8 +100,7 @@ def _table(
             "axis": row.condition.axis,
             "statements": list(row.statements),
             "matched_record_id": row.matched_record_id,
-            "experience_id": row.condition.experience.experience_id if row.condition.experience else "",
-            "neighbours": list(row.condition.experience.neighbours) if row.condition.experience else [],
+            **_rests_on(row.condition.experience),
             "simulator_statement": statement,
             "model": generator.model,
             "fingerprint": fingerprint,
@@ -105,3 +109,16 @@ def _table(
     ]
     table = pa.Table.from_pylist(columns, schema=SCHEMA.remove(len(SCHEMA) - 1))
     return table.append_column(SIGNAL, signal_column(np.asarray(signals)))
+
+
+def _rests_on(experience: Experience | None) -> dict[str, Any]:
+    """What a record rests on, for whoever checks it: the report, who wrote it, and of which patients' records."""
+    if experience is None:
+        return {"experience_id": "", "experience": "", "distiller": "", "neighbours": [], "similarities": []}
+    return {
+        "experience_id": experience.experience_id,
+        "experience": experience.report.text,
+        "distiller": experience.distiller,
+        "neighbours": list(experience.neighbours),
+        "similarities": list(experience.similarities),
+    }

@@ -15,10 +15,13 @@ Effect = Literal[
     "uncertain_before",
     "uncertain_list_before",
     "uncertain_after",
+    "past_before",
     "neutral",
     "contrast",
 ]
 WEIGHT: tuple[Certainty, ...] = ("present", "uncertain", "absent")  # of two mentions the first of these counts
+
+EFFECTS: dict[str, Certainty | Literal["past"]] = {"absent": "absent", "uncertain": "uncertain", "past": "past"}
 
 # How far a word of negation or doubt reaches, in words that are no finding.
 WORDS_BEFORE, WORDS_AFTER, WORDS_BETWEEN = 8, 4, 3
@@ -30,14 +33,16 @@ LINKS = {
     "absent_before": ("or", "and"),
     "uncertain_before": ("or",),
     "uncertain_list_before": ("or", "and", "comma"),
+    "past_before": ("or", "and"),
 }
 
 
 class Item(NamedTuple):
-    """A piece of a text: a finding, a word of certainty, a separator or any other word."""
+    """A piece of a text: a finding (what it stands for), a word of certainty, a separator or any other word."""
 
     kind: str
-    code: str = ""
+    codes: tuple[str, ...] = ()
+    words: str = ""
 
 
 def outweighing(one: Certainty, other: Certainty) -> Certainty:
@@ -45,24 +50,24 @@ def outweighing(one: Certainty, other: Certainty) -> Certainty:
     return min(one, other, key=WEIGHT.index)
 
 
-def certainties(items: Sequence[Item]) -> dict[int, Certainty]:
-    """Certainty of each finding by its position; the first word that reaches a finding decides."""
-    reached: dict[int, Certainty] = {}
+def certainties(items: Sequence[Item]) -> dict[int, Certainty | Literal["past"]]:
+    """Certainty of each finding by its position, or that it is past; the first word that reaches a finding decides."""
+    reached: dict[int, Certainty | Literal["past"]] = {}
     for position, item in enumerate(items):
         for governed in _reached(items, position):
-            reached.setdefault(governed, "absent" if item.kind.startswith("absent") else "uncertain")
+            reached.setdefault(governed, EFFECTS[item.kind.partition("_")[0]])
     return {position: reached.get(position, "present") for position, item in enumerate(items) if item.kind == "finding"}
 
 
-def separator(token: str, before: Sequence[Item]) -> Item:
-    """What a token that is no finding and no word of certainty does to the scopes around it."""
+def separator(token: str, before: Sequence[Item]) -> str:
+    """The kind of a token that is no finding and no word of certainty: what it does to the scopes around it."""
     if token in STOPS:
-        return Item("stop")
+        return "stop"
     if token == "?":  # "LBBB?" and "? LBBB"
-        return Item("uncertain_after" if before and before[-1].kind == "finding" else "uncertain_before")
+        return "uncertain_after" if before and before[-1].kind == "finding" else "uncertain_before"
     if token == ",":
-        return Item("comma")
-    return Item("or" if token in OR else "and" if token in AND else "word")
+        return "comma"
+    return "or" if token in OR else "and" if token in AND else "word"
 
 
 def _reached(items: Sequence[Item], trigger: int) -> list[int]:
@@ -88,7 +93,7 @@ def _reached_after(items: Sequence[Item], trigger: int, links: tuple[str, ...]) 
             words, joined = WORDS_BETWEEN, False
         elif kind in links or (kind == "comma" and _list_goes_on(items, position)):
             joined = True
-        elif kind == "word" or (kind == "and" and not reached):
+        elif kind in ("word", "past_before") or (kind == "and" and not reached):  # "no history of"
             words -= 1
             if words < 0:
                 break

@@ -1,9 +1,9 @@
 """The vocabulary itself: from codes and text to statements, and from statements to text."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -14,6 +14,8 @@ from sediff.vocabulary.statements import KINDS, STATEMENTS, Kind, Statement, rea
 from sediff.vocabulary.wording import Wording, compose
 
 NOT_STATED = 0.0
+# A phrase that starts at a position, given tokens and their stems.
+Lookup = Callable[[Sequence[str], Sequence[str], int], Match | None]
 
 
 class Finding(NamedTuple):
@@ -180,30 +182,51 @@ class Vocabulary:
         """The statements that a text names, in order of first mention, each once.
 
         The longest phrase wins ("incomplete LBBB" is not LBBB, the "LAD occlusion" of an artery is no axis). Codes
-        count when written in capitals. A finding within reach of a negation is absent, of a word of doubt uncertain.
+        count when written in capitals. A finding within reach of a negation is absent, of a word of doubt uncertain; a
+        rhythm that is past ("history of atrial fibrillation") is uncertain, for it comes and goes.
         Where a statement is named more than once, present outweighs uncertain, and uncertain absent.
         """
-        items = self._items(text)
         found: dict[str, Certainty] = {}
+        items = self.items(text)
         for position, said in certainties(items).items():
-            code = items[position].code
-            found[code] = outweighing(found.get(code, said), said)
+            for code in items[position].codes:
+                certainty = self.certainty(code, said)
+                found[code] = outweighing(found.get(code, certainty), certainty)
         return [Finding(code, said) for code, said in found.items()]
 
-    def _items(self, text: str) -> list[Item]:
+    def certainty(self, code: str, said: Certainty | Literal["past"]) -> Certainty:
+        """What a text says of a statement's presence now, by what it says of one mention."""
+        if said != "past":
+            return said
+        return "uncertain" if self.known(code) and "rhythm" in self[code].kinds else "present"
+
+    def items(self, text: str, others: Lookup | None = None) -> list[Item]:
+        """The pieces of a text as `certainties` takes them.
+
+        Args:
+            others: finds phrases that are none of the vocabulary's. A longer one does not hide the statements in it:
+                "paroxysmal atrial fibrillation" is a diagnosis, and atrial fibrillation.
+        """
         tokens = tokenise(text)
         stems, lower = [stem(token) for token in tokens], [token.lower() for token in tokens]
         items: list[Item] = []
         start = 0
         while start < len(tokens):
-            finding = _longer(self._findings.at(stems, start), self._exact.at(tokens, start))
+            statement = _longer(self._findings.at(stems, start), self._exact.at(tokens, start))
+            other = others(tokens, stems, start) if others else None
             words = self._certainty.at(lower, start)
-            match = _longer(finding, words)
+            match = _longer(_longer(statement, other), words)
+            end = start + (match.length if match else 1)
+            said = " ".join(tokens[start:end])
             if match is None:
-                items.append(separator(lower[start], items))
+                items.append(Item(separator(lower[start], items), words=said))
+            elif match is words:
+                items.append(Item(match.meaning, words=said))
             else:
-                items.append(Item("finding", match.meaning) if match is finding else Item(match.meaning))
-            start += match.length if match else 1
+                named = [found.meaning for found in (other, statement) if found and found.length == match.length]
+                inside = self._findings.all_in(stems[start:end]) if match is other else []
+                items.append(Item("finding", tuple(dict.fromkeys([*named, *inside])), said))
+            start = end
         return items
 
 

@@ -117,7 +117,8 @@ def test_what_was_distilled_by_whom_and_why_stands_in_the_rows_and_the_metrics(c
         asked = len(server.asked)
     assert metrics["distillers"] == {"llm:m": 60, "offline": 20} and metrics["fallbacks"] == {"refusal": 20}
     assert {(r.distiller, r.fallback_reason) for r in rows} == {("llm:m", None), ("offline", "refusal")}
-    assert all(r.report.text != "Sinus rhythm at 72 bpm with tall R waves in V5." for r in rows if r.distiller == "offline")
+    own = [row.report.text for row in rows if row.distiller == "offline"]
+    assert "Sinus rhythm at 72 bpm with tall R waves in V5." not in own
     assert metrics["answers"] == asked and metrics["prompt_tokens"] == 1000 * asked
     assert "20 fell back for refusal" in said and f"this run: {asked} calls, {1200 * asked} tokens" in said
 

@@ -1,10 +1,12 @@
 import pytest
 
 from sediff.errors import UserError
-from sediff.knowledge.embedding import embed
+from sediff.files import write_json
 from sediff.knowledge.experience import Experience
-from sediff.knowledge.index import KnowledgeIndex, refresh_index
-from sediff.knowledge.query import experience_for_text
+from sediff.knowledge.index import KnowledgeIndex
+from sediff.knowledge.query import ask
+from sediff.knowledge.store import open_store
+from sediff.pseudonyms import Pseudonyms
 
 from .test_build import build
 
@@ -15,14 +17,19 @@ def knowledge(corpus, simulator, source, vocabulary, tmp_path):
     return tmp_path / "out"
 
 
+@pytest.fixture
+def store(knowledge):
+    return open_store(knowledge)
+
+
 def kinds(experience: Experience | None, records) -> set[tuple[str, ...]]:
     assert experience is not None
     about = dict(zip(records["record_id"], records["statements"].to_list(), strict=True))
     return {tuple(about[neighbour]) for neighbour in experience.neighbours}
 
 
-def test_a_diagnosis_alone_brings_what_such_patients_have(knowledge, records, vocabulary):
-    experience = experience_for_text("Vorhofflimmern", vocabulary, knowledge, k=4, age=60, sex="male")
+def test_a_diagnosis_alone_brings_what_such_patients_have(store, records, vocabulary):
+    experience = ask("Vorhofflimmern", vocabulary, store, k=4, age=60, sex="male").experience
     assert kinds(experience, records) == {("AFIB", "LVH")}
     assert experience is not None
     assert experience.statistics.value("heart_rate") == pytest.approx(112, abs=3)
@@ -33,76 +40,95 @@ def test_a_diagnosis_alone_brings_what_such_patients_have(knowledge, records, vo
     assert experience.record_id == ""
 
 
-def test_drugs_and_diagnoses_are_looked_up_by_name(knowledge, records, vocabulary):
-    on_lanoxin = experience_for_text("elderly woman on Lanoxin", vocabulary, knowledge)
+def test_drugs_and_diagnoses_are_looked_up_by_name(store, records, vocabulary):
+    on_lanoxin = ask("elderly woman on Lanoxin", vocabulary, store).experience
     assert kinds(on_lanoxin, records) == {("AFIB", "LVH")}
-    hypertension = experience_for_text("arterielle Hypertonie", vocabulary, knowledge, k=30)
+    hypertension = ask("arterielle Hypertonie", vocabulary, store, k=30).experience
     assert len(kinds(hypertension, records)) == 3
     assert ("AFIB", "LVH") not in kinds(hypertension, records)
 
 
-def test_what_is_ruled_out_is_left_out(knowledge, records, vocabulary):
-    experience = experience_for_text("sinus rhythm, no evidence of LBBB", vocabulary, knowledge, k=30)
-    assert kinds(experience, records) == {("NORM", "SR"), ("IMI", "QWAVE", "SR")}
-
-
-def test_nothing_known_gives_no_experience(knowledge, vocabulary):
-    assert experience_for_text("hello", vocabulary, knowledge) is None
-
-
-def test_equal_questions_have_equal_experiences(knowledge, vocabulary):
-    one = experience_for_text("LBBB", vocabulary, knowledge, age=50)
-    assert one == experience_for_text("LBBB", vocabulary, knowledge, age=50)
-    other = experience_for_text("LBBB", vocabulary, knowledge, age=51)
-    assert one is not None and other is not None
-    assert one.experience_id != other.experience_id
-
-
-def test_a_missing_store_is_named(tmp_path, vocabulary):
-    with pytest.raises(UserError, match=r"profiles\.parquet is missing"):
-        experience_for_text("LBBB", vocabulary, tmp_path)
-
-
-def test_the_index_finds_by_meaning(knowledge, records, vocabulary, tmp_path):
-    index = KnowledgeIndex.open(knowledge, tmp_path / "chroma")
-    assert len(index) == (records["split"] == "train").sum()
-    nearest = index.nearest("fibrillating atrium, atrial fibrillation, hypertrophied ventricle", 5)
-    about = dict(zip(records["record_id"], records["statements"].to_list(), strict=True))
-    split = dict(zip(records["record_id"], records["split"], strict=True))
-    assert all(about[record] == ["AFIB", "LVH"] and split[record] == "train" for record, _ in nearest)
-    assert nearest == sorted(nearest, key=lambda pair: (-round(pair[1], 6), pair[0]))
-    found = experience_for_text("fibrillating hypertrophied", vocabulary, knowledge, index, k=3)
-    assert kinds(found, records) == {("AFIB", "LVH")}
-    assert experience_for_text("fibrillating hypertrophied", vocabulary, knowledge, k=3) is None
-
-
-def test_the_index_is_kept_and_rebuilt_when_the_store_changes(
-    corpus, simulator, records, knowledge, vocabulary, tmp_path
-):
-    chroma = tmp_path / "chroma"
-    KnowledgeIndex.open(knowledge, chroma)._collection.upsert(ids=["mark"], embeddings=list(embed(["mark"])))
-    training = int((records["split"] == "train").sum())
-    assert len(KnowledgeIndex.open(knowledge, chroma)) == training + 1
-    records.filter(records["record_id"] != records.filter(records["split"] == "train")["record_id"][0]).write_parquet(
-        corpus / "records/shard-000.parquet"
+def test_a_whole_patient_is_understood_and_compared_view_by_view(store, records, vocabulary):
+    answer = ask("72-year-old man, AF, on digoxin, 110 bpm, no hypertension", vocabulary, store, k=3)
+    assert (answer.age, answer.sex, answer.heart_rate) == (72, "male", 110)
+    assert kinds(answer.experience, records) == {("AFIB", "LVH")}
+    assert answer.weights["medications"] + answer.weights["procedures"] + answer.weights["diagnoses"] == pytest.approx(
+        1
     )
-    build(tmp_path, corpus, simulator, [], vocabulary)
-    assert refresh_index(knowledge, chroma) == f"index of {training - 1} training experiences in Chroma"
+    profiles = {row["record_id"]: row for row in store.training.iter_rows(named=True)}
+    own = {"medications": {"drug:digoxin"}, "procedures": {"scp:AFIB"}}
+    for neighbour in answer.neighbours:
+        other = {view: set(profiles[neighbour.record_id][view]) for view in own}
+        for view, items in own.items():
+            expected = len(items & other[view]) / len(items | other[view])
+            assert neighbour.jaccard[view] == pytest.approx(expected)
+        tau = sum(answer.weights[view] * neighbour.jaccard[view] for view in answer.weights)
+        assert neighbour.tau == pytest.approx(tau) == pytest.approx(neighbour.score)
+        assert -1 <= neighbour.cosine <= 1
+    assert answer.experience is not None
+    assert [n.record_id for n in answer.neighbours] == list(answer.experience.neighbours)
 
 
-def test_an_index_that_was_not_finished_is_rebuilt(knowledge, tmp_path, monkeypatch):
-    chroma = tmp_path / "chroma"
-    whole = len(KnowledgeIndex.open(knowledge, chroma))
-    collection = KnowledgeIndex.open(knowledge, chroma)._collection
-    collection.modify(metadata={"hash": "unfinished"})
-    collection.delete(ids=collection.get(limit=3)["ids"])
-    assert len(KnowledgeIndex.open(knowledge, chroma)) == whole
+def test_what_is_given_wins_over_the_text(store, vocabulary):
+    answer = ask("72-year-old man, 110 bpm", vocabulary, store, age=50, sex="female", heart_rate=60)
+    assert (answer.age, answer.sex, answer.heart_rate) == (50, "female", 60)
+    assert answer.asked.person.age == 72
 
 
-def test_a_broken_database_and_an_absent_server_are_named(knowledge, tmp_path):
-    (tmp_path / "chroma").mkdir()
-    (tmp_path / "chroma/chroma.sqlite3").write_text("this is no database " * 100)
-    with pytest.raises(UserError, match="only a cache"):
-        KnowledgeIndex.open(knowledge, tmp_path / "chroma")
-    with pytest.raises(UserError, match="chroma run"):
-        KnowledgeIndex.open(knowledge, tmp_path / "chroma", host="127.0.0.1", port=9)
+def test_what_is_ruled_out_is_left_out(store, records, vocabulary):
+    experience = ask("sinus rhythm, no evidence of LBBB", vocabulary, store, k=30).experience
+    assert kinds(experience, records) == {("NORM", "SR"), ("IMI", "QWAVE", "SR")}
+    assert ask("no hypertension", vocabulary, store).experience is None
+
+
+def test_nothing_known_gives_no_experience(store, vocabulary):
+    for text in ("hello", "", "\x00", "300-year-old", "elephant guitar mountain"):
+        assert ask(text, vocabulary, store).experience is None
+
+
+def test_equal_questions_have_equal_experiences(store, vocabulary):
+    one, same, other = (ask("LBBB", vocabulary, store, age=age) for age in (50, 50, 51))
+    assert one.neighbours == same.neighbours
+    assert repr(one.row) == repr(same.row), "not ==, for NaN is not NaN"
+    assert one.row["experience_id"] != other.row["experience_id"]
+
+
+def test_a_missing_store_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"profiles\.parquet is missing"):
+        open_store(tmp_path)
+
+
+def test_the_store_is_asked_as_it_was_made(knowledge, vocabulary):
+    weights = {"diagnoses": 0.0, "medications": 1.0, "procedures": 0.0}
+    parameters = {"knowledge": {"weights": weights, "neighbours": 2}}
+    write_json(knowledge / "manifest.json", {"fingerprint": "abc", "parameters": parameters})
+    (knowledge / "profiles.parquet").touch()
+    store = open_store(knowledge)
+    answer = ask("atrial fibrillation on digoxin", vocabulary, store)
+    assert store.fingerprint == "abc"
+    assert answer.weights == weights
+    assert len(answer.neighbours) == 2
+
+
+def test_the_index_finds_by_meaning(store, knowledge, records, vocabulary, tmp_path):
+    index = KnowledgeIndex.open(knowledge, tmp_path / "chroma")
+    found = ask("fibrillating atria, hypertrophied left ventricle", vocabulary, store, index, k=3)
+    assert kinds(found.experience, records) == {("AFIB", "LVH")}
+    assert ask("fibrillating atria, hypertrophied left ventricle", vocabulary, store, k=3).experience is None
+    for neighbour in found.neighbours:
+        assert neighbour.tau == 0
+        assert neighbour.score == pytest.approx(0.2 * neighbour.cosine, abs=1e-5)
+    exact = ask("hypertension, fibrillating atria", vocabulary, store, index, k=30)
+    assert exact.neighbours[0].score == exact.neighbours[0].tau > 0
+
+
+def test_an_answer_that_leaves_names_no_restricted_record(store, vocabulary):
+    pseudonyms = Pseudonyms(frozenset({"cohort"}), bytes(32))
+    answer = ask("LBBB", vocabulary, store, k=3)
+    hidden = answer.exported(pseudonyms)
+    assert hidden.experience is not None and answer.experience is not None
+    assert [n.record_id for n in hidden.neighbours] == list(hidden.experience.neighbours) == hidden.row["neighbours"]
+    assert hidden.experience.neighbours == tuple(map(pseudonyms.of, answer.experience.neighbours))
+    assert hidden.experience.experience_id == hidden.row["experience_id"] != answer.experience.experience_id
+    assert hidden.experience.report == answer.experience.report
+    assert answer.exported(Pseudonyms()).neighbours == answer.neighbours

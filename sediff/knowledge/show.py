@@ -1,0 +1,191 @@
+"""What the knowledge store says, as lines for a terminal and as JSON."""
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from sediff.ecg import INDEPENDENT_LEADS, LEADS
+from sediff.errors import UserError
+from sediff.knowledge.experience import FILE
+from sediff.knowledge.profiles import VIEWS
+from sediff.knowledge.query import Answer, Neighbour
+from sediff.pseudonyms import Pseudonyms
+from sediff.records import read_table
+from sediff.vocabulary import Vocabulary
+
+PREFIX = "experience:"  # what an experience's id has before the record's
+SHORT = {"diagnoses": "J_diag", "medications": "J_med", "procedures": "J_proc"}
+LEADS_OF = {len(leads): leads for leads in (INDEPENDENT_LEADS, LEADS)}  # of a list of so many numbers
+UNITS = {"age": "years", "sex": "", "heart rate": "bpm"}
+
+
+def understood_lines(answer: Answer, vocabulary: Vocabulary, given: Mapping[str, Any]) -> list[str]:
+    """How a text was understood.
+
+    Args:
+        given: "age", "sex" and "heart rate" as given beside the text; None where not.
+    """
+    asked, person = answer.asked, answer.asked.person
+    stated = {"age": person.age, "sex": person.sex, "heart rate": person.heart_rate}
+    patient = [_stated(name, stated[name], given.get(name)) for name in UNITS]
+    named = [_certain(vocabulary[code].name, certainty) for code, certainty in asked.statements]
+    named += [_certain(_called(term.words, term.title), term.certainty) for term in asked.terms]
+    unknown = [term.words for term in asked.named() if not term.items]
+    lines = [f"understood: {', '.join(named) or 'no statement, drug or diagnosis; the words alone count'}"]
+    if any(patient):
+        lines.append(f"patient: {', '.join(filter(None, patient))}")
+    if unknown:
+        lines.append(f"in no training patient's record: {', '.join(unknown)}")
+    if person.refused:
+        lines.append(f"not believed: {', '.join(person.refused)}")
+    return lines
+
+
+def answer_lines(answer: Answer, fingerprint: str) -> list[str]:
+    """Neighbours with their similarities, the report, and where it came from: the stage with this fingerprint."""
+    experience = answer.experience
+    if experience is None:
+        return ["experience: no similar training patient is known"]
+    weights = ", ".join(f"{view} {weight:.2f}" for view, weight in answer.weights.items())
+    width = max(len(neighbour.record_id) for neighbour in answer.neighbours)
+    heads = "".join(f"{SHORT[view]:>8}" for view in VIEWS)
+    return [
+        f"compared by: {weights} (λ of the views that the text names)",
+        f"{'neighbour':<{width}}{heads}{'τ':>8}{'meaning':>9}{'score':>8}",
+        *(_row(neighbour, width) for neighbour in answer.neighbours),
+        f"experience: {experience.report.text}",
+        f"from: {experience.experience_id}, {len(experience.neighbours)} records of training patients, "
+        f"distiller {experience.distiller}, knowledge stage {fingerprint[:16] or 'without a manifest'}",
+    ]
+
+
+def _row(neighbour: Neighbour, width: int) -> str:
+    own = "".join(f"{neighbour.jaccard[view]:8.2f}" for view in VIEWS)
+    return f"{neighbour.record_id:<{width}}{own}{neighbour.tau:8.2f}{neighbour.cosine:9.2f}{neighbour.score:8.2f}"
+
+
+def answer_json(answer: Answer, vocabulary: Vocabulary, fingerprint: str) -> dict[str, Any]:
+    """All of an answer as plain values."""
+    neighbours = [asdict(neighbour) for neighbour in answer.neighbours]
+    return _plain(
+        {
+            "text": answer.asked.text,
+            "age": answer.age,
+            "sex": answer.sex,
+            "heart_rate": answer.heart_rate,
+            "refused": answer.asked.person.refused,
+            "statements": [finding._asdict() for finding in answer.asked.statements],
+            "terms": [asdict(term) for term in answer.asked.terms],
+            "weights": answer.weights,
+            "neighbours": neighbours,
+            "experience": _with_codes(answer.row, vocabulary) or None,
+            "knowledge": fingerprint,
+        }
+    )
+
+
+def experience_json(row: Mapping[str, Any], vocabulary: Vocabulary, fingerprint: str) -> dict[str, Any]:
+    """One experience as plain values."""
+    return _plain({**_with_codes(row, vocabulary), "knowledge": fingerprint})
+
+
+def _with_codes(row: Mapping[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
+    """A row whose shares of statements are by code, those of 0 left out."""
+    return {name: _shares(value, vocabulary) if name.endswith("_shares") else value for name, value in row.items()}
+
+
+def _shares(values: Iterable[float], vocabulary: Vocabulary) -> dict[str, float]:
+    """Shares above 0 by code, the largest first."""
+    pairs = sorted(zip(vocabulary.codes, values, strict=True), key=lambda pair: (-pair[1], pair[0]))
+    return {code: share for code, share in pairs if share > 0}
+
+
+def find_experience(knowledge: Path, name: str, pseudonyms: Pseudonyms) -> dict[str, Any]:
+    """The row of one experience, by its id, its record's or a pseudonym of either, under ids that may leave.
+
+    Raises:
+        UserError: the stage has not run, or there is no such experience; names the nearest.
+    """
+    table = read_table(knowledge / FILE)
+    ids: list[str] = table["record_id"].to_list()
+    wanted = name.removeprefix(PREFIX)
+    called = dict(zip(map(pseudonyms.of, ids), ids, strict=True))
+    record = called.get(wanted, wanted)
+    rows = table.filter(pl.col("record_id") == record)
+    if not len(rows):
+        near = difflib.get_close_matches(wanted, list(called), 3, 0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else f"the ids look like {next(iter(called), 'none')}."
+        raise UserError(f"There is no experience {name}: {hint}")
+    return exported_row(rows.row(0, named=True), pseudonyms)
+
+
+def exported_row(row: Mapping[str, Any], pseudonyms: Pseudonyms) -> dict[str, Any]:
+    """A row of the experience table under the ids by which records may be called."""
+    record = pseudonyms.of(row["record_id"])
+    neighbours = [pseudonyms.of(neighbour) for neighbour in row["neighbours"]]
+    return {**row, "experience_id": f"{PREFIX}{record}", "record_id": record, "neighbours": neighbours}
+
+
+def experience_lines(row: Mapping[str, Any], vocabulary: Vocabulary, fingerprint: str) -> list[str]:
+    """One experience in full, a line for each thing it knows."""
+    lines = [f"{name}: {told}" for name, value in row.items() if (told := _told(name, value, row, vocabulary))]
+    return [*lines, f"knowledge stage: {fingerprint or 'without a manifest'}"]
+
+
+def _plain(value: Any) -> Any:
+    """Nested values as JSON takes them: NaN is null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(of) for key, of in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(of) for of in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _told(name: str, value: Any, row: Mapping[str, Any], vocabulary: Vocabulary) -> str:
+    """A value in words; "" where it is unknown, or told beside another."""
+    if name == "similarities":
+        return ""
+    if name == "neighbours":
+        pairs = zip(value, row["similarities"], strict=True)
+        return ", ".join(f"{neighbour} ({similarity:.2f})" for neighbour, similarity in pairs)
+    if name.endswith("_shares"):
+        shares = _shares(value, vocabulary).items()
+        return ", ".join(f"{vocabulary[code].name} {100 * share:.0f} %" for code, share in shares)
+    return _in_words(value)
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {told}" for key, of in value.items() if (told := _in_words(of)))
+    if isinstance(value, list | tuple):
+        parts = [_in_words(of) for of in value]
+        leads = LEADS_OF.get(len(value), ()) if all(isinstance(of, float) for of in value) else ()
+        named = [f"{lead} {words}" for lead, words in zip(leads, parts, strict=False) if words]
+        return ", ".join(named or filter(None, parts))
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.3g}"
+    return "" if value is None else str(value)
+
+
+def _stated(name: str, stated: Any, given: Any) -> str:
+    """An attribute of the patient, and where it was said: what is given beside the text wins."""
+    value, unit = stated if given is None else given, UNITS[name]
+    if value is None:
+        return ""
+    told = f"{_in_words(value)} {unit}".rstrip()
+    if given is None:
+        return f"{told} (in the text)"
+    return f"{told} (given; the text says {_in_words(stated)})" if stated not in (None, given) else f"{told} (given)"
+
+
+def _called(words: str, title: str) -> str:
+    return words if words.lower() == title.lower() else f"{words} ({title})"
+
+
+def _certain(name: str, certainty: str) -> str:
+    return name if certainty == "present" else f"{name} ({certainty})"

@@ -1,0 +1,91 @@
+"""The stage's out, ready to be asked: training profiles, their names and texts, and what they were made with."""
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+import polars as pl
+
+from sediff.errors import UserError
+from sediff.files import read_out
+from sediff.knowledge.free_text import Terms
+from sediff.knowledge.params import KnowledgeParams, SimilarityWeights
+from sediff.knowledge.profiles import PROFILES, TERMS, VIEWS, drug_names, training_profiles
+from sediff.knowledge.retrieval import Retriever
+from sediff.knowledge.terms import diagnosis_names
+from sediff.records import read_table
+
+MANIFEST = "manifest.json"
+
+
+class Store:
+    """Training profiles to compare with.
+
+    Attributes:
+        training: sorted by profile_id.
+        texts: what each training profile is, in words: the titles of its items.
+        fingerprint: of the stage that made the store; "" where it was made outside the pipeline.
+        weights, neighbours: λ and k that the stage was run with.
+    """
+
+    def __init__(self, knowledge: Path) -> None:
+        self.training = training_profiles(read_table(knowledge / PROFILES))
+        self.retriever = Retriever(self.training)
+        terms = read_table(knowledge / TERMS)
+        self.terms = Terms(terms, {"diagnoses": diagnosis_names(), "medications": drug_names()})
+        self.texts = profile_texts(self.training, terms)
+        self._rows: dict[str, list[int]] = {}
+        for row, text in enumerate(self.texts):
+            self._rows.setdefault(text_id(text), []).append(row)
+        manifest = read_out(knowledge / MANIFEST) if (knowledge / MANIFEST).is_file() else {}
+        params = manifest.get("parameters", {}).get("knowledge", {})
+        self.fingerprint: str = manifest.get("fingerprint", "")
+        self.weights = SimilarityWeights.model_validate(params.get("weights", {}))
+        self.neighbours: int = params.get("neighbours", KnowledgeParams().neighbours)
+
+    @property
+    def distinct_texts(self) -> dict[str, str]:
+        """Texts by their ids, sorted, each once: many patients have the same profile."""
+        return dict(sorted({text_id(text): text for text in self.texts}.items()))
+
+    def rows(self, text: str) -> list[int]:
+        """Rows of the training profiles whose text has this id."""
+        return self._rows.get(text, [])
+
+
+def open_store(knowledge: Path) -> Store:
+    """The store of a knowledge stage's out, read once a process.
+
+    Raises:
+        UserError: the out is missing.
+    """
+    missing = next((name for name in (PROFILES, TERMS) if not (knowledge / name).is_file()), None)
+    if missing:
+        raise UserError(f"{knowledge / missing} is missing: run the knowledge stage first.")
+    return _opened(knowledge.resolve(), (knowledge / PROFILES).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _opened(knowledge: Path, modified: int) -> Store:
+    return Store(knowledge)
+
+
+def profile_texts(profiles: pl.DataFrame, terms: pl.DataFrame) -> list[str]:
+    """Each profile as the titles of its items, in the order of views and items; codes without a title are left out."""
+    code = (pl.col("title") == pl.col("item").str.split(":").list.last()) & pl.col("title").str.contains(r"\d")
+    titles = terms.filter(~code).select("view", "item", "title")
+    rows = profiles.select(pl.int_range(pl.len()).alias("row"), *VIEWS)
+    long = pl.concat(
+        rows.select(
+            "row", pl.lit(number).alias("number"), pl.lit(view).alias("view"), pl.col(view).alias("item")
+        ).explode("item", empty_as_null=False)
+        for number, view in enumerate(VIEWS)
+    )
+    named = long.join(titles, on=["view", "item"]).sort("row", "number", "item")
+    joined = named.group_by("row", maintain_order=True).agg(pl.col("title").unique(maintain_order=True).str.join(", "))
+    return rows.select("row").join(joined, on="row", how="left", maintain_order="left")["title"].fill_null("").to_list()
+
+
+def text_id(text: str) -> str:
+    """A name of a text that tells nothing of it."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,53 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from sediff.errors import UserError
+
+AgeOption = Annotated[float | None, typer.Option(min=0, max=120, help="Years; wins over what the text says.")]
+SexOption = Annotated[str | None, typer.Option(help="F or M; wins over what the text says.")]
+HeartRateOption = Annotated[
+    float | None, typer.Option(min=20, max=300, help="Beats a minute; wins over what the text says.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+SEXES: dict[str, Literal["male", "female"]] = {"f": "female", "female": "female", "m": "male", "male": "male"}
+
+
+def sex_of(text: str | None) -> Literal["male", "female"] | None:
+    """The sex that `--sex` means.
+
+    Raises:
+        UserError: it means none.
+    """
+    if text is not None and text.lower() not in SEXES:
+        raise UserError(f"--sex {text}: write F or M.")
+    return SEXES[text.lower()] if text is not None else None
+
+
+def checked_text(text: str) -> str:
+    """A prompt that can be asked, in the project's folder.
+
+    Raises:
+        UserError: it is empty or too long, or this is another folder.
+    """
+    from sediff.synthesis.params import LONGEST_TEXT
+
+    require_project()
+    if not any(character.isalnum() for character in text):
+        raise UserError("The text is empty: say what the ECG should show, for example 'atrial fibrillation'.")
+    if len(text) > LONGEST_TEXT:
+        raise UserError(f"The text has {len(text)} characters: {LONGEST_TEXT} are the most.")
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def require_project() -> None:
+    """Refuse to run outside the project's folder.
+
+    Raises:
+        UserError: this is another folder.
+    """
+    if not Path("params.yaml").is_file():
+        raise UserError("params.yaml is missing: run from the project's folder.")

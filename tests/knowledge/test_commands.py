@@ -1,0 +1,162 @@
+"""`sediff knowledge ask` and `show`, and `runtime.chroma`, as a user meets them."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from sediff.cli import main
+from sediff.errors import UserError
+from sediff.files import write_json
+from sediff.params import Params, set_params
+from sediff.pseudonyms import keep_key
+
+from .conftest import ROOT
+from .test_build import build
+
+FINGERPRINT = "f" * 64
+
+
+@pytest.fixture
+def project(corpus, simulator, source, vocabulary, tmp_path) -> Path:
+    build(tmp_path, corpus, simulator, [source], vocabulary)
+    folder = tmp_path / "project"
+    (folder / "data").mkdir(parents=True)
+    shutil.copytree(tmp_path / "out", folder / "data/knowledge")
+    for name in ("sediff", "flows", "knowledge"):
+        (folder / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "params.yaml", folder)
+    described(folder, "open")
+    return folder
+
+
+def described(folder: Path, sharing: str) -> None:
+    sources = [{"name": "cohort", "reader": "ptb-xl", "sharing": sharing}]
+    write_json(
+        folder / "data/knowledge/manifest.json",
+        {"fingerprint": FINGERPRINT, "parameters": {"corpus.sources": sources, "knowledge": {"neighbours": 3}}},
+    )
+
+
+@pytest.fixture
+def sediff(project, monkeypatch, capsys):
+    """The command line in the project's folder, in this process: exit status, output, errors."""
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.chdir(project)
+        monkeypatch.setattr(sys, "argv", ["sediff", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return int(end.value.code or 0), *capsys.readouterr()
+
+    return command
+
+
+@pytest.fixture
+def said(sediff):
+    def command(*arguments: str) -> str:
+        status, output, errors = sediff(*arguments)
+        assert status == 0, errors
+        return output
+
+    return command
+
+
+@pytest.fixture
+def refused(sediff):
+    def command(*arguments: str) -> str:
+        status, _, errors = sediff(*arguments)
+        assert status == 1
+        assert errors.startswith("sediff: error: ") and len(errors.splitlines()) == 1
+        return errors
+
+    return command
+
+
+def test_ask_says_how_the_text_is_understood_and_what_it_rests_on(said):
+    text = "72-year-old man, AF, on Lanoxin, no hypertension, 110 bpm"
+    lines = said("knowledge", "ask", text, "--age", "60").splitlines()
+    assert lines[0] == "understood: atrial fibrillation, Lanoxin (digoxin), hypertension (absent)"
+    assert lines[1] == "patient: 60 years (given; the text says 72), male (in the text), 110 bpm (in the text)"
+    assert lines[3].split() == ["neighbour", "J_diag", "J_med", "J_proc", "τ", "meaning", "score"]
+    assert len([line for line in lines if line.startswith("cohort/")]) == 3
+    assert lines[-2].startswith("experience: ") and "trial fibrillation" in lines[-2]
+    assert "distiller offline" in lines[-1] and FINGERPRINT[:16] in lines[-1]
+    told = json.loads(said("knowledge", "ask", text, "-k", "2", "--json"))
+    assert (told["age"], told["sex"], told["heart_rate"], told["knowledge"]) == (72, "male", 110, FINGERPRINT)
+    assert {term["title"]: term["certainty"] for term in told["terms"]} == {
+        "digoxin": "present", "hypertension": "absent",
+    }  # fmt: skip
+    assert [n["record_id"] for n in told["neighbours"]] == told["experience"]["neighbours"]
+    assert {"jaccard", "tau", "cosine", "score"} <= set(told["neighbours"][0])
+    nothing = said("knowledge", "ask", "0x300 qqq")
+    assert "no similar training patient is known" in nothing
+
+
+def test_show_prints_one_experience_in_full(said):
+    by_record = said("knowledge", "show", "cohort/00010")
+    assert by_record == said("knowledge", "show", "experience:cohort/00010")
+    assert "distiller: offline" in by_record and FINGERPRINT in by_record and "neighbours: cohort/" in by_record
+    row = json.loads(said("knowledge", "show", "cohort/00010", "--json"))
+    assert row["record_id"] == "cohort/00010" and row["knowledge"] == FINGERPRINT
+    assert len(row["neighbours"]) == len(row["similarities"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("show", "cohort/0001"), "There is no experience cohort/0001: did you mean cohort/0"),
+        (("show", "zzz"), "There is no experience zzz: the ids look like cohort/"),
+        (("ask", "  "), "The text is empty"),
+        (("ask", "\x1b \x07"), "The text is empty"),
+        (("ask", "LBBB", "--sex", "x"), "--sex x: write F or M."),
+        (("ask", "A" * 2001), "The text has 2001 characters"),
+    ],
+)
+def test_mistakes_are_one_sentence(refused, arguments, sentence):
+    assert sentence in refused("knowledge", *arguments)
+
+
+def test_faults_around_the_store_are_one_sentence(project, refused):
+    set_params(project / "params.yaml", ["runtime.chroma=http://127.0.0.1:9"])
+    assert "Chroma at http://127.0.0.1:9 cannot be used" in refused("knowledge", "ask", "LBBB")
+    (project / ".sediff").mkdir(exist_ok=True)
+    identifier, _ = keep_key("", project / ".sediff/pseudonym.key")
+    sources = "[{name: cohort, reader: ptb-xl, sharing: restricted}]"
+    set_params(project / "params.yaml", [f"corpus.sources={sources}", f"pseudonyms.key='{identifier}'"])
+    set_params(project / "params.yaml", ["runtime.chroma=http://chroma.example.org:8000"])
+    assert "cohort is restricted and its profiles may not be sent to" in refused("knowledge", "ask", "LBBB")
+    set_params(project / "params.yaml", ["corpus.sources=[{name: virtual, reader: ptb-xl, sharing: open}]"])
+    described(project, "restricted")
+    assert "The models rest on cohort, which is restricted" in refused("knowledge", "ask", "LBBB")
+    assert "The models rest on cohort, which is restricted" in refused("knowledge", "show", "cohort/00010")
+    shutil.rmtree(project / "data")
+    assert "data/knowledge is missing: run `sediff run knowledge` once" in refused("knowledge", "ask", "LBBB")
+    assert "data/knowledge is missing: run `sediff run knowledge` once" in refused("knowledge", "show", "x")
+
+
+def test_restricted_records_go_by_their_pseudonyms(project, said):
+    described(project, "restricted")
+    (project / ".sediff").mkdir()
+    identifier, _ = keep_key("", project / ".sediff/pseudonym.key")
+    sources = "[{name: cohort, reader: ptb-xl, sharing: restricted}]"
+    set_params(project / "params.yaml", [f"corpus.sources={sources}", f"pseudonyms.key='{identifier}'"])
+    told = json.loads(said("knowledge", "ask", "LBBB", "--json"))
+    names = [neighbour["record_id"] for neighbour in told["neighbours"]]
+    assert all(len(name) == len("cohort/") + 16 for name in names) and len(names) == 3
+    shown = said("knowledge", "show", names[0])
+    assert f"record_id: {names[0]}" in shown
+    by_own_id = said("knowledge", "show", "cohort/00010")
+    assert "cohort/00010" not in by_own_id
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost:8000", "http://", "ftp://x", "http://u:p@x:1", "http://x/y", "http://x:1?q"]
+)
+def test_an_address_is_checked(project, address):
+    with pytest.raises(UserError, match=r"runtime\.chroma: .* is no address"):
+        set_params(project / "params.yaml", [f"runtime.chroma={address}"])
+    set_params(project / "params.yaml", ["runtime.chroma=https://chroma.example.org:8000/"])
+    assert Params.load(project / "params.yaml").runtime.chroma == "https://chroma.example.org:8000"

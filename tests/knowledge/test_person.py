@@ -1,0 +1,87 @@
+import time
+
+import pytest
+
+from sediff.knowledge.person import read_person
+
+
+@pytest.mark.parametrize(
+    ("text", "age", "sex"),
+    [
+        ("72-year-old man, hypertension", 72, "male"),
+        ("72 year old gentleman", 72, "male"),
+        ("72 y/o F", 72, "female"),
+        ("65yo w HTN", 65, None),  # with
+        ("72M s/p CABG", 72, "male"),
+        ("F/72", 72, "female"),
+        ("88 y.o. female", 88, "female"),
+        ("woman aged 65", 65, "female"),
+        ("a patient, 70 years, his ECG", 70, "male"),
+        ("Age 65 Sex F", 65, "female"),
+        ("male 72", 72, "male"),
+        ("woman, 65, LBBB", 65, "female"),
+        ("8-month-old boy", 0.67, "male"),
+        ("72jähriger Patient", 72, "male"),
+        ("72-jaehrige Patientin", 72, "female"),
+        ("bei einem 65-jährigen Patienten mit VHF", 65, "male"),
+        ("Frau, 65 J.", 65, "female"),
+        ("65 J., w, Hypertonie", 65, "female"),
+        ("Mann (72), Zustand nach Infarkt", 72, "male"),
+        ("Alter: 65, Geschlecht: m", 65, "male"),
+        ("man sieht Vorhofflimmern bei einer 66 Jahre alten Frau", 66, "female"),
+        ("MI at age 50, now 72 years old", 72, None),
+        ("hypertension for 20 years", None, None),
+        ("seit 5 Jahren Diabetes, 80jährige Patientin", 80, "female"),
+        ("a 10 year history of diabetes", None, None),
+        ("patient with LBBB", None, None),
+        ("QRS 120 ms, PR 200", None, None),
+        ("", None, None),
+    ],
+)
+def test_age_and_sex(text, age, sex):
+    person = read_person(text)
+    assert (person.age, person.sex) == (age, sex)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("atrial fibrillation, 110 bpm", 110),
+        ("HF 110/min", 110),
+        ("HR: 96", 96),
+        ("heart rate of 61", 61),
+        ("Frequenz 55/min", 55),
+        ("rate 100-120 bpm", 110),
+        ("atrial rate 300/min, ventricular rate 75/min", 75),
+        ("resp rate 20/min", None),
+        ("aged 72", None),
+    ],
+)
+def test_heart_rate(text, rate):
+    assert read_person(text).heart_rate == rate
+
+
+def test_what_nobody_has_is_refused_and_named():
+    person = read_person("300-year-old woman, 1000 bpm, then 80 years old with 70 bpm")
+    assert (person.age, person.heart_rate) == (80, 70)
+    assert person.refused == ("300-year-old", "1000 bpm")
+    assert read_person("0-year-old").age == 0
+    assert read_person("-5-year-old").age is None
+
+
+def test_what_was_read_is_taken_out_and_the_rest_stays_in_place():
+    text = "72-year-old man, HF 110/min, no diabetes"
+    rest = read_person(text).rest
+    assert len(rest) == len(text)
+    assert rest.split() == ["man,", ",", "no", "diabetes"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["72-year-old man " * 6000, "9" * 100_000, "a" * 100_000, " " * 100_000, "110 bpm " * 12_000, "1-" * 50_000,
+     "F/" * 50_000, "\x00\x1b[31m" * 20_000],
+)  # fmt: skip
+def test_long_nonsense_takes_no_time(text):
+    started = time.process_time()
+    read_person(text)
+    assert time.process_time() - started < 5

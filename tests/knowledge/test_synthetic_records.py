@@ -1,0 +1,47 @@
+"""Free-text requests on a small real store: what the text states reaches the condition, and is kept with the record."""
+
+import pytest
+
+from sediff.pseudonyms import Pseudonyms
+from sediff.synthesis.generator import Slot
+from sediff.synthesis.params import PromptRequest
+from sediff.synthesis.prompt import _comments
+from sediff.synthesis.request import RequestRow, prompt_request
+from sediff.synthesis.synthesize import _rests_on
+
+from .test_build import build
+
+
+@pytest.fixture
+def rows(corpus, simulator, source, vocabulary, tmp_path):
+    build(tmp_path, corpus, simulator, [source], vocabulary)
+
+    def asked(pseudonyms: Pseudonyms, *prompts: PromptRequest) -> list[RequestRow]:
+        return prompt_request(prompts, vocabulary, tmp_path / "out", None, pseudonyms)
+
+    return asked
+
+
+def test_what_the_text_states_reaches_the_condition(rows):
+    text = "72-year-old woman, atrial fibrillation, no LBBB, 120 bpm"
+    given = PromptRequest(text=text, age=40, sex="male", heart_rate=80, records=1)
+    stated, told = rows(Pseudonyms(), PromptRequest(text=text, records=1), given)
+    assert (stated.condition.age, stated.condition.sex, stated.condition.heart_rate) == (72, "female", 120)
+    assert (told.condition.age, told.condition.sex, told.condition.heart_rate) == (40, "male", 80)
+    assert stated.condition.text == text
+    assert stated.statements == ("AFIB",)
+
+
+def test_a_record_keeps_what_it_rests_on(rows, records):
+    pseudonyms = Pseudonyms(frozenset({"cohort"}), bytes(32))
+    row, unknown = rows(pseudonyms, PromptRequest(text="AF", records=1), PromptRequest(text="qqq", records=1))
+    kept = _rests_on(row.condition.experience)
+    assert kept["distiller"] == "offline" and "left ventricular hypertrophy" in kept["experience"].lower()
+    assert len(kept["neighbours"]) == len(kept["similarities"]) > 0
+    training = records.filter(records["split"] == "train")["record_id"]
+    assert set(kept["neighbours"]) <= {pseudonyms.of(record) for record in training}
+    assert _rests_on(unknown.condition.experience)["neighbours"] == []
+    comments = _comments(row, Slot(0, 0), "model")
+    assert any(kept["experience"] in comment and "offline" in comment for comment in comments)
+    assert all(neighbour in " ".join(comments) for neighbour in kept["neighbours"])
+    assert "experience: none" in _comments(unknown, Slot(0, 0), "model")
