@@ -21,8 +21,6 @@ INTERRUPTED = 130  # the exit status that typer gives to Ctrl-C
 corpus_app = typer.Typer(no_args_is_help=True, help="What is in the corpus.")
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(knowledge_app, name="knowledge")
-answers_app = typer.Typer(no_args_is_help=True, help="What language models answered, kept in .sediff/answers.")
-knowledge_app.add_typer(answers_app, name="answers")
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a parameter first, checked.")
 ]
@@ -151,26 +149,6 @@ def corpus_show() -> None:
         raise UserError(f"{path} is not of this version's run: run `sediff run corpus` again.") from None
     for line in lines:
         typer.echo(line)
-
-
-@answers_app.command("push")
-def answers_push() -> None:
-    """Copy answers to DVC's default remote; what is there stays as it is."""
-    from flows.answers import FOLDER
-    from sediff.knowledge.answers import AnswerStore
-    from sediff.pipeline.answers import push_answers
-
-    typer.echo(push_answers(AnswerStore(FOLDER)))
-
-
-@answers_app.command("pull")
-def answers_pull() -> None:
-    """Take answers that are missing or damaged here from DVC's default remote."""
-    from flows.answers import FOLDER
-    from sediff.knowledge.answers import AnswerStore
-    from sediff.pipeline.answers import pull_answers
-
-    typer.echo(pull_answers(AnswerStore(FOLDER)))
 
 
 @app.command()

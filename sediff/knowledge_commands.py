@@ -9,6 +9,8 @@ import typer
 from sediff.options import AgeOption, HeartRateOption, JsonOption, SexOption, checked_text, require_project, sex_of
 
 knowledge_app = typer.Typer(no_args_is_help=True, help="What similar training patients teach.")
+answers_app = typer.Typer(no_args_is_help=True, help="What language models answered, kept in .sediff/answers.")
+knowledge_app.add_typer(answers_app, name="answers")
 
 
 @knowledge_app.command("ask")
@@ -39,6 +41,26 @@ def show_command(
     from flows.question import show_experience
 
     _echo(*show_experience(name), as_json)
+
+
+@answers_app.command("push")
+def answers_push() -> None:
+    """Copy answers to DVC's default remote; what is there stays as it is."""
+    from flows.answers import FOLDER
+    from sediff.knowledge.answers import AnswerStore
+    from sediff.pipeline.answers import push_answers
+
+    typer.echo(push_answers(AnswerStore(FOLDER)))
+
+
+@answers_app.command("pull")
+def answers_pull() -> None:
+    """Take answers that are missing or damaged here from DVC's default remote."""
+    from flows.answers import FOLDER
+    from sediff.knowledge.answers import AnswerStore
+    from sediff.pipeline.answers import pull_answers
+
+    typer.echo(pull_answers(AnswerStore(FOLDER)))
 
 
 def _echo(lines: Sequence[str], content: Mapping[str, Any], as_json: bool) -> None:

@@ -94,24 +94,31 @@ def _probe(
 
 
 def text_scores(judge: TextJudge, records: EcgRecords, vocabulary: Vocabulary) -> dict[str, Any]:
-    """Retrieval among held-out records; a record with an equal statement set is a hit."""
+    """Retrieval among held-out records; a record with an equal statement set is a hit.
+
+    A text that many records have is one answer for an ECG, not the first ten of them.
+    """
     rows = records.test[:POOL]
     columns = records.columns[rows.numpy()]
     texts = judge.texts(judge.encode(columns["report"].to_list(), vocabulary))
     cosine = texts @ judge.ecgs(records.millivolts(rows).numpy()).T
+    distinct = np.sort(np.unique(columns["report"].to_numpy(), return_index=True)[1])
     sets, patients = statement_sets(columns["statements"].to_list()), columns["patient_id"].to_numpy()
     return {
         "records": len(rows),
-        "text_to_ecg": hit_rates(cosine, sets, patients),
-        "ecg_to_text": hit_rates(cosine.T, sets, patients),
+        "distinct_texts": len(distinct),
+        "text_to_ecg": hit_rates(cosine, sets, sets, patients),
+        "ecg_to_text": hit_rates(cosine.T[:, distinct], sets, sets[distinct], patients),
         "frequency_baseline": frequency_baseline(sets, patients),
     }
 
 
-def hit_rates(cosine: NDArray[np.float64], sets: NDArray[np.int64], patients: NDArray) -> dict[str, Any]:
-    """Share of rows of (n, n) with a hit among the k columns that are closest, the record itself being one."""
+def hit_rates(
+    cosine: NDArray[np.float64], sets: NDArray[np.int64], of_columns: NDArray[np.int64], patients: NDArray
+) -> dict[str, Any]:
+    """Share of rows of (n, m) with a hit among the k columns that are closest; statement sets are (n,) and (m,)."""
     order = np.argsort(-cosine, axis=1, kind="stable")
-    hits = sets[order[:, : max(RETRIEVED)]] == sets[:, None]
+    hits = of_columns[order[:, : max(RETRIEVED)]] == sets[:, None]
     return _rates({k: hits[:, :k].any(1) for k in RETRIEVED}, sets, patients)
 
 

@@ -13,10 +13,16 @@ def test_a_record_of_an_equal_set_is_a_hit_and_another_is_none():
     cosine = np.zeros((10, 10))
     cosine[:6, 5] = 1  # all of the first set find its last record
     cosine[6:, 0] = 1  # all others find a record of that set too
-    rates = hit_rates(cosine, SETS, PATIENTS)
+    rates = hit_rates(cosine, SETS, SETS, PATIENTS)
     assert rates["hits_at_1"] == 0.6
     assert rates["macro_hits_at_1"] == pytest.approx(1 / 3, abs=1e-4)
-    assert hit_rates(np.eye(10), SETS, PATIENTS)["hits_at_1"] == 1
+    assert hit_rates(np.eye(10), SETS, SETS, PATIENTS)["hits_at_1"] == 1
+
+
+def test_few_columns_may_stand_for_many_records():
+    """One text for each set: those of the first two sets find theirs, the last record another's."""
+    cosine = np.array([[1.0, 0.5]] * 6 + [[0.5, 1.0]] * 4)
+    assert hit_rates(cosine, SETS, np.array([0, 1]), PATIENTS)["hits_at_1"] == 0.9
 
 
 def test_the_baseline_answers_with_the_most_frequent_sets():
@@ -30,8 +36,8 @@ def test_the_interval_is_over_patients_and_not_over_records():
     """Half of the records hit, all those of two patients of four: how many of them are drawn decides."""
     sets = np.arange(100)
     cosine = np.where(np.arange(100)[:, None] < 50, np.eye(100), np.roll(np.eye(100), 1, axis=1))
-    alone = hit_rates(cosine, sets, np.arange(100))["hits_at_1_interval"]
-    clustered = hit_rates(cosine, sets, np.repeat([0, 1, 2, 3], 25))["hits_at_1_interval"]
+    alone = hit_rates(cosine, sets, sets, np.arange(100))["hits_at_1_interval"]
+    clustered = hit_rates(cosine, sets, sets, np.repeat([0, 1, 2, 3], 25))["hits_at_1_interval"]
     assert 0.35 < alone["low"] < 0.5 < alone["high"] < 0.65
     assert clustered["low"] <= 0.25
     assert clustered["high"] >= 0.75
