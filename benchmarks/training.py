@@ -78,7 +78,7 @@ def cases(params: Params, device: torch.device) -> Iterator[Case]:
     conditioner = Conditioner(len(vocabulary.codes), width, buckets)
     waves = torch.full((RECORDS, 8, 5), 0.3)
     data = TrainingData(
-        latents=torch.randn(RECORDS, 8, 125),
+        latents=torch.randn(RECORDS, 10, 125),
         phases=torch.from_numpy(np.stack([record_phase(row) for row in peaks])),
         conditions=encode_conditions(asked, vocabulary, buckets),
         grid=grid,

@@ -37,7 +37,7 @@ def ecg() -> Tensor:
 
 
 def latents() -> Tensor:
-    return torch.randn(BATCH, 8, 125, generator=torch.Generator().manual_seed(1))
+    return torch.randn(BATCH, 10, 125, generator=torch.Generator().manual_seed(1))
 
 
 def reconstruct(network: Autoencoder) -> Tensor:

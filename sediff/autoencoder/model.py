@@ -1,6 +1,6 @@
 """Encoder E, decoder D and beat decoder D_beat (SE-Diff, part 1).
 
-Shapes: ECG x (batch, 8, 1000) in mV; latent z (batch, 8, 125), standardised; beat h (batch, 8, 96) in mV.
+Shapes: ECG x (batch, 8, 1000) in mV; latent z (batch, 10, 125), standardised; beat h (batch, 8, 96) in mV.
 """
 
 from pathlib import Path
@@ -14,14 +14,14 @@ from sediff.ecg import INDEPENDENT_LEADS
 from sediff.layers import MILLIVOLTS, ConvBlock, ResidualBlock, read_network, write_network
 
 LEADS = len(INDEPENDENT_LEADS)
-LATENT_CHANNELS = 8
+LATENT_CHANNELS = 10  # with 8, R amplitudes change by a seventh more after as many steps
 LATENT_STEPS = 125
 STRIDE = 8  # samples of the ECG to one step of the latent
 KERNELS = (3, 1)
 
 
 class Encoder(nn.Module):
-    """E: x (batch, 8, 1000) to mean and log-variance of z, each (batch, 8, 125)."""
+    """E: x (batch, 8, 1000) to mean and log-variance of z, each (batch, 10, 125)."""
 
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """D: z (batch, 8, 125) to x (batch, 8, 1000) in mV."""
+    """D: z (batch, 10, 125) to x (batch, 8, 1000) in mV."""
 
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Decoder(nn.Module):
 
 
 class BeatFinder(nn.Module):
-    """Where the first complete beat lies: z (batch, 8, 125) to logits over the samples of its R (batch, 1000)."""
+    """Where the first complete beat lies: z (batch, 10, 125) to logits over the samples of its R (batch, 1000)."""
 
     position: Tensor
 
@@ -105,15 +105,15 @@ class Autoencoder(nn.Module):
         self.register_buffer("scale", torch.ones(LATENT_CHANNELS, 1))
 
     def encode(self, x: Tensor) -> Tensor:
-        """Mean of the posterior, standardised: (batch, 8, 1000) mV to (batch, 8, 125)."""
+        """Mean of the posterior, standardised: (batch, 8, 1000) mV to (batch, 10, 125)."""
         return (self.encoder(x)[0] - self.shift) / self.scale
 
     def decode(self, z: Tensor) -> Tensor:
-        """Standardised latent (batch, 8, 125) to ECG (batch, 8, 1000) in mV."""
+        """Standardised latent (batch, 10, 125) to ECG (batch, 8, 1000) in mV."""
         return self.decoder(z * self.scale + self.shift)
 
     def decode_beat(self, z: Tensor) -> Tensor:
-        """D_beat: standardised latent (batch, 8, 125) to one beat (batch, 8, 96) in mV, R at sample 35."""
+        """D_beat: standardised latent (batch, 10, 125) to one beat (batch, 8, 96) in mV, R at sample 35."""
         z = z * self.scale + self.shift
         return soft_crop(self.decoder(z).float(), self.beat_finder(z).float().softmax(-1))
 

@@ -17,7 +17,7 @@ class AutoencoderParams(Section):
     learning_rate: float = Field(2e-3, gt=0)
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     full_weight: float = Field(1.0, gt=0)
-    qrs_weight: float = Field(2.0, ge=0, description="by how much an error within a QRS counts more in L_full")
+    qrs_weight: float = Field(4.0, ge=0, description="by how much an error within a QRS counts more in L_full")
     kl_weight: float = Field(1e-4, ge=0)
     beat_weight: float = Field(0.5, ge=0)
     place_weight: float = Field(0.02, ge=0, description="where the beat lies; helps D_beat to find it")

@@ -69,17 +69,17 @@ def train_autoencoder(params: AutoencoderParams, corpus: Path, job: Job) -> str:
     write_json(job.report / "curves.json", {"autoencoder": curves})
     error = metrics.get("absolute_error_uv", {}).get("median")
     told = f"median absolute error {error} µV on {len(held_out)} test records" if error else "no test record to score"
-    return f"latent 8 × 125 of {len(rows)} training records, {told}"
+    return f"latent 10 × 125 of {len(rows)} training records, {told}"
 
 
 def encode(autoencoder: Autoencoder, signals: Tensor) -> Tensor:
-    """Latents of signals (n, 8, 1000) in int16 µV, in batches: (n, 8, 125)."""
+    """Latents of signals (n, 8, 1000) in int16 µV, in batches: (n, 10, 125)."""
     with torch.no_grad():
         return torch.cat([autoencoder.encode(part.float() / 1000) for part in signals.split(BATCH)])
 
 
 def standardise(autoencoder: Autoencoder, latents: Tensor) -> None:
-    """Set shift and scale so that the latents (n, 8, 125) have mean 0 and deviation 1 in each channel."""
+    """Set shift and scale so that the latents (n, 10, 125) have mean 0 and deviation 1 in each channel."""
     shift = latents.mean((0, 2)).reshape(LATENT_CHANNELS, 1)
     scale = latents.std((0, 2)).reshape(LATENT_CHANNELS, 1)
     if not bool((scale > SMALLEST_SCALE).all()):

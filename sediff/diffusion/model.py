@@ -1,6 +1,6 @@
 """The denoiser: a transformer over the latent with cross-attention to condition tokens.
 
-Shapes: noisy latent z_t (batch, 8, 125); rhythm channels (batch, 16, 125), the limit cycle
+Shapes: noisy latent z_t (batch, 10, 125); rhythm channels (batch, 16, 125), the limit cycle
 (cos θ, sin θ) at 100 Hz folded to the latent's resolution; condition tokens (batch, K, C) with a mask.
 """
 
@@ -97,7 +97,7 @@ class Denoiser(nn.Module):
         """Predict v.
 
         Args:
-            z_t: (batch, 8, 125); lam: log-SNR (batch,); rhythm: (batch, 16, 125).
+            z_t: (batch, 10, 125); lam: log-SNR (batch,); rhythm: (batch, 16, 125).
             context: condition tokens (batch, K, C); mask: (batch, K), true where a token is there.
             dropped: (batch,), true where tokens and rhythm are withheld (classifier-free guidance).
         """

@@ -20,13 +20,13 @@ def dpm_solver_2m(predict: Predict, noise: Tensor, steps: int, last: float = LOG
     """Integrate from pure noise to the latent.
 
     Args:
-        predict: v as a function of z_t (batch, 8, 125) and λ (batch,).
-        noise: standard normal (batch, 8, 125).
+        predict: v as a function of z_t (batch, 10, 125) and λ (batch,).
+        noise: standard normal (batch, 10, 125).
         steps: steps of the solver; `predict` is called once more, at the end.
         last: log-SNR of the last step; what is left below is not seen at 100 Hz.
 
     Returns:
-        Latent (batch, 8, 125).
+        Latent (batch, 10, 125).
     """
     levels = torch.linspace(LOG_SNR_MIN, last, steps + 1, device=noise.device)
     z_t, previous, previous_step = noise, None, 0.0

@@ -36,7 +36,7 @@ class TrainingData:
     """What the denoiser learns from, a row for each training record.
 
     Attributes:
-        latents: standardised, (n, 8, 125).
+        latents: standardised, (n, 10, 125).
         phases: θ at 100 Hz, (n, 1000).
         conditions: encoded conditions.
         grid, waves: where the beats lie and the simulator's morphology of the record's class.
@@ -136,7 +136,7 @@ class DiffusionLoss:
         return total, terms
 
     def physics(self, estimated: Tensor, lam: Tensor, grid: BeatGrid, waves: Waves) -> tuple[Tensor, Tensor]:
-        """L_Euler and L_interlead of ẑ (batch, 8, 125), each record weighted by α² = SNR / (1 + SNR)."""
+        """L_Euler and L_interlead of ẑ (batch, 10, 125), each record weighted by α² = SNR / (1 + SNR)."""
         beat = self.decoder.decode_beat(estimated)
         slope, vector, inside = slopes(beat), field(beat, grid, waves), grid.inside()[:, :-1]
         weight = alpha_sigma(lam)[0] ** 2 / self.slope_scale

@@ -41,9 +41,9 @@ def test_latents_are_those_of_the_training_records_and_standardised(tmp_path):
     train_autoencoder(PARAMS, corpus(tmp_path / "corpus"), made)
     latents = load_file(made.out / "latents.safetensors")["latents"]
     training = (read_columns(tmp_path / "corpus/records")["split"] == "train").sum()
-    assert latents.shape == (training, 8, 125)
-    assert torch.allclose(latents.mean((0, 2)), torch.zeros(8), atol=1e-3)
-    assert torch.allclose(latents.std((0, 2)), torch.ones(8), atol=1e-2)
+    assert latents.shape == (training, 10, 125)
+    assert torch.allclose(latents.mean((0, 2)), torch.zeros(10), atol=1e-3)
+    assert torch.allclose(latents.std((0, 2)), torch.ones(10), atol=1e-2)
     metrics = json.loads((made.report / "metrics.json").read_text())
     assert metrics["test_records"] == 64 - training
     assert (made.report / "plots/reconstructions.png").stat().st_size > 10_000
@@ -77,4 +77,4 @@ def test_without_training_records_it_says_so(tmp_path):
 
 def test_a_latent_of_no_scale_is_refused():
     with pytest.raises(UserError, match="A latent channel carries nothing"):
-        standardise(Autoencoder(16, 1), torch.zeros(4, 8, 125))
+        standardise(Autoencoder(16, 1), torch.zeros(4, 10, 125))

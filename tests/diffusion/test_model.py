@@ -18,7 +18,7 @@ def inputs(batch: int = 3):
     tokens = torch.randn(batch, 5, 16, generator=generator)
     mask = torch.tensor([[True, True, True, False, False]] * batch)
     phases = torch.linspace(0, 60, 1000).expand(batch, -1)
-    return torch.randn(batch, 8, 125, generator=generator), torch.zeros(batch), rhythm_channels(phases), tokens, mask
+    return torch.randn(batch, 10, 125, generator=generator), torch.zeros(batch), rhythm_channels(phases), tokens, mask
 
 
 def test_every_input_counts():

@@ -32,7 +32,7 @@ def setting(vocabulary) -> tuple[Denoiser, DiffusionLoss, TrainingData]:
     torch.nn.init.normal_(denoiser.out.weight, std=0.1)
     shape = (4, 8, 5)
     data = TrainingData(
-        latents=torch.randn(4, 8, 125),
+        latents=torch.randn(4, 10, 125),
         phases=torch.from_numpy(np.stack([record_phase(PEAKS)] * 4)),
         conditions=encode_conditions([Condition("sinus rhythm", 60, "male", 75)] * 4, vocabulary, 64),
         grid=beat_grid([PEAKS] * 4),

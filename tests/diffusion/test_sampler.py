@@ -5,7 +5,7 @@ from sediff.diffusion.schedule import add_noise, alpha_sigma, estimate, log_snr,
 
 
 def test_estimate_gives_the_latent_back_at_any_noise():
-    z, noise = torch.randn(64, 8, 125), torch.randn(64, 8, 125)
+    z, noise = torch.randn(64, 10, 125), torch.randn(64, 10, 125)
     lam = torch.linspace(-10, 10, 64)
     again = estimate(add_noise(z, noise, lam), velocity(z, noise, lam), lam)
     assert torch.allclose(again, z, atol=1e-4)
@@ -27,7 +27,7 @@ def test_a_perfect_denoiser_is_followed_to_a_gaussian():
         z = mean + gain * (z_t - alpha * mean)
         return (alpha * z_t - z) / sigma
 
-    noise = torch.randn(500, 8, 125, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(500, 10, 125, generator=torch.Generator().manual_seed(0))
     few, many = (dpm_solver_2m(predict, noise, steps) for steps in (12, 200))
     for samples in (few, many):
         assert abs(samples.mean() - mean) < 0.02
