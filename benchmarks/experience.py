@@ -59,8 +59,10 @@ class Asked(NamedTuple):
 class Training:
     """What the training patients teach in one way of asking."""
 
-    def __init__(self, profiles: pl.DataFrame, named: Sequence[Sequence[str]], vocabulary: Vocabulary) -> None:
-        self.profiles, self.codes = profiles, vocabulary.codes
+    def __init__(
+        self, profiles: pl.DataFrame, named: Sequence[Sequence[str]], vocabulary: Vocabulary, closeness: float
+    ) -> None:
+        self.profiles, self.codes, self.closeness = profiles, vocabulary.codes, closeness
         self.values = measurements(profiles)
         self.stated = statement_matrix(profiles["statements"].to_list(), vocabulary.codes)
         self.retriever = Retriever(profiles)
@@ -75,7 +77,8 @@ class Training:
     def experience(self, queries: pl.DataFrame, k: int) -> Foretold:
         weights = KnowledgeParams().weights.over([v for v in VIEWS if queries[v].list.len().max()])
         named = queries["statements"].to_list()
-        found = summarise(self.retriever.nearest(queries, weights, k), named, self.profiles, self.codes)
+        near = self.retriever.nearest(queries, weights, k).near(self.closeness)
+        found = summarise(near, named, self.profiles, self.codes)
         return Foretold(found.shares, found.counts.astype(float), found.median[:, MEASURED])
 
     def class_mean(self, queries: pl.DataFrame) -> Foretold:
@@ -228,6 +231,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="the folder data of a clone whose corpus stage has run")
     parser.add_argument("--split", choices=("validation", "test"), default="test")
     parser.add_argument("--neighbours", type=int, default=KnowledgeParams().neighbours)
+    parser.add_argument("--closeness", type=float, default=KnowledgeParams().closeness)
     parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -235,7 +239,8 @@ def main() -> None:
     profiles = build_profiles(read_columns(arguments.data / "corpus/records"), [], vocabulary)
     known = training_profiles(profiles)
     diagnostic = [vocabulary.views(codes)["diagnostic"] for codes in known["statements"].to_list()]
-    sparse, full = Training(known, diagnostic, vocabulary), Training(known, known["statements"].to_list(), vocabulary)
+    named = (diagnostic, known["statements"].to_list())
+    sparse, full = (Training(known, own, vocabulary, arguments.closeness) for own in named)
     validation, held_out = (profiles.filter(pl.col("split") == split) for split in ("validation", arguments.split))
     priors = best_priors(ask(validation, reduced(validation, vocabulary), sparse, k, seed))
     asked = ask(held_out, reduced(held_out, vocabulary), sparse, k, seed)

@@ -18,7 +18,8 @@ from sediff.knowledge.experience import Experience, experience_values, read_expe
 from sediff.vocabulary import Vocabulary
 
 MAX_STATEMENTS = 8
-MAX_SUBWORDS = 48
+MAX_SUBWORDS = 48  # of a segment
+REPORT_SUBWORDS = 224  # of an experience's report, whose last sentence counts as its first
 PADDING = 0
 CERTAINTIES = {"present": 1, "uncertain": 2}
 SEXES = {"female": 1, "male": 2}
@@ -63,7 +64,7 @@ class Conditions:
             where none does. In half precision, for it is the largest part.
         age, heart_rate, axis: (batch,), years, bpm and degrees, NaN where not stated.
         sex: (batch,), 0 not stated, 1 female, 2 male.
-        experience_subwords: (batch, 48) rows of the hash table for the text of the experience.
+        experience_subwords: (batch, 224) rows of the hash table for the text of the experience.
         experience: (batch, values), the layout of `experience_values`; NaN rows where there is none.
     """
 
@@ -159,7 +160,9 @@ def encode_conditions(
         sex=torch.tensor([SEXES.get(condition.sex or "", 0) for condition in conditions]),
         heart_rate=_numbers([condition.heart_rate for condition in conditions]),
         axis=_numbers([condition.axis for condition in conditions]),
-        experience_subwords=torch.tensor([subwords(e.report.text if e else "", buckets) for e in experiences]),
+        experience_subwords=torch.tensor(
+            [subwords(e.report.text if e else "", buckets, REPORT_SUBWORDS) for e in experiences], dtype=torch.int32
+        ),
         experience=torch.from_numpy(
             np.stack([experience_values(e, len(vocabulary.codes)) for e in experiences]).astype(np.float32)
         ),
@@ -208,12 +211,12 @@ def _unique(parts: Sequence[Sequence[str]]) -> list[str]:
     return list(dict.fromkeys(segment for part in parts for segment in part))
 
 
-def subwords(text: str, buckets: int) -> list[int]:
-    """Rows of the hash table for a text's words and their parts of 4 letters, as many as fit, padded with 0."""
+def subwords(text: str, buckets: int, most: int = MAX_SUBWORDS) -> list[int]:
+    """Rows of the hash table for a text's words and their parts of 4 letters, each once, padded with 0 to `most`."""
     rows = []
     for word in re.findall(r"\w+", text.lower()):
         marked = f"<{word}>"
         pieces = [marked, *(marked[i : i + 4] for i in range(len(marked) - 3))] if len(marked) > 5 else [marked]
         rows += [1 + crc32(piece.encode()) % (buckets - 1) for piece in pieces]
-    rows = list(dict.fromkeys(rows))[:MAX_SUBWORDS]
-    return rows + [PADDING] * (MAX_SUBWORDS - len(rows))
+    rows = list(dict.fromkeys(rows))[:most]
+    return rows + [PADDING] * (most - len(rows))

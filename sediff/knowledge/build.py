@@ -68,7 +68,8 @@ def build_knowledge(
     profiles = build_profiles(records, sources, vocabulary, read_fits(simulator))
     training = training_profiles(profiles)
     weights, named = params.weights.model_dump(), profiles["statements"].to_list()
-    neighbours = Retriever(training).nearest(profiles, weights, params.neighbours, "knowledge: retrieval")
+    retriever = Retriever(training)
+    neighbours = retriever.nearest(profiles, weights, params.neighbours, "knowledge: retrieval").near(params.closeness)
     statistics = summarise(neighbours, named, training, vocabulary.codes)
     sure = confidences(neighbours, statistics, profiles, weights)
     distilled = distil_offline(statistics, sure, named, vocabulary)
@@ -76,8 +77,8 @@ def build_knowledge(
     if params.distiller == "llm" and llm is not None:
         asking = LlmDistiller(llm, params, store)
         nearest = Neighbours(neighbours.rows[:, :SHOWN], neighbours.similarities[:, :SHOWN])
-        asked = prompts(profiles, nearest, training, vocabulary)
-        answered = asking.distil(asked, concerned(profiles, neighbours, training))
+        asked = prompts(profiles, nearest, statistics, training, vocabulary)
+        answered = asking.distil(asked, concerned(profiles, nearest, training))
         distilled = [_distilled(*pair) for pair in zip(answered, distilled, strict=True)]
         store.export(asking.used, out / answers.FILE)
         told, spent = asking.metrics(), f"; {llm.meter.told()}"

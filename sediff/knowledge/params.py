@@ -31,7 +31,10 @@ class SimilarityWeights(Section):
 class KnowledgeParams(Section):
     """How similar patients are found and what they teach is put into words."""
 
-    neighbours: int = Field(default=75, ge=1, le=100, description="similar patients' records an experience rests on")
+    neighbours: int = Field(default=75, ge=1, le=100, description="similar records an experience rests on, at most")
+    closeness: float = Field(
+        default=0.7, ge=0, le=1, description="share of the best similarity that neighbours after the tenth reach"
+    )
     weights: SimilarityWeights = SimilarityWeights()
     distiller: Literal["offline", "llm"] = Field(default="offline", description="llm: any OpenAI-compatible endpoint")
     model: str = Field(default="", description="the model's name at the endpoint; llm only")

@@ -10,31 +10,83 @@ import numpy as np
 import polars as pl
 
 from sediff.ecg import INDEPENDENT_LEADS
+from sediff.knowledge.measures import SCALARS, VOLTAGES, Statistics
+from sediff.knowledge.profiles import VIEWS
 from sediff.knowledge.retrieval import Neighbours
 from sediff.vocabulary import Vocabulary
 
 OLDEST_BAND = 90
 SEXES = ("female", "male")
-VALUES = ("heart_rate", "rmssd", "pr", "qrs_duration", "qt", "qtcf", "axis")
+CODED = ("scp", "icd9", "icd10")  # items that are statements, which are told by name, or codes without a title
+MIN_SHARE = 0.05  # of the neighbours that have a statement
 
 
 def prompts(
-    profiles: pl.DataFrame, neighbours: Neighbours, training: pl.DataFrame, vocabulary: Vocabulary
+    profiles: pl.DataFrame,
+    neighbours: Neighbours,
+    statistics: Statistics,
+    training: pl.DataFrame,
+    vocabulary: Vocabulary,
 ) -> list[dict[str, Any]]:
-    """One prompt for each profile; neighbours are called N1, N2, … in it."""
+    """One prompt for each profile.
+
+    Args:
+        neighbours: those that are shown one by one, called N1, N2, … in it.
+        statistics: of all neighbours, those that are not shown too.
+    """
     shown = [_measured(row, vocabulary) for row in training.iter_rows(named=True)]
     result = []
-    for profile, rows, similarities in zip(
-        profiles.iter_rows(named=True), neighbours.rows, neighbours.similarities, strict=True
+    for profile, rows, similarities, all_of_them in zip(
+        profiles.iter_rows(named=True), neighbours.rows, neighbours.similarities, statistics.rows(), strict=True
     ):
         listed = [
             {"id": f"N{number}", "similarity": round(float(similarity), 3), **shown[row]}
             for number, (row, similarity) in enumerate(zip(rows[rows >= 0], similarities, strict=False), start=1)
         ]
         sex = profile["sex"] if profile["sex"] in SEXES else None
-        about = {"age": age_band(profile["age"]), "sex": sex, "neighbours": listed}
-        result.append({"condition": vocabulary.describe(profile["statements"]), **about})
+        about = {"age": age_band(profile["age"]), "sex": sex, "history": _history(profile)}
+        result.append(
+            {
+                "condition": vocabulary.describe(profile["statements"]),
+                **about,
+                "summary": _summary(all_of_them, vocabulary),
+                "neighbours": listed,
+            }
+        )
     return result
+
+
+def _history(profile: dict[str, Any]) -> dict[str, list[str]]:
+    """Diagnoses, medications and procedures of the EHR by their titles, those that have one."""
+    items = {view: [item.split(":", 1) for item in profile[view]] for view in VIEWS}
+    return {view: [title for kind, title in own if kind not in CODED] for view, own in items.items()}
+
+
+def _summary(statistics: Statistics, vocabulary: Vocabulary) -> dict[str, Any]:
+    """All neighbours together: further statements by share, and quartiles of what is measured, null where unknown."""
+    shares = {
+        vocabulary[code].name: round(float(share), 2)
+        for code, share in zip(vocabulary.codes, statistics.shares, strict=True)
+        if share >= MIN_SHARE
+    }
+    return {
+        "count": int(statistics.counts),
+        "further_statements": dict(sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))),
+        **{name: [_rounded(v, 0) for v in _quartiles(statistics, name)[0]] for name in SCALARS},
+        **{
+            name: {
+                lead: [_rounded(value, 2) for value in values]
+                for lead, values in zip(leads, _quartiles(statistics, name), strict=True)
+            }
+            for name, leads in VOLTAGES.items()
+        },
+    }
+
+
+def _quartiles(statistics: Statistics, name: str) -> list[list[float]]:
+    """Lower quartile, median and upper quartile of each value of a measure: (size, 3)."""
+    summary = statistics[name]
+    return np.stack([summary.low, summary.median, summary.high], axis=-1).tolist()
 
 
 def concerned(profiles: pl.DataFrame, neighbours: Neighbours, training: pl.DataFrame) -> Iterator[set[str]]:
@@ -57,7 +109,7 @@ def _measured(row: dict[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
     amplitudes = zip(INDEPENDENT_LEADS, row["amplitudes"] or (), strict=False)
     return {
         "statements": vocabulary.describe(row["statements"]),
-        **{name: _rounded(row[name], 0) for name in VALUES},
+        **{name: _rounded(row[name], 0) for name in SCALARS},
         "amplitudes": {lead: _rounded(value, 2) for lead, value in amplitudes},
     }
 

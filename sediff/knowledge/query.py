@@ -90,7 +90,8 @@ def ask(
     The text's statements, drugs and diagnoses (present or uncertain) make a profile. It is compared by τ over the
     views that it has, whose weights are scaled to a sum of 1; records with a statement that the text rules out are
     left out. With an index, the score is max(τ, 0.2 cosine of the texts): what matches exactly comes first, and what is
-    near by meaning fills up. Ties as in `Retriever.nearest`.
+    near by meaning fills up to ten; of more, only those near the best count (`Neighbours.near`). Ties as in
+    `Retriever.nearest`.
 
     Args:
         k: neighbours at most; as many as the store was made with by default.
@@ -109,9 +110,11 @@ def ask(
     chosen = store.retriever.top(query, scores, k or store.neighbours)[0]
     if not len(chosen):
         return Answer(asked, age, sex, heart_rate, weights, None)
+    rests_on = Neighbours(chosen[None], scores[:, chosen]).near(store.closeness)
+    chosen = rests_on.rows[0, rests_on.rows[0] >= 0]
     neighbours = tuple(_neighbours(asked.meaning, query, weights, scores[0], chosen, store))
     about = {"text": text, "age": age, "sex": sex, "neighbours": [n.record_id for n in neighbours]}
-    name, rests_on = f"query:{sha256_json(about)[:16]}", Neighbours(chosen[None], scores[:, chosen])
+    name = f"query:{sha256_json(about)[:16]}"
     table = _experience(name, query, weights, rests_on, store, vocabulary)
     experience = experience_rows(table)[0]
     return Answer(asked, age, sex, heart_rate, weights, experience, table.row(0, named=True), neighbours)

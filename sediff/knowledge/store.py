@@ -25,7 +25,7 @@ class Store:
         training: sorted by profile_id.
         texts: what each training profile is, in words: the titles of its items.
         fingerprint: of the stage that made the store; "" where it was made outside the pipeline.
-        weights, neighbours: λ and k that the stage was run with.
+        weights, neighbours, closeness: λ, k and the cut that the stage was run with.
     """
 
     def __init__(self, knowledge: Path) -> None:
@@ -42,6 +42,7 @@ class Store:
         self.fingerprint: str = manifest.get("fingerprint", "")
         self.weights = SimilarityWeights.model_validate(params.get("weights", {}))
         self.neighbours: int = params.get("neighbours", KnowledgeParams().neighbours)
+        self.closeness: float = params.get("closeness", KnowledgeParams().closeness)
 
     @property
     def distinct_texts(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sediff.encoder.conditioner import TOKENS, Conditioner
-from sediff.encoder.conditions import MAX_STATEMENTS, Condition, encode_conditions, subwords
+from sediff.encoder.conditions import MAX_STATEMENTS, REPORT_SUBWORDS, Condition, encode_conditions, subwords
 from sediff.encoder.segments import MAX_SEGMENTS, segments
 from sediff.encoder.tokens import TEXT_TOKENS
 from sediff.knowledge.experience import Experience
@@ -218,3 +218,10 @@ def test_saved_and_loaded_it_is_the_same(vocabulary, tmp_path):
     network, encoded = conditioner(vocabulary), encode(vocabulary, Condition("left bundle branch block", 70))
     network.save(tmp_path)
     assert torch.equal(Conditioner.load(tmp_path)(encoded)[0], network(encoded)[0])
+
+
+def test_the_last_sentence_of_a_report_counts():
+    sentences = " ".join(f"Finding number{i} is expected in lead V{i}." for i in range(1, 12))
+    one, other = (subwords(f"{sentences} The T wave is {shape}.", 4096, REPORT_SUBWORDS) for shape in ("low", "peaked"))
+    assert len(one) == len(other) == REPORT_SUBWORDS
+    assert one != other

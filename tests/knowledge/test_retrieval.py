@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sediff.knowledge.profiles import VIEWS
-from sediff.knowledge.retrieval import OTHER_SEX, UNKNOWN_AGE, Retriever
+from sediff.knowledge.retrieval import OTHER_SEX, UNKNOWN_AGE, Neighbours, Retriever
 
 WEIGHTS = {"diagnoses": 0.5, "medications": 0.3, "procedures": 0.2}
 ITEMS = {"diagnoses": 40, "medications": 30, "procedures": 6}
@@ -143,3 +143,14 @@ def test_ptb_xl_sized_retrieval_takes_less_than_a_minute():
     started = time.process_time()
     Retriever(everyone[:14000]).nearest(everyone, WEIGHTS, 10)
     assert time.process_time() - started < 60
+
+
+def test_ten_count_and_of_more_those_near_the_best():
+    few, many = [1.0] * 3 + [0.2] * 9, [1.0] * 11 + [0.6]
+    found = Neighbours(np.arange(24).reshape(2, 12), np.array([few, many]))
+    near = found.near(0.7)
+    assert near.rows.tolist() == [[*range(10), -1, -1], [*range(12, 23), -1]]
+    assert near.similarities.tolist() == [[*few[:10], 0, 0], [*many[:11], 0]]
+    assert found.near(0.5).rows[1].tolist() == found.rows[1].tolist()
+    nobody = Neighbours(np.full((1, 12), -1), np.zeros((1, 12)))
+    assert (nobody.near(0.7).rows == -1).all()
