@@ -27,7 +27,7 @@ LABELS = np.arange(240) // 8 % 2
 PARAMS = EncoderParams(
     conditioner=ConditionerParams(width=16, buckets=64, steps=3, batch_size=16),
     judges=JudgesParams(
-        statement=StatementJudgeParams(width=8, steps=30, batch_size=32, learning_rate=1e-2, min_cases=5),
+        statement=StatementJudgeParams(width=8, steps=45, batch_size=32, learning_rate=1e-2, min_cases=5),
         waveform=WaveformJudgeParams(width=8, steps=20, batch_size=32, learning_rate=1e-2),
         text=TextJudgeParams(width=8, text_width=16, buckets=64, steps=20, batch_size=32, learning_rate=1e-2),
     ),
