@@ -55,8 +55,8 @@ def show_experience(name: str) -> tuple[list[str], dict[str, Any]]:
         UserError: the stage has not run, or has no such experience.
     """
     params, store = _opened()
-    row = find_experience(KNOWLEDGE, name, pseudonyms_of(params))
     vocabulary = Vocabulary.load()
+    row = find_experience(KNOWLEDGE, name, vocabulary, pseudonyms_of(params))
     lines = experience_lines(row, vocabulary, store.fingerprint)
     return lines, experience_json(row, vocabulary, store.fingerprint)
 

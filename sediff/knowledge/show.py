@@ -11,11 +11,10 @@ import polars as pl
 
 from sediff.ecg import INDEPENDENT_LEADS, LEADS
 from sediff.errors import UserError
-from sediff.knowledge.experience import FILE
+from sediff.knowledge.experience import FILE, read_experience_table
 from sediff.knowledge.profiles import VIEWS
 from sediff.knowledge.query import Answer, Neighbour
 from sediff.pseudonyms import Pseudonyms
-from sediff.records import read_table
 from sediff.vocabulary import Vocabulary
 
 PREFIX = "experience:"  # what an experience's id has before the record's
@@ -105,13 +104,14 @@ def _shares(values: Iterable[float], vocabulary: Vocabulary) -> dict[str, float]
     return {code: share for code, share in pairs if share > 0}
 
 
-def find_experience(knowledge: Path, name: str, pseudonyms: Pseudonyms) -> dict[str, Any]:
+def find_experience(knowledge: Path, name: str, vocabulary: Vocabulary, pseudonyms: Pseudonyms) -> dict[str, Any]:
     """The row of one experience, by its id, its record's or a pseudonym of either, under ids that may leave.
 
     Raises:
-        UserError: the stage has not run, or there is no such experience; names the nearest.
+        UserError: the stage has not run, was run with another vocabulary, or there is no such experience; names the
+            nearest.
     """
-    table = read_table(knowledge / FILE)
+    table = read_experience_table(knowledge)
     ids: list[str] = table["record_id"].to_list()
     wanted = name.removeprefix(PREFIX)
     called = dict(zip(map(pseudonyms.of, ids), ids, strict=True))
@@ -121,7 +121,14 @@ def find_experience(knowledge: Path, name: str, pseudonyms: Pseudonyms) -> dict[
         near = difflib.get_close_matches(wanted, list(called), 3, 0.5)
         hint = f"did you mean {', '.join(near)}?" if near else f"the ids look like {next(iter(called), 'none')}."
         raise UserError(f"There is no experience {name}: {hint}")
-    return exported_row(rows.row(0, named=True), pseudonyms)
+    row = rows.row(0, named=True)
+    stored, known = len(row["further_shares"]), len(vocabulary.codes)
+    if stored != known:
+        raise UserError(
+            f"{knowledge / FILE} has shares of {stored} statements, the vocabulary now has {known}: run the knowledge "
+            "stage again."
+        )
+    return exported_row(row, pseudonyms)
 
 
 def exported_row(row: Mapping[str, Any], pseudonyms: Pseudonyms) -> dict[str, Any]:
