@@ -20,6 +20,8 @@ from sediff.vocabulary import Vocabulary
 PREFIX = "experience:"  # what an experience's id has before the record's
 SHORT = {"diagnoses": "J_diag", "medications": "J_med", "procedures": "J_proc"}
 LEADS_OF = {len(leads): leads for leads in (INDEPENDENT_LEADS, LEADS)}  # of a list of so many numbers
+SHOWN = 10  # neighbours in the lines; the JSON has all
+JSON_HAS_ALL = "--json has all"
 UNITS = {"age": "years", "sex": "", "heart rate": "bpm"}
 
 
@@ -45,8 +47,12 @@ def understood_lines(answer: Answer, vocabulary: Vocabulary, given: Mapping[str,
     return lines
 
 
-def answer_lines(answer: Answer, fingerprint: str) -> list[str]:
-    """Neighbours with their similarities, the report, and where it came from: the stage with this fingerprint."""
+def answer_lines(answer: Answer, fingerprint: str, rest: str = JSON_HAS_ALL) -> list[str]:
+    """Neighbours with their similarities, the report, and where it came from: the stage with this fingerprint.
+
+    Args:
+        rest: what has the neighbours that are not told, in words.
+    """
     experience = answer.experience
     if experience is None:
         return ["experience: no similar training patient is known"]
@@ -56,11 +62,17 @@ def answer_lines(answer: Answer, fingerprint: str) -> list[str]:
     return [
         f"compared by: {weights} (λ of the views that the text names)",
         f"{'neighbour':<{width}}{heads}{'τ':>8}{'meaning':>9}{'score':>8}",
-        *(_row(neighbour, width) for neighbour in answer.neighbours),
+        *(_row(neighbour, width) for neighbour in answer.neighbours[:SHOWN]),
+        *filter(None, [more(len(answer.neighbours), rest)]),
         f"experience: {experience.report.text}",
         f"from: {experience.experience_id}, {len(experience.neighbours)} records of training patients, "
         f"distiller {experience.distiller}, knowledge stage {fingerprint[:16] or 'without a manifest'}",
     ]
+
+
+def more(count: int, rest: str = "") -> str:
+    """How many of so many neighbours are not told, "" for none, and what has them."""
+    return f"and {count - SHOWN} more{f' ({rest})' if rest else ''}" if count > SHOWN else ""
 
 
 def _row(neighbour: Neighbour, width: int) -> str:
@@ -159,7 +171,8 @@ def _told(name: str, value: Any, row: Mapping[str, Any], vocabulary: Vocabulary)
         return ""
     if name == "neighbours":
         pairs = zip(value, row["similarities"], strict=True)
-        return ", ".join(f"{neighbour} ({similarity:.2f})" for neighbour, similarity in pairs)
+        told = [f"{neighbour} ({similarity:.2f})" for neighbour, similarity in pairs]
+        return " ".join(filter(None, [", ".join(told[:SHOWN]), more(len(told), JSON_HAS_ALL)]))
     if name.endswith("_shares"):
         shares = _shares(value, vocabulary).items()
         return ", ".join(f"{vocabulary[code].name} {100 * share:.0f} %" for code, share in shares)

@@ -33,9 +33,7 @@ def test_an_answer_is_never_changed(store):
 NESTED = "[" * 100_000 + "]" * 100_000
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"request": {}, "answer": {}, "sha256": ""}', "\udcff", NESTED]
-)
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"request": {}, "answer": {}, "sha256": ""}', "\udcff", NESTED])
 def test_a_damaged_answer_is_named_and_not_asked_for_again_unasked(store, text):
     store.path(KEY).write_text(text, errors="surrogateescape")
     with pytest.raises(UserError, match=rf"{KEY}\.json is damaged: .*answers pull.*or remove it"):

@@ -100,7 +100,7 @@ def test_a_missing_store_is_named(tmp_path):
 
 def test_the_store_is_asked_as_it_was_made(knowledge, vocabulary):
     weights = {"diagnoses": 0.0, "medications": 1.0, "procedures": 0.0}
-    parameters = {"knowledge": {"weights": weights, "neighbours": 2}}
+    parameters = {"corpus.sources": [], "knowledge": {"weights": weights, "neighbours": 2}}
     write_json(knowledge / "manifest.json", {"fingerprint": "abc", "parameters": parameters})
     (knowledge / "profiles.parquet").touch()
     store = open_store(knowledge)
