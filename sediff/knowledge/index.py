@@ -33,7 +33,7 @@ from sediff.progress import track
 
 BATCH = 5000  # rows; Chroma takes at most 5,461 at once
 PAGE = 10_000  # ids; a get() of all fails over 60,000
-CANDIDATES = 200  # rows asked for at least: the search is approximate, and misses near ones where it is asked for few
+CANDIDATES = 200  # nearest rows that are looked at; the approximate search misses near ones where it is asked for fewer
 # Of 3,000 profiles of PTB-XL the 200 nearest are found to 99.98 % or more; one row in 300 may be out of reach.
 HNSW: CreateHNSWConfiguration = {"space": "cosine", "ef_search": 500, "ef_construction": 200, "max_neighbors": 32}
 PATIENCE = 10.0  # s, until a server that does not answer is given up
