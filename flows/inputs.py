@@ -4,7 +4,6 @@ from flows.stage import DATA, OWN
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.endpoint import Endpoint
 from sediff.errors import UserError
-from sediff.files import read_out
 from sediff.params import Params
 from sediff.pseudonyms import Pseudonyms, read_pseudonyms
 from sediff.sources import Source, locate
@@ -35,17 +34,6 @@ def chroma_address(params: Params) -> str:
             "on loopback, allow-list its host (runtime.llm_allowed_hosts), or empty runtime.chroma."
         )
     return address
-
-
-def require_restrictions(params: Params) -> None:
-    """Refuse where ids of what the models were made of would leave as they are, since another corpus is configured."""
-    sources = read_out(DATA / "knowledge/manifest.json")["parameters"]["corpus.sources"]
-    for source in sources:
-        if source["sharing"] == "restricted" and source["name"] not in params.restricted:
-            raise UserError(
-                f"The models rest on {source['name']}, which is restricted, and params.yaml does not name it: "
-                "configure it again, or `sediff run` for models of the present corpus."
-            )
 
 
 def embedding_access(params: Params) -> EmbeddingAccess:

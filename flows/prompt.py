@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from flows.inputs import embedding_access, pseudonyms_of, require_restrictions
-from flows.question import knowledge_index
+from flows.inputs import embedding_access, pseudonyms_of
+from flows.question import knowledge_index, require_restrictions
 from flows.stage import DATA
 from sediff.params import Params
 from sediff.synthesis.params import PromptRequest

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flows.inputs import CHROMA, chroma_address, pseudonyms_of, require_restrictions
+from flows.inputs import CHROMA, chroma_address, pseudonyms_of
 from flows.stage import DATA
 from sediff.errors import UserError
 from sediff.knowledge.index import KnowledgeIndex
@@ -16,7 +16,7 @@ from sediff.knowledge.show import (
     find_experience,
     understood_lines,
 )
-from sediff.knowledge.store import Store, open_store
+from sediff.knowledge.store import MANIFEST, Manifest, open_store, read_manifest
 from sediff.params import Params
 from sediff.vocabulary import Vocabulary
 
@@ -40,8 +40,8 @@ def ask_store(
     Raises:
         UserError: the stage has not run, or its out or Chroma cannot be used.
     """
-    params, store = _opened()
-    vocabulary, index = Vocabulary.load(), knowledge_index(params)
+    params, _ = _checked()
+    store, vocabulary, index = open_store(KNOWLEDGE), Vocabulary.load(), knowledge_index(params)
     answer = ask(text, vocabulary, store, index, neighbours, age, sex, heart_rate).exported(pseudonyms_of(params))
     given = {"age": age, "sex": sex, "heart rate": heart_rate}
     lines = [*understood_lines(answer, vocabulary, given), *answer_lines(answer, store.fingerprint)]
@@ -54,16 +54,32 @@ def show_experience(name: str) -> tuple[list[str], dict[str, Any]]:
     Raises:
         UserError: the stage has not run, or has no such experience.
     """
-    params, store = _opened()
-    row = find_experience(KNOWLEDGE, name, pseudonyms_of(params))
+    params, manifest = _checked()
     vocabulary = Vocabulary.load()
-    lines = experience_lines(row, vocabulary, store.fingerprint)
-    return lines, experience_json(row, vocabulary, store.fingerprint)
+    row = find_experience(KNOWLEDGE, name, vocabulary, pseudonyms_of(params))
+    lines = experience_lines(row, vocabulary, manifest.fingerprint)
+    return lines, experience_json(row, vocabulary, manifest.fingerprint)
 
 
-def _opened() -> tuple[Params, Store]:
+def require_restrictions(params: Params) -> Manifest:
+    """Refuse where ids of what the models were made of would leave as they are, since another corpus is configured.
+
+    Raises:
+        UserError: a restricted source is in the store and not in params.yaml, or the store's manifest is damaged.
+    """
+    manifest = read_manifest(KNOWLEDGE)
+    for source in manifest.parameters.sources:
+        if source.sharing == "restricted" and source.name not in params.restricted:
+            raise UserError(
+                f"The models rest on {source.name}, which is restricted, and params.yaml does not name it: "
+                "configure it again, or `sediff run` for models of the present corpus."
+            )
+    return manifest
+
+
+def _checked() -> tuple[Params, Manifest]:
+    """The parameters, and what the store says of itself, once its ids may be shown."""
     params = Params.load()
-    if not (KNOWLEDGE / "manifest.json").is_file():
+    if not (KNOWLEDGE / MANIFEST).is_file():
         raise UserError(f"{KNOWLEDGE} is missing: run `sediff run knowledge` once, or `dvc pull`, to have a store.")
-    require_restrictions(params)
-    return params, open_store(KNOWLEDGE)
+    return params, require_restrictions(params)

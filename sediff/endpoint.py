@@ -17,8 +17,11 @@ KEY = "OPENAI_API_KEY"
 LARGEST_ANSWER = 32 * 2**20  # bytes; 128 embeddings are a tenth of it
 
 
-def checked_address(address: str) -> str:
+def checked_address(address: str, path: bool = True) -> str:
     """The address of an API, or "" for none.
+
+    Args:
+        path: whether it may have one, as "/v1"; an address without one is given without a "/" at its end.
 
     Raises:
         ValueError: it is none, or has what would end up in messages and kept answers: a password or a query.
@@ -32,7 +35,9 @@ def checked_address(address: str) -> str:
         raise ValueError(f"{address!r} is no address of an API: write one like http://127.0.0.1:8000/v1")
     if address and ("@" in parts.netloc or "?" in address or "#" in address):
         raise ValueError(f"an address has no user, password, query or fragment: the key is read from {KEY}")
-    return address
+    if not path and address and parts.path.strip("/"):
+        raise ValueError(f"{address!r} is no address of a server: write http://HOST:PORT, without a path")
+    return address if path else address.rstrip("/")
 
 
 @dataclass(frozen=True)

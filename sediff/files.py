@@ -47,7 +47,7 @@ def read_out(path: Path) -> Any:
     """
     try:
         return read_json(path)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise damaged(path) from None
 
 

@@ -1,8 +1,8 @@
 """params.yaml: every section, typed and checked, and the errors a user sees."""
 
 import difflib
-import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -28,6 +28,7 @@ from sediff.synthesis.params import SynthesisParams
 
 PARAMS = Path("params.yaml")
 Address = Annotated[str, AfterValidator(checked_address)]
+ServerAddress = Annotated[str, AfterValidator(partial(checked_address, path=False))]
 
 
 class ReproducibilityParams(Section):
@@ -46,13 +47,6 @@ class PseudonymsParams(Section):
     )
 
 
-def _address(value: str) -> str:
-    """An address of a server, or ""."""
-    if value and not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?/?", value):
-        raise ValueError(f"{value!r} is no address: write http://HOST:PORT, or nothing for the embedded database")
-    return value.rstrip("/")
-
-
 class RuntimeParams(Section):
     """Where and how the pipeline runs. No stage depends on it.
 
@@ -68,7 +62,7 @@ class RuntimeParams(Section):
         4 * 3600, gt=0, description="s, after which a stage stops, to go on at the next run"
     )
     server_start_limit: float = Field(120, gt=0, description="s that the loopback Prefect server has to come up")
-    chroma: Annotated[str, AfterValidator(_address)] = Field(
+    chroma: ServerAddress = Field(
         "", description="address of a Chroma server, such as http://127.0.0.1:8000; empty: embedded, in .sediff/chroma"
     )
     llm_base_url: Address = Field("", description="OpenAI-compatible endpoint; empty: the offline distiller")

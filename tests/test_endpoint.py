@@ -38,6 +38,14 @@ def test_addresses(url):
     assert checked_address(url) == url
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://[::1]:65535", "https://chroma.example.org", ""])
+def test_addresses_of_servers(url):
+    assert checked_address(url, path=False) == url
+    assert checked_address(url and f"{url}/", path=False) == url
+    with pytest.raises(ValueError, match="is no address of"):
+        checked_address(f"{url}/v1", path=False)
+
+
 @pytest.mark.parametrize(
     "url",
     ["llm.example.org/v1", "localhost:8000", "ftp://example.org", "http://", "http://:80/v1", "http://[::1/v1",

@@ -17,10 +17,12 @@ import pyarrow.parquet as pq
 
 from sediff.errors import UserError
 from sediff.files import replacing, sha256_json
+from sediff.knowledge.budget import Usage
 from sediff.records import write_table
 
 FILE = "answers.parquet"
 SUFFIX = ".json"
+FIELDS = {"content", "refusal", "finish_reason", "usage"}  # of an answer
 NAME = re.compile(r"[0-9a-f]{64}\.json")
 SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False), pa.field("answer", pa.string(), nullable=False)])
 
@@ -36,12 +38,29 @@ def read_answer(key: str, text: str) -> dict[str, Any]:
     Raises:
         ValueError: the text is damaged, or answers another request.
     """
-    kept = json.loads(text)
-    if not isinstance(kept, dict) or set(kept) != {"request", "answer", "sha256"}:
+    try:
+        kept = json.loads(text)
+        if not isinstance(kept, dict) or set(kept) != {"request", "answer", "sha256"}:
+            raise ValueError("no answer")
+        if answer_key(kept["request"]) != key or sha256_json([kept["request"], kept["answer"]]) != kept["sha256"]:
+            raise ValueError("damaged")
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return _checked(kept["answer"])
+
+
+def _checked(answer: Any) -> dict[str, Any]:
+    """An answer with the fields that `ask` gives it, of their types."""
+    if not isinstance(answer, dict) or set(answer) != FIELDS:
         raise ValueError("no answer")
-    if answer_key(kept["request"]) != key or sha256_json([kept["request"], kept["answer"]]) != kept["sha256"]:
-        raise ValueError("damaged")
-    return kept["answer"]
+    texts = (answer[name] for name in FIELDS - {"usage"})
+    if not all(text is None or isinstance(text, str) for text in texts):
+        raise ValueError("no text")
+    usage = answer["usage"]
+    known = isinstance(usage, dict) and set(usage) == set(Usage._fields)
+    if usage is not None and not (known and all(isinstance(count, int) and count >= 0 for count in usage.values())):
+        raise ValueError("no usage")
+    return answer
 
 
 class AnswerStore:

@@ -100,9 +100,15 @@ def _is_text(value: Any) -> bool:
 
 
 def _clean(text: str | None) -> str | None:
-    """A text without the key, which an endpoint may repeat, and no longer than any report; "" is None."""
+    """A text as it can be kept: half a surrogate pair, which no file takes, is "?"; "" is None.
+
+    Without the key, which an endpoint may repeat, and no longer than any report.
+    """
+    if not text:
+        return None
     key = os.environ.get(KEY)
-    return ((text.replace(key, "***") if key else text)[:LONGEST] or None) if text else None
+    text = text.encode("utf-8", "replace").decode()
+    return (text.replace(key, "***") if key else text)[:LONGEST]
 
 
 def _weather(endpoint: Endpoint, status: int, wait: str = "") -> UserError:

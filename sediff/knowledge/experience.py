@@ -155,11 +155,11 @@ def statistics_of(table: pl.DataFrame) -> Statistics:
     return Statistics(counts, shares, low, median, high, known)
 
 
-def read_experiences(knowledge: Path, record_ids: Sequence[str] | None = None) -> list[Experience]:
-    """Experiences of the stage's out, in the corpus's order or that of `record_ids`.
+def read_experience_table(knowledge: Path) -> pl.DataFrame:
+    """The stage's out as a table of `SCHEMA`.
 
     Raises:
-        UserError: the stage's out is not there, is of another version, or lacks a record.
+        UserError: it is not there, is damaged, or is of another version.
     """
     path = knowledge / FILE
     if not path.is_file():
@@ -167,6 +167,16 @@ def read_experiences(knowledge: Path, record_ids: Sequence[str] | None = None) -
     table = read_table(path)
     if (pq.read_schema(path).metadata or {}).get(b"schema_version") != str(SCHEMA_VERSION).encode():
         raise UserError(f"{path} is of another version: run the knowledge stage again.")
+    return table
+
+
+def read_experiences(knowledge: Path, record_ids: Sequence[str] | None = None) -> list[Experience]:
+    """Experiences of the stage's out, in the corpus's order or that of `record_ids`.
+
+    Raises:
+        UserError: the stage's out is not there, is of another version, or lacks a record.
+    """
+    path, table = knowledge / FILE, read_experience_table(knowledge)
     if record_ids is None:
         return experience_rows(table)
     position = {record_id: row for row, record_id in enumerate(table["record_id"])}

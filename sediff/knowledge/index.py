@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import chromadb
 import httpx
@@ -23,6 +24,7 @@ from chromadb.api.models.Collection import Collection
 from chromadb.config import Settings
 from chromadb.errors import ChromaError, NotFoundError
 
+from sediff.endpoint import Endpoint
 from sediff.errors import UserError
 from sediff.files import sha256_file, sha256_json
 from sediff.knowledge.embedding import HashedSubwords, embed
@@ -31,7 +33,7 @@ from sediff.progress import track
 
 BATCH = 5000  # rows; Chroma takes at most 5,461 at once
 PAGE = 10_000  # ids; a get() of all fails over 60,000
-CANDIDATES = 200  # rows asked for at least: the search is approximate, and misses near ones where it is asked for few
+CANDIDATES = 200  # nearest rows that are looked at; the approximate search misses near ones where it is asked for fewer
 # Of 3,000 profiles of PTB-XL the 200 nearest are found to 99.98 % or more; one row in 300 may be out of reach.
 HNSW: CreateHNSWConfiguration = {"space": "cosine", "ef_search": 500, "ef_construction": 200, "max_neighbors": 32}
 PATIENCE = 10.0  # s, until a server that does not answer is given up
@@ -110,11 +112,29 @@ def _client(folder: Path, address: str) -> ClientAPI:
     settings = Settings(anonymized_telemetry=False)
     if not address:
         return chromadb.PersistentClient(path=str(folder.resolve()), settings=settings)
-    httpx.get(f"{address}/api/v2/heartbeat", timeout=PATIENCE).raise_for_status()  # Chroma's own client waits for ever
-    parts = urlsplit(address)
+    local, parts = Endpoint(address, "").on_loopback, urlsplit(address)
+    if local:
+        _refuse_proxy(parts)
+    # Chroma's own client waits for ever
+    httpx.get(f"{address}/api/v2/heartbeat", timeout=PATIENCE, trust_env=not local).raise_for_status()
     ssl = parts.scheme == "https"
     port = parts.port or (443 if ssl else 80)
-    return chromadb.HttpClient(host=parts.hostname or "", port=port, ssl=ssl, settings=settings)
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host  # Chroma's own client puts it into an address as it is
+    return chromadb.HttpClient(host=host, port=port, ssl=ssl, settings=settings)
+
+
+def _refuse_proxy(parts: SplitResult) -> None:
+    """Refuse where Chroma's own client, which goes by the environment, would reach this machine through a proxy.
+
+    Raises:
+        UserError: a proxy is set, and NO_PROXY does not have the host.
+    """
+    host = parts.hostname or ""
+    if {parts.scheme, "all"} & set(getproxies()) and not proxy_bypass(host):
+        raise UserError(
+            f"Chroma at {host} is on this machine and would be reached through a proxy: add {host} to NO_PROXY."
+        )
 
 
 @contextmanager

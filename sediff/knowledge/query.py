@@ -13,7 +13,7 @@ from sediff.knowledge.distill import confidences, distil_offline
 from sediff.knowledge.embedding import embed
 from sediff.knowledge.experience import Experience, experience_rows
 from sediff.knowledge.free_text import FreeText, read_free_text
-from sediff.knowledge.index import KnowledgeIndex
+from sediff.knowledge.index import CANDIDATES, KnowledgeIndex
 from sediff.knowledge.person import Sex
 from sediff.knowledge.profiles import VIEWS, statement_views
 from sediff.knowledge.retrieval import Neighbours
@@ -25,7 +25,6 @@ from sediff.vocabulary import Vocabulary
 
 MEANING_SHARE = 0.2  # what the cosine of two texts counts beside an exact similarity
 MIN_COSINE = 0.2  # what less has nothing in common but letters
-BY_MEANING = 200  # nearest texts that are looked at
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ def _profile(asked: FreeText, vocabulary: Vocabulary, age: float | None, sex: st
 
 def _by_meaning(meaning: str, index: KnowledgeIndex, store: Store) -> NDArray[np.float64]:
     similarities = np.zeros((1, len(store.training)))
-    for name, similarity in index.nearest(meaning, BY_MEANING):
+    for name, similarity in index.nearest(meaning, CANDIDATES):
         if similarity >= MIN_COSINE:
             similarities[0, store.rows(name)] = round(similarity, 6)
     return similarities

@@ -11,16 +11,17 @@ import polars as pl
 
 from sediff.ecg import INDEPENDENT_LEADS, LEADS
 from sediff.errors import UserError
-from sediff.knowledge.experience import FILE
+from sediff.knowledge.experience import FILE, read_experience_table
 from sediff.knowledge.profiles import VIEWS
 from sediff.knowledge.query import Answer, Neighbour
 from sediff.pseudonyms import Pseudonyms
-from sediff.records import read_table
 from sediff.vocabulary import Vocabulary
 
 PREFIX = "experience:"  # what an experience's id has before the record's
 SHORT = {"diagnoses": "J_diag", "medications": "J_med", "procedures": "J_proc"}
 LEADS_OF = {len(leads): leads for leads in (INDEPENDENT_LEADS, LEADS)}  # of a list of so many numbers
+SHOWN = 10  # neighbours in the lines; the JSON has all
+JSON_HAS_ALL = "--json has all"
 UNITS = {"age": "years", "sex": "", "heart rate": "bpm"}
 
 
@@ -46,8 +47,12 @@ def understood_lines(answer: Answer, vocabulary: Vocabulary, given: Mapping[str,
     return lines
 
 
-def answer_lines(answer: Answer, fingerprint: str) -> list[str]:
-    """Neighbours with their similarities, the report, and where it came from: the stage with this fingerprint."""
+def answer_lines(answer: Answer, fingerprint: str, rest: str = JSON_HAS_ALL) -> list[str]:
+    """Neighbours with their similarities, the report, and where it came from: the stage with this fingerprint.
+
+    Args:
+        rest: what has the neighbours that are not told, in words.
+    """
     experience = answer.experience
     if experience is None:
         return ["experience: no similar training patient is known"]
@@ -57,11 +62,17 @@ def answer_lines(answer: Answer, fingerprint: str) -> list[str]:
     return [
         f"compared by: {weights} (λ of the views that the text names)",
         f"{'neighbour':<{width}}{heads}{'τ':>8}{'meaning':>9}{'score':>8}",
-        *(_row(neighbour, width) for neighbour in answer.neighbours),
+        *(_row(neighbour, width) for neighbour in answer.neighbours[:SHOWN]),
+        *filter(None, [more(len(answer.neighbours), rest)]),
         f"experience: {experience.report.text}",
         f"from: {experience.experience_id}, {len(experience.neighbours)} records of training patients, "
         f"distiller {experience.distiller}, knowledge stage {fingerprint[:16] or 'without a manifest'}",
     ]
+
+
+def more(count: int, rest: str = "") -> str:
+    """How many of so many neighbours are not told, "" for none, and what has them."""
+    return f"and {count - SHOWN} more{f' ({rest})' if rest else ''}" if count > SHOWN else ""
 
 
 def _row(neighbour: Neighbour, width: int) -> str:
@@ -105,13 +116,14 @@ def _shares(values: Iterable[float], vocabulary: Vocabulary) -> dict[str, float]
     return {code: share for code, share in pairs if share > 0}
 
 
-def find_experience(knowledge: Path, name: str, pseudonyms: Pseudonyms) -> dict[str, Any]:
+def find_experience(knowledge: Path, name: str, vocabulary: Vocabulary, pseudonyms: Pseudonyms) -> dict[str, Any]:
     """The row of one experience, by its id, its record's or a pseudonym of either, under ids that may leave.
 
     Raises:
-        UserError: the stage has not run, or there is no such experience; names the nearest.
+        UserError: the stage has not run, was run with another vocabulary, or there is no such experience; names the
+            nearest.
     """
-    table = read_table(knowledge / FILE)
+    table = read_experience_table(knowledge)
     ids: list[str] = table["record_id"].to_list()
     wanted = name.removeprefix(PREFIX)
     called = dict(zip(map(pseudonyms.of, ids), ids, strict=True))
@@ -121,7 +133,14 @@ def find_experience(knowledge: Path, name: str, pseudonyms: Pseudonyms) -> dict[
         near = difflib.get_close_matches(wanted, list(called), 3, 0.5)
         hint = f"did you mean {', '.join(near)}?" if near else f"the ids look like {next(iter(called), 'none')}."
         raise UserError(f"There is no experience {name}: {hint}")
-    return exported_row(rows.row(0, named=True), pseudonyms)
+    row = rows.row(0, named=True)
+    stored, known = len(row["further_shares"]), len(vocabulary.codes)
+    if stored != known:
+        raise UserError(
+            f"{knowledge / FILE} has shares of {stored} statements, the vocabulary now has {known}: run the knowledge "
+            "stage again."
+        )
+    return exported_row(row, pseudonyms)
 
 
 def exported_row(row: Mapping[str, Any], pseudonyms: Pseudonyms) -> dict[str, Any]:
@@ -152,7 +171,8 @@ def _told(name: str, value: Any, row: Mapping[str, Any], vocabulary: Vocabulary)
         return ""
     if name == "neighbours":
         pairs = zip(value, row["similarities"], strict=True)
-        return ", ".join(f"{neighbour} ({similarity:.2f})" for neighbour, similarity in pairs)
+        told = [f"{neighbour} ({similarity:.2f})" for neighbour, similarity in pairs]
+        return " ".join(filter(None, [", ".join(told[:SHOWN]), more(len(told), JSON_HAS_ALL)]))
     if name.endswith("_shares"):
         shares = _shares(value, vocabulary).items()
         return ", ".join(f"{vocabulary[code].name} {100 * share:.0f} %" for code, share in shares)

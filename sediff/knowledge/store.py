@@ -5,17 +5,64 @@ from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
+from pydantic import BaseModel, Field, ValidationError
 
 from sediff.errors import UserError
-from sediff.files import read_out
+from sediff.files import damaged, read_out
 from sediff.knowledge.free_text import Terms
 from sediff.knowledge.params import KnowledgeParams, SimilarityWeights
 from sediff.knowledge.profiles import PROFILES, TERMS, VIEWS, drug_names, training_profiles
 from sediff.knowledge.retrieval import Retriever
 from sediff.knowledge.terms import diagnosis_names
 from sediff.records import read_table
+from sediff.sources import Sharing
 
 MANIFEST = "manifest.json"
+
+
+class UsedSource(BaseModel):
+    """A source that the stage read."""
+
+    name: str
+    sharing: Sharing
+
+
+class UsedSearch(BaseModel):
+    """λ, k and the cut that the stage was run with."""
+
+    weights: SimilarityWeights = SimilarityWeights()
+    neighbours: int = Field(default=KnowledgeParams().neighbours, ge=1, strict=True)
+    closeness: float = KnowledgeParams().closeness
+
+
+class UsedParameters(BaseModel):
+    """Those of the stage's parameters that count for whoever asks the store."""
+
+    sources: tuple[UsedSource, ...] = Field(default=(), alias="corpus.sources")
+    knowledge: UsedSearch = UsedSearch()
+
+
+class Manifest(BaseModel):
+    """What the stage's out says of itself, as far as it is needed here; as it is where there is no manifest."""
+
+    fingerprint: str = ""
+    parameters: UsedParameters = UsedParameters()
+
+
+def read_manifest(knowledge: Path) -> Manifest:
+    """What the stage's out says of itself.
+
+    Raises:
+        UserError: it is missing or damaged, or does not say which sources were read and by which stage.
+    """
+    value = read_out(knowledge / MANIFEST)
+    try:
+        manifest = Manifest.model_validate(value)
+    except ValidationError:
+        raise damaged(knowledge / MANIFEST) from None
+    if not manifest.fingerprint or "sources" not in manifest.parameters.model_fields_set:
+        raise damaged(knowledge / MANIFEST)
+    return manifest
 
 
 class Store:
@@ -37,12 +84,11 @@ class Store:
         self._rows: dict[str, list[int]] = {}
         for row, text in enumerate(self.texts):
             self._rows.setdefault(text_id(text), []).append(row)
-        manifest = read_out(knowledge / MANIFEST) if (knowledge / MANIFEST).is_file() else {}
-        params = manifest.get("parameters", {}).get("knowledge", {})
-        self.fingerprint: str = manifest.get("fingerprint", "")
-        self.weights = SimilarityWeights.model_validate(params.get("weights", {}))
-        self.neighbours: int = params.get("neighbours", KnowledgeParams().neighbours)
-        self.closeness: float = params.get("closeness", KnowledgeParams().closeness)
+        manifest = read_manifest(knowledge) if (knowledge / MANIFEST).is_file() else Manifest()
+        self.fingerprint = manifest.fingerprint
+        self.weights = manifest.parameters.knowledge.weights
+        self.neighbours = manifest.parameters.knowledge.neighbours
+        self.closeness = manifest.parameters.knowledge.closeness
 
     @property
     def distinct_texts(self) -> dict[str, str]:
@@ -88,5 +134,9 @@ def profile_texts(profiles: pl.DataFrame, terms: pl.DataFrame) -> list[str]:
 
 
 def text_id(text: str) -> str:
-    """A name of a text that tells nothing of it."""
+    """A name of a text: its SHA-256, cut short.
+
+    It does not hide the text. The hash has no key and a text is a short combination of known titles, so all likely ones
+    can be tried out. Texts of a restricted source therefore go to a Chroma on loopback or an allow-listed one only.
+    """
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -9,7 +9,7 @@ from sediff.errors import UserError
 from sediff.export import write_wfdb
 from sediff.knowledge.experience import Experience
 from sediff.knowledge.index import KnowledgeIndex
-from sediff.knowledge.show import answer_lines, understood_lines
+from sediff.knowledge.show import SHOWN, answer_lines, more, understood_lines
 from sediff.knowledge.store import open_store
 from sediff.paper import draw_ecg
 from sediff.pseudonyms import Pseudonyms
@@ -60,7 +60,8 @@ def generate(
     given = {"age": prompt.age, "sex": prompt.sex, "heart rate": prompt.heart_rate}
     lines = understood_lines(answer, vocabulary, given)
     if explain:
-        lines += answer_lines(answer, open_store(data / "knowledge").fingerprint)
+        rest = "`sediff knowledge ask --json` has all"
+        lines += answer_lines(answer, open_store(data / "knowledge").fingerprint, rest)
     for slot, signal in zip(slots, generator.make(rows, slots, sampler), strict=True):
         name = f"ecg{slot.index:03d}"
         write_wfdb(signal, out, name, _comments(rows[0], slot, generator.model))
@@ -96,7 +97,8 @@ def _rests_on(experience: Experience | None) -> list[str]:
     if experience is None:
         return ["experience: none"]
     pairs = zip(experience.neighbours, experience.similarities, strict=True)
+    told = [f"{record} {similarity:.2f}" for record, similarity in pairs]
     return [
         f"experience: {experience.experience_id}, {experience.distiller}: {experience.report.text}",
-        "from: " + ", ".join(f"{record} {similarity:.2f}" for record, similarity in pairs),
+        " ".join(filter(None, [f"from: {', '.join(told[:SHOWN])}", more(len(told))])),
     ]

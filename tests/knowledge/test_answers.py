@@ -3,9 +3,11 @@ import json
 import pytest
 
 from sediff.errors import UserError
+from sediff.files import sha256_json
 from sediff.knowledge.answers import AnswerStore, answer_key, read_answer, read_export
 
-REQUEST, ANSWER = {"model": "m", "prompt": {"age": "60 to 69"}}, {"content": "Sinusrhythmus, größer", "usage": None}
+REQUEST = {"model": "m", "prompt": {"age": "60 to 69"}}
+ANSWER = {"content": "Sinusrhythmus, größer", "refusal": None, "finish_reason": "stop", "usage": None}
 KEY = answer_key(REQUEST)
 
 
@@ -24,16 +26,33 @@ def test_an_answer_is_kept_under_the_hash_of_its_request(store):
 
 def test_an_answer_is_never_changed(store):
     before = store.path(KEY).read_bytes()
-    store.put(REQUEST, {"content": "something else"})
+    store.put(REQUEST, {**ANSWER, "content": "something else"})
     assert store.path(KEY).read_bytes() == before
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"request": {}, "answer": {}, "sha256": ""}', "\udcff"])
+NESTED = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"request": {}, "answer": {}, "sha256": ""}', "\udcff", NESTED])
 def test_a_damaged_answer_is_named_and_not_asked_for_again_unasked(store, text):
     store.path(KEY).write_text(text, errors="surrogateescape")
     with pytest.raises(UserError, match=rf"{KEY}\.json is damaged: .*answers pull.*or remove it"):
         store.get(KEY)
     assert not store.intact(KEY)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, [], {}, {"content": "x"}, {**ANSWER, "more": 1}, {**ANSWER, "content": 1}, {**ANSWER, "usage": {}},
+     {**ANSWER, "usage": {"prompt": -1, "completion": 1}}],
+)  # fmt: skip
+def test_an_answer_of_another_shape_is_damage_whatever_its_hash(store, answer):
+    kept = {"request": REQUEST, "answer": answer, "sha256": sha256_json([REQUEST, answer])}
+    with pytest.raises(ValueError):
+        store.add(KEY, json.dumps(kept))
+    store.path(KEY).write_text(json.dumps(kept))
+    with pytest.raises(UserError, match="is damaged"):
+        store.get(KEY)
 
 
 def test_a_changed_word_is_damage(store):
@@ -47,7 +66,7 @@ def test_an_intact_copy_mends_a_damaged_answer_and_a_damaged_one_is_refused(stor
     good = store.path(KEY).read_text()
     assert not store.add(KEY, good)
     store.path(KEY).write_text("damaged")
-    for bad in ("{}", good.replace("m", "n")):
+    for bad in ("{}", NESTED, good.replace("m", "n")):
         with pytest.raises(ValueError):
             store.add(KEY, bad)
     with pytest.raises(ValueError):

@@ -127,7 +127,8 @@ def test_the_out_holds_the_answers_used_and_seeds_a_store_elsewhere(corpus, simu
     with serving(report()) as server:
         endpoint = Endpoint(server.url, "m")
         build(tmp_path / "a", corpus, simulator, [], vocabulary, LLM, endpoint)
-    AnswerStore(tmp_path / "a/answers").put({"asked": "by another branch"}, {"content": ""})
+    unused = {"content": None, "refusal": "no", "finish_reason": "stop", "usage": None}
+    AnswerStore(tmp_path / "a/answers").put({"asked": "by another branch"}, unused)
     table = read_export(tmp_path / "a/out/answers.parquet")
     other = answer_key({"asked": "by another branch"})
     assert table["key"].to_pylist() == sorted({path.stem for path in (tmp_path / "a/answers").iterdir()} - {other})

@@ -5,11 +5,14 @@ import shutil
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from sediff.cli import main
 from sediff.errors import UserError
 from sediff.files import write_json
+from sediff.knowledge.experience import FILE, write_experiences
+from sediff.knowledge.profiles import PROFILES, TERMS
 from sediff.params import Params, set_params
 from sediff.pseudonyms import keep_key
 
@@ -104,6 +107,53 @@ def test_show_prints_one_experience_in_full(said):
     assert len(row["neighbours"]) == len(row["similarities"]) == 5
 
 
+def test_ten_neighbours_are_told_and_the_json_has_all(project, said):
+    lines = said("knowledge", "ask", "LBBB", "-k", "12").splitlines()
+    assert len([line for line in lines if line.startswith("cohort/")]) == 10
+    assert "and 2 more (--json has all)" in lines
+    assert len(json.loads(said("knowledge", "ask", "LBBB", "-k", "12", "--json"))["neighbours"]) == 12
+    ten = said("knowledge", "ask", "LBBB", "-k", "10")
+    assert ten.count("\ncohort/") == 10 and "more" not in ten.replace("or more", "")
+    path = project / "data/knowledge" / FILE
+    table = pl.read_parquet(path)
+    many = pl.Series([[f"cohort/{number:05d}" for number in range(12)]] * len(table))
+    alike = pl.Series([[0.5] * 12] * len(table), dtype=pl.List(pl.Float32))
+    write_experiences(table.with_columns(neighbours=many, similarities=alike), path)
+    shown = said("knowledge", "show", "cohort/00010")
+    assert "cohort/00009 (0.50) and 2 more (--json has all)\n" in shown and "cohort/00010 (0.50)" not in shown
+
+
+def test_show_needs_no_profiles_but_experiences_of_this_version_and_vocabulary(project, said, refused):
+    for name in (PROFILES, TERMS):
+        (project / "data/knowledge" / name).unlink()
+    said("knowledge", "show", "cohort/00010")
+    path = project / "data/knowledge" / FILE
+    table = pl.read_parquet(path)
+    count = len(table["further_shares"][0])
+    write_experiences(table.with_columns(pl.col("further_shares").list.head(count - 1)), path)
+    told = refused("knowledge", "show", "cohort/00010")
+    assert f"has shares of {count - 1} statements, the vocabulary now has {count}: run the knowledge stage" in told
+    table.write_parquet(path)  # without a version
+    assert "is of another version: run the knowledge stage again" in refused("knowledge", "show", "cohort/00010")
+
+
+SOURCES = [{"name": "cohort", "reader": "ptb-xl", "sharing": "open"}]
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [[], 1, {}, {"fingerprint": FINGERPRINT}, {"fingerprint": FINGERPRINT, "parameters": []},
+     {"fingerprint": 1, "parameters": {"corpus.sources": SOURCES}},
+     {"fingerprint": FINGERPRINT, "parameters": {"corpus.sources": [{"name": "cohort"}]}},
+     {"fingerprint": FINGERPRINT, "parameters": {"corpus.sources": SOURCES, "knowledge": {"neighbours": "x"}}},
+     {"fingerprint": FINGERPRINT, "parameters": {"corpus.sources": SOURCES, "knowledge": {"weights": {"a": 1}}}}],
+)  # fmt: skip
+def test_a_manifest_of_another_shape_is_damaged(project, refused, manifest):
+    write_json(project / "data/knowledge/manifest.json", manifest)
+    for command in ("ask", "show"):
+        assert "knowledge/manifest.json is missing or damaged" in refused("knowledge", command, "cohort/00010")
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -153,10 +203,22 @@ def test_restricted_records_go_by_their_pseudonyms(project, said):
 
 
 @pytest.mark.parametrize(
-    "address", ["localhost:8000", "http://", "ftp://x", "http://u:p@x:1", "http://x/y", "http://x:1?q"]
+    "address",
+    [
+        "localhost:8000",
+        "http://",
+        "ftp://x",
+        "http://u:p@x:1",
+        "http://x/y",
+        "http://x:1?q",
+        "http://x:99999",
+        "http://x:0",
+    ],
 )
 def test_an_address_is_checked(project, address):
-    with pytest.raises(UserError, match=r"runtime\.chroma: .* is no address"):
+    with pytest.raises(UserError, match=r"runtime\.chroma: .*(is no address|has no user)") as error:
         set_params(project / "params.yaml", [f"runtime.chroma={address}"])
-    set_params(project / "params.yaml", ["runtime.chroma=https://chroma.example.org:8000/"])
-    assert Params.load(project / "params.yaml").runtime.chroma == "https://chroma.example.org:8000"
+    assert "u:p" not in str(error.value)
+    for good in ("https://chroma.example.org:8000", "http://[::1]:8000"):
+        set_params(project / "params.yaml", [f'runtime.chroma="{good}/"'])
+        assert Params.load(project / "params.yaml").runtime.chroma == good

@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from chromadb.api.models.Collection import Collection
+from chromadb.api.shared_system_client import SharedSystemClient
 
 from sediff.errors import UserError
 from sediff.files import sha256_json
@@ -130,6 +131,30 @@ def test_embedded_and_served_say_the_same(knowledge, chroma, server):
     for text in ("disease", open_store(knowledge).texts[7], "nonsense"):
         first, second = one.nearest(text, 5), other.nearest(text, 5)
         assert [cosine for _, cosine in first] == pytest.approx([cosine for _, cosine in second], abs=1e-5)
+
+
+@pytest.fixture
+def proxy(monkeypatch):
+    """A listener that is the proxy for everything; it answers nobody."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.2)
+        yield listener
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_a_server_on_this_machine_is_not_reached_through_a_proxy(knowledge, chroma, server, proxy, name, monkeypatch):
+    monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+    SharedSystemClient.clear_system_cache()  # Chroma keeps clients that were made before the proxy was set
+    with pytest.raises(UserError, match=r"would be reached through a proxy: add 127\.0\.0\.1 to NO_PROXY"):
+        KnowledgeIndex.open(knowledge, chroma, server)
+    monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
+    SharedSystemClient.clear_system_cache()
+    assert len(KnowledgeIndex.open(knowledge, chroma, server)) == SIZE
+    with pytest.raises(TimeoutError):
+        proxy.accept()
 
 
 @pytest.mark.parametrize("where", ["embedded", "served"])

@@ -203,6 +203,14 @@ def test_a_key_that_an_endpoint_repeats_in_its_answer_is_not_kept(tmp_path):
     assert list(tmp_path.iterdir()) and not any(KEY in path.read_text() for path in tmp_path.iterdir())
 
 
+def test_half_a_surrogate_pair_in_a_paid_answer_does_not_lose_it(tmp_path):
+    with serving(completion("abc \ud83d", finish="\ud83d")) as server:
+        assert distil(distiller(server, tmp_path), PROMPT) == [Answered(None, "llm:m", "schema")]
+    store = AnswerStore(tmp_path)
+    kept = [store.get(key) for key in store.list_keys()]
+    assert [answer["content"] for answer in kept if answer] == ["abc ?"] * 2
+
+
 def test_answers_before_a_fault_are_kept(tmp_path):
     prompts = others(6)
     with serving(lambda asked: report() if "Condition 4" not in str(asked) else Reply(status=500)) as server:
