@@ -10,6 +10,7 @@ import pytest
 from sediff.autoencoder.model import Autoencoder
 from sediff.diffusion.model import Denoiser
 from sediff.encoder.conditioner import Conditioner
+from sediff.encoder.patients import Training
 from sediff.errors import UserError
 from sediff.evaluation.evaluate import Judges
 from sediff.knowledge.experience import read_experiences
@@ -60,10 +61,11 @@ READERS: dict[str, list[Reader]] = {
         lambda folder: read_signals(folder / "data/synthesis/dataset/records"),
     ],
     "data/simulator/": [lambda folder: Simulator.load(folder / "data/simulator")],
-    "data/knowledge/experience": [lambda folder: read_experiences(folder / "data/knowledge"), index],
+    "data/knowledge/experience": [lambda folder: read_experiences(folder / "data/knowledge")],
     "data/knowledge/profiles": [lambda folder: Store(folder / "data/knowledge"), index],
-    "data/knowledge/terms": [lambda folder: Store(folder / "data/knowledge")],
+    "data/knowledge/terms": [lambda folder: Store(folder / "data/knowledge"), index],
     "data/encoder/conditioner/": [lambda folder: Conditioner.load(folder / "data/encoder/conditioner")],
+    "data/encoder/judges/training": [lambda folder: Training.read(folder / "data/encoder/judges")],
     "data/encoder/judges/": [lambda folder: Judges.load(folder / "data/encoder/judges")],
     "data/autoencoder/latents": [lambda folder: read_tensors(folder / "data/autoencoder/latents.safetensors")],
     "data/autoencoder/": [lambda folder: Autoencoder.load(folder / "data/autoencoder")],
