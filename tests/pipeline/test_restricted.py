@@ -179,7 +179,7 @@ def test_after_another_corpus_was_configured_nothing_leaves_and_nothing_is_lost(
     manifest.write_text(manifest.read_text().replace('"sharing": "open"', '"sharing": "restricted"'))
     corpus = folder / "data/corpus/manifest.json"
     corpus.write_text(corpus.read_text().replace('"sharing": "open"', '"sharing": "restricted"'))
-    pseudonym = pl.read_parquet(folder / "data/evaluation/records.parquet")["matched_record_id"][0]
+    pseudonym = pl.read_parquet(folder / "data/synthesis/evaluation/records")["matched_record_id"][0]
     traced = sediff(folder, "trace", pseudonym)
     sediff(folder, "configure", "--corpus", str(tmp_path / "other"), "--name", "other")
     for arguments in (("generate", "sinus rhythm", "--out", "refused"), ("trace", pseudonym)):
