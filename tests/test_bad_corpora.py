@@ -22,9 +22,10 @@ from sediff.encoder.train_conditioner import train_conditioner
 from sediff.encoder.train_judges import train_judges
 from sediff.errors import UserError
 from sediff.files import read_json
+from sediff.knowledge.answers import AnswerStore
 from sediff.knowledge.build import build_knowledge
-from sediff.knowledge.experience import value_count
 from sediff.knowledge.params import KnowledgeParams
+from sediff.knowledge.profiles import FITS
 from sediff.records import read_columns, read_signals, signal_column, write_table
 from sediff.simulator.fit import fit_simulator
 from sediff.simulator.params import SimulatorParams
@@ -72,7 +73,7 @@ class Clone:
     def random_conditioner(self) -> None:
         """One that nobody trained, where the stage refuses."""
         statements = len(self.vocabulary.codes)
-        Conditioner(statements, value_count(statements), 16, 64).eval().save(self.job("conditioner").out)
+        Conditioner(statements, 16, 64).eval().save(self.job("conditioner").out)
 
     def simulator(self) -> None:
         job = self.job("simulator")
@@ -81,8 +82,12 @@ class Clone:
 
     def knowledge(self) -> None:
         job = self.job("knowledge")
-        arguments = (self.out("corpus"), [self.source], self.vocabulary, job.out, job.report, self.folder / "answers")
-        build_knowledge(KnowledgeParams(), *arguments, None)
+        fits = self.out("simulator") / "records.parquet"
+        if not fits.is_file():  # the simulator has not run here, or refused: nobody was fitted
+            fits.parent.mkdir(parents=True, exist_ok=True)
+            pl.DataFrame(schema=FITS).write_parquet(fits)
+        places = (self.out("corpus"), self.out("simulator"), [self.source], self.vocabulary, job.out, job.report)
+        build_knowledge(KnowledgeParams(), *places, AnswerStore(self.folder / "answers"), None)
 
     def autoencoder(self) -> None:
         params = AutoencoderParams(width=16, depth=1, steps=30, batch_size=8, learning_rate=4e-3)
