@@ -2,7 +2,6 @@
 
 import json
 from itertools import product
-from pathlib import Path
 
 import pytest
 
@@ -106,16 +105,3 @@ def test_a_share_that_tells_a_small_count_is_hidden(share, size, hidden):
     beside = public({"evaluation": {"records": size, "share": share}})
     assert (above["encoder/judges"]["text"]["hits"]["at_1"] == WITHHELD) == hidden
     assert (beside["evaluation"]["share"] == WITHHELD) == hidden
-
-
-def test_of_a_whole_run_no_small_count_can_be_had(project):
-    folder: Path = project[0] / "reports"
-    metrics = {
-        path.parent.relative_to(folder).as_posix(): json.loads(path.read_text())
-        for path in folder.rglob("metrics.json")
-    }
-    corpus, shown = metrics["corpus"], public(metrics)["corpus"]
-    for name in ("splits", "sexes", "sources", "report_languages", "quarantine"):
-        assert all(values == set(range(1, 10)) for values in possible(shown[name], sum(corpus[name].values()))), name
-    hidden = [count for count in corpus["statements"].values() if count < SMALLEST_CELL]
-    assert [cell for cell in shown["statements"].values() if cell == HIDDEN] == [HIDDEN] * len(hidden)
