@@ -63,7 +63,7 @@ def cases(params: Params, device: torch.device) -> Iterator[Case]:
     yield Case("autoencoder", autoencoder, of_signals, vae, own.batch_size, own.precision)
 
     judge = Judge(vocabulary.codes, params.encoder.judges.statement.width)
-    labels = torch.from_numpy((rng.random((RECORDS, len(vocabulary.codes))) < 0.1).astype(np.float32))
+    labels = torch.from_numpy((rng.random((RECORDS, judge.head.out_features)) < 0.1).astype(np.float32))
 
     def supervised(network: Judge, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         return nn.functional.binary_cross_entropy_with_logits(network(batch[0].float() / 1000), batch[1]), {}
