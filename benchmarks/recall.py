@@ -99,7 +99,13 @@ def interval(
         micro.append(sums.sum() / totals.sum())
         there = frequent & (totals > 0)
         macro.append((sums[there] / totals[there]).mean())
-    return tuple([v[0], *np.quantile(v[1:], [0.025, 0.975])] for v in (micro, macro))  # type: ignore[return-value]
+    return _with_interval(micro), _with_interval(macro)
+
+
+def _with_interval(values: list[float]) -> list[float]:
+    """The first value, that of the records as they are, and the 95 % interval of the others."""
+    low, high = np.quantile(values[1:], [0.025, 0.975]).tolist()
+    return [float(values[0]), low, high]
 
 
 def main() -> None:

@@ -124,7 +124,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     profiles = draw_profiles(arguments.profiles, np.random.default_rng(arguments.seed))
-    sizes = {view: float(profiles[view].list.len().cast(pl.Float64).mean()) for view in VIEWS}  # type: ignore[arg-type]
+    sizes = {view: float(np.mean(profiles[view].list.len().to_numpy())) for view in VIEWS}
     print(f"{len(profiles)} profiles, items in the mean: " + ", ".join(f"{view} {sizes[view]:.1f}" for view in VIEWS))
     weights = SimilarityWeights().model_dump()
     step = max(1, len(profiles) // arguments.queries)

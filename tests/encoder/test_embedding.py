@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from subprocess import PIPE
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from sediff.encoder.tokens import TEXT_TOKENS
 from sediff.errors import UserError
 from tests.conftest import ROOT
 from tests.encoder.conftest import PARAMS
+from tests.servers import running
 
 TEXTS = ["Sinus rhythm", "", "Vorhofflimmern", "Sinus rhythm"]
 
@@ -70,14 +70,8 @@ class Handler(BaseHTTPRequestHandler):
 def serving(answers: Path) -> Iterator[Embedder]:
     server = Embedder(("127.0.0.1", 0), Handler)
     server.asked, server.answers = [], answers
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with running(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture

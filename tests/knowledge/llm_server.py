@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any, NamedTuple
+
+from tests.servers import running
 
 RANGE = {"low": 60, "expected": 72, "high": 80}
 REPORT: dict[str, Any] = {
@@ -122,11 +124,5 @@ class Handler(BaseHTTPRequestHandler):
 def serving(play: Play | Reply) -> Iterator[LlmServer]:
     """A server in a thread; `play` is the reply to a request, or the same to all."""
     server = LlmServer((lambda asked: play) if isinstance(play, Reply) else play)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with running(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
