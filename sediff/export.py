@@ -48,4 +48,4 @@ def _lines(comment: str) -> list[str]:
     """A comment in lines that a header takes: printable ASCII (readers drop all else), long ones wrapped."""
     ascii_only = unicodedata.normalize("NFKD", comment.translate(UMLAUTS)).encode("ascii", "replace").decode()
     printable = "".join(character if character.isprintable() else " " for character in ascii_only)
-    return textwrap.wrap(printable, LONGEST_COMMENT, subsequent_indent="  ")
+    return textwrap.wrap(printable, LONGEST_COMMENT, subsequent_indent="  ", break_on_hyphens=False)

@@ -63,16 +63,16 @@ def answer_lines(answer: Answer, fingerprint: str, rest: str = JSON_HAS_ALL) -> 
         f"compared by: {weights} (λ of the views that the text names)",
         f"{'neighbour':<{width}}{heads}{'τ':>8}{'meaning':>9}{'score':>8}",
         *(_row(neighbour, width) for neighbour in answer.neighbours[:SHOWN]),
-        *filter(None, [more(len(answer.neighbours), rest)]),
+        *filter(None, [_more(len(answer.neighbours), rest)]),
         f"experience: {experience.report.text}",
         f"from: {experience.experience_id}, {len(experience.neighbours)} records of training patients, "
         f"distiller {experience.distiller}, knowledge stage {fingerprint[:16] or 'without a manifest'}",
     ]
 
 
-def more(count: int, rest: str = "") -> str:
+def _more(count: int, rest: str) -> str:
     """How many of so many neighbours are not told, "" for none, and what has them."""
-    return f"and {count - SHOWN} more{f' ({rest})' if rest else ''}" if count > SHOWN else ""
+    return f"and {count - SHOWN} more ({rest})" if count > SHOWN else ""
 
 
 def _row(neighbour: Neighbour, width: int) -> str:
@@ -172,7 +172,7 @@ def _told(name: str, value: Any, row: Mapping[str, Any], vocabulary: Vocabulary)
     if name == "neighbours":
         pairs = zip(value, row["similarities"], strict=True)
         told = [f"{neighbour} ({similarity:.2f})" for neighbour, similarity in pairs]
-        return " ".join(filter(None, [", ".join(told[:SHOWN]), more(len(told), JSON_HAS_ALL)]))
+        return " ".join(filter(None, [", ".join(told[:SHOWN]), _more(len(told), JSON_HAS_ALL)]))
     if name.endswith("_shares"):
         shares = _shares(value, vocabulary).items()
         return ", ".join(f"{vocabulary[code].name} {100 * share:.0f} %" for code, share in shares)

@@ -9,7 +9,7 @@ from sediff.errors import UserError
 from sediff.export import write_wfdb
 from sediff.knowledge.experience import Experience
 from sediff.knowledge.index import KnowledgeIndex
-from sediff.knowledge.show import SHOWN, answer_lines, more, understood_lines
+from sediff.knowledge.show import answer_lines, understood_lines
 from sediff.knowledge.store import open_store
 from sediff.paper import draw_ecg
 from sediff.pseudonyms import Pseudonyms
@@ -100,5 +100,5 @@ def _rests_on(experience: Experience | None) -> list[str]:
     told = [f"{record} {similarity:.2f}" for record, similarity in pairs]
     return [
         f"experience: {experience.experience_id}, {experience.distiller}: {experience.report.text}",
-        " ".join(filter(None, [f"from: {', '.join(told[:SHOWN])}", more(len(told))])),
+        f"from: {', '.join(told)}",
     ]
