@@ -143,9 +143,9 @@ def _with_mean(intervals: Times, mean: float, inside: int) -> Times:
 
 
 def _independent(count: int, rr: float, dispersion: float, rng: np.random.Generator) -> Times:
-    """Intervals that do not know each other; RMSSD is √2 times their deviation."""
-    spread = dispersion / np.sqrt(2)
-    return rr * rng.gamma(1 / spread**2, spread**2, count)
+    """Intervals that do not know each other, of a gamma distribution, scaled to the wanted RMSSD."""
+    spread = dispersion / np.sqrt(2)  # RMSSD is √2 times the deviation
+    return _with_rmssd(rng.gamma(1 / spread**2, spread**2, count), rr, dispersion)
 
 
 def _modulated(count: int, rr: float, dispersion: float, rng: np.random.Generator) -> Times:
@@ -157,6 +157,11 @@ def _modulated(count: int, rr: float, dispersion: float, rng: np.random.Generato
     power += np.exp(-0.5 * ((frequency - HIGH_FREQUENCY) / spread) ** 2)
     angle = rng.uniform(0, 2 * np.pi, len(frequency))
     series = np.fft.irfft(np.sqrt(power) * np.exp(1j * angle), points)[:count]
+    return _with_rmssd(series, rr, dispersion)
+
+
+def _with_rmssd(series: Times, rr: float, dispersion: float) -> Times:
+    """Bring a series to the mean interval `rr` and the wanted RMSSD / mean RR."""
     steps = np.sqrt(np.mean(np.diff(series) ** 2))
     return rr + (series - series.mean()) * (dispersion * rr / steps if steps > 0 else 0.0)
 
