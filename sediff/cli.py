@@ -10,6 +10,7 @@ from sediff.errors import UserError
 from sediff.fetch.corpora import CATALOGUE, PHYSIONET
 from sediff.knowledge_commands import knowledge_app
 from sediff.options import AgeOption, HeartRateOption, SexOption, checked_text, sex_of
+from sediff.publication_commands import add_commands
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +22,7 @@ INTERRUPTED = 130  # the exit status that typer gives to Ctrl-C
 corpus_app = typer.Typer(no_args_is_help=True, help="What is in the corpus.")
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(knowledge_app, name="knowledge")
+add_commands(app)
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a parameter first, checked.")
 ]
@@ -117,7 +119,9 @@ def configure(
     sharing: Annotated[
         str | None, typer.Option(help="open or restricted: who may see the corpus; open, or as it was, by default.")
     ] = None,
-    profile: Annotated[str | None, typer.Option(help="Sizes for a machine: smoke, laptop, workstation, gpu or cluster.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Sizes for a machine: smoke, laptop, workstation, gpu or cluster.")
+    ] = None,
     force: Annotated[bool, typer.Option(help="Overwrite keys that were edited.")] = False,
 ) -> None:
     """Choose the corpus, or a profile of sizes; shows what changes."""

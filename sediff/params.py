@@ -21,6 +21,7 @@ from sediff.errors import UserError
 from sediff.evaluation.params import EvaluationParams
 from sediff.files import replacing
 from sediff.knowledge.params import KnowledgeParams
+from sediff.publication.params import PublicationParams
 from sediff.report.params import GatesParams
 from sediff.section import Items, Section
 from sediff.simulator.params import SimulatorParams
@@ -90,6 +91,7 @@ class Params(Section):
     evaluation: EvaluationParams = EvaluationParams()
     augmentation: AugmentationParams = AugmentationParams()
     gates: GatesParams = GatesParams()
+    publication: PublicationParams = PublicationParams()
     runtime: RuntimeParams = RuntimeParams()
 
     @property

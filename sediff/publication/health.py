@@ -1,0 +1,45 @@
+"""What refreshes did, and whether the last success is recent enough."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+JOURNAL = Path(".sediff/refreshes.jsonl")
+SUCCESSES = ("published", "nothing new")
+
+
+def note(root: Path, outcome: str, told: str, version: str) -> dict[str, Any]:
+    """Append what a refresh did, and give it."""
+    entry = {"ended": datetime.now(UTC).isoformat(), "outcome": outcome, "told": told, "version": version}
+    path = root / JOURNAL
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
+    return entry
+
+
+def read_journal(root: Path) -> list[dict[str, Any]]:
+    """All entries, the oldest first; a line that a crash cut is left out."""
+    path = root / JOURNAL
+    entries = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            entries.append(json.loads(line))
+        except ValueError:
+            continue
+    return entries
+
+
+def health(root: Path, max_age: float, now: datetime | None = None) -> tuple[bool, str]:
+    """Whether the last success is at most `max_age` hours old, and a sentence that says so."""
+    successes = [entry for entry in read_journal(root) if entry["outcome"] in SUCCESSES]
+    if not successes:
+        return False, "no refresh has succeeded here yet"
+    last = successes[-1]
+    age = (now or datetime.now(UTC)) - datetime.fromisoformat(last["ended"])
+    if age < timedelta(0):
+        return False, f"the last refresh ended in the future, at {last['ended']}: check the clock"
+    hours = age / timedelta(hours=1)
+    told = f"the last success ({last['outcome']}, {last['version'] or 'no version'}) is {hours:.1f} h old"
+    return (True, told) if hours <= max_age else (False, f"{told}, more than publication.max_age = {max_age:g} h")

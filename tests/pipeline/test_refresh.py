@@ -1,0 +1,97 @@
+"""Refreshes of a real repository with real remotes: git's a bare one, DVC's a folder."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.clone import MAIN, command
+from tests.pipeline.nightly import change, make, said
+
+
+def sediff(project: Path, *arguments: str) -> tuple[int, str]:
+    result = command(project, sys.executable, "-c", MAIN, *arguments)
+    assert "Traceback" not in result.stderr, result.stderr
+    return result.returncode, result.stdout + result.stderr
+
+
+def served(folder: Path) -> str:
+    status, told = sediff(folder, "versions")
+    assert status == 0
+    return next((line.split()[0] for line in told.splitlines() if line.endswith("(served)")), "")
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    return make(tmp_path)
+
+
+def test_nights_of_a_year(project, tmp_path):
+    """The first version, a quiet night, new data, failed gates, drift, going back."""
+    status, told = sediff(project, "health")
+    assert (status, "no refresh has succeeded here yet" in told) == (1, True)
+
+    status, told = sediff(project, "refresh")
+    assert status == 0, told
+    assert served(project) == "ecg@v0.0.1"
+    assert said(project, "git", "status", "--porcelain") == "", "the checkout is left alone"
+    at_remote = said(project, "git", "ls-remote", "origin")
+    assert all(name in at_remote for name in ("refs/heads/published", "ecg@v0.0.1", "ecg#current#1"))
+    assert sediff(project, "health")[0] == 0
+
+    started = time.monotonic()
+    status, told = sediff(project, "refresh")
+    assert (status, "nothing has changed; nothing ran" in told) == (0, True), told
+    assert time.monotonic() - started < 60, "15 s on a quiet machine"
+    assert served(project) == "ecg@v0.0.1"
+
+    change(project, "cohort.patients=25", "publication.drift.records=10.0")
+    assert sediff(project, "refresh")[0] == 0
+    assert served(project) == "ecg@v0.0.2"
+
+    (project / "knowledge/verdict.txt").write_text("bad")
+    change(project)
+    status, told = sediff(project, "refresh")
+    assert (status, "evaluation.fd" in told, served(project)) == (1, True, "ecg@v0.0.2")
+
+    (project / "knowledge/verdict.txt").write_text("good")
+    change(project, "cohort.patients=60", "publication.drift.records=0.2")
+    status, told = sediff(project, "refresh")
+    assert (status, "records moved by" in told, served(project)) == (1, True, "ecg@v0.0.2")
+    trained = list((project / ".sediff/published/runs/diffusion").glob("*/*.json"))
+    assert len(trained) == 2, "what has drifted is not trained on"
+
+    status, told = sediff(project, "rollback", "ecg@v0.0.1")
+    assert (status, served(project)) == (0, "ecg@v0.0.1"), told
+    for version in ("ecg@v0.0.1", "ecg@v0.0.2"):
+        status, told = sediff(project, "pull", version, str(tmp_path / version))
+        assert status == 0, told
+    assert (tmp_path / "ecg@v0.0.1/rows.txt").read_bytes() != (tmp_path / "ecg@v0.0.2/rows.txt").read_bytes()
+    outcomes = [json.loads(line)["outcome"] for line in (project / ".sediff/refreshes.jsonl").read_text().splitlines()]
+    assert outcomes == ["published", "nothing new", "published", "gates failed", "drifted"]
+
+
+def test_a_remote_that_is_down_publishes_nothing_and_the_next_night_goes_on(project, tmp_path):
+    (tmp_path / "store").write_text("no folder")
+    status, told = sediff(project, "refresh")
+    assert (status, served(project)) == (1, ""), told
+    assert "published" not in said(project, "git", "ls-remote", "origin")
+    (tmp_path / "store").unlink()
+    status, told = sediff(project, "refresh")
+    assert (status, served(project)) == (0, "ecg@v0.0.1"), told
+    assert len(list((project / ".sediff/published/runs/diffusion").glob("*/*.json"))) == 1, "it trained once"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("pull", "ecg@v9.9.9", "there"), "There is no version ecg@v9.9.9: there are none yet"),
+        (("rollback", "ecg"), "There is no version ecg"),
+        (("serve", "--cron", "at night"), "is no schedule"),
+    ],
+)
+def test_mistakes_are_one_sentence(project, arguments, message):
+    status, told = sediff(project, *arguments)
+    assert (status, message in told) == (1, True), told
