@@ -35,9 +35,17 @@ def test_an_open_target_is_neither_met_nor_missed():
     assert cells[4:7] == ["open", "≤ 0.02: met", "≤ 0.01: not met"]
 
 
-def test_fd_at_two_thousand_is_its_excess_over_a_smaller_floor():
-    one = {"fd": {"median": 11.0}, "kid": {"median": 1.0}}
-    ratios = {name: {"fd": {"median": 11.0}} for name in ("synthetic", "reconstructed", "noise", "shuffled_leads")}
-    found = {"synthetic": one, "real": {"fd": {"median": 1.0}}, "over_floor": ratios, "records_compared": 1000}
-    cells = row({"evaluation": {"distribution": found}}, "FD, × floor")
-    assert "; 21.00 at 2,000" in cells[-1], "(10 + 0.5) / 0.5"
+@pytest.mark.parametrize(
+    ("metric", "at_more"),
+    [
+        ("fd", "21"),  # an excess of 10 over a floor of 1: half the floor at twice the number, 10.5 / 0.5
+        ("kid", "22"),  # which has no bias: 11 / 0.5
+    ],
+)
+def test_a_distance_is_a_larger_multiple_of_the_floor_at_more_records(metric, at_more):
+    sets = ("synthetic", "reconstructed", "noise", "shuffled_leads")
+    ratios = {name: {metric: {"median": 11.0}} for name in sets}
+    found = {"synthetic": {metric: {"median": 11.0}}, "real": {"fd": {"median": 1.0}}, "kid_scale": 1.0}
+    found |= {"over_floor": ratios, "records_compared": 1000}
+    rows = [line for line in lines({"evaluation": {"distribution": found}}) if f"| {metric.upper()}, × floor" in line]
+    assert [line.split("|")[2].strip() for line in rows] == ["11", at_more]
