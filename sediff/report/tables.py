@@ -1,0 +1,106 @@
+"""Tables of the evaluation: each quantity in synthetic, reconstructed and real records, beside the floor."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Metrics = Mapping[str, Any]
+Row = tuple[str, ...]
+DISTANCES = (
+    ("dispersion", "RMSSD / mean RR, Wasserstein-1"),
+    ("intervals", "Wasserstein-1"),
+    ("median_beats", "median beats"),
+)
+IN_FEATURES = (("distribution", "statement judge"), ("distribution_waveform", "waveform judge"))
+SETS = ("synthetic", "reconstructed", "real")
+NO_PLACE = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, what it means in a sentence, the columns' names and the rows' cells."""
+
+    title: str
+    note: str
+    head: Row
+    rows: tuple[Row, ...]
+
+
+def evaluation_tables(evaluation: Metrics) -> list[Table]:
+    """The tables that the metrics have rows for; a cell that a public page hides has words."""
+    tables = (
+        Table(
+            "Means",
+            "Difference from real with its 95 % interval over patients; floor: mean absolute difference between random "
+            "halves of the real patients.",
+            ("Quantity", "Records", "Synthetic", "Reconstructed", "Real", "Synthetic − real", "Floor"),
+            tuple(_means(evaluation)),
+        ),
+        Table(
+            "Distances",
+            "From real records; floor: of other real ones, as many. × floor: synthetic over the floor, and what the "
+            "autoencoder alone makes of it.",
+            ("Distance", "Records", "Synthetic", "Reconstructed", "Floor", "× floor", "× floor, autoencoder alone"),
+            (*_distances(evaluation), *_in_features(evaluation)),
+        ),
+    )
+    return [table for table in tables if table.rows]
+
+
+def _means(metrics: Metrics, path: str = "") -> Iterator[Row]:
+    """Rows of whatever holds a mean for each set and their difference."""
+    for key, value in metrics.items():
+        name = f"{path}, {_words(key)}" if path else _words(key)
+        if not isinstance(value, Mapping):
+            continue
+        if {"difference", "real_halves"} <= value.keys():
+            difference = value["difference"]["synthetic"]
+            told = f"{_number(difference['mean'])} ({_number(difference['low'])} to {_number(difference['high'])})"
+            sets = (_number(value[of_set]) for of_set in ("synthetic", "reconstructed", "real"))
+            yield (name, _number(value["records"]), *sets, told, _number(value["real_halves"]))
+        else:
+            yield from _means(value, name)
+
+
+def _distances(evaluation: Metrics) -> Iterator[Row]:
+    for section, title in DISTANCES:
+        yield from _over_floor(evaluation.get(section, {}), title)
+
+
+def _over_floor(found: Metrics, path: str) -> Iterator[Row]:
+    """Rows of whatever holds a distance for each set, or a ratio of them, over the floor."""
+    for key, value in found.items():
+        if not isinstance(value, Mapping):
+            continue
+        if "over_floor" not in value:
+            yield from _over_floor(value, f"{path}, {_words(key)}")
+            continue
+        medians = (_number(value[of_set]["median"]) if of_set in value else NO_PLACE for of_set in SETS)
+        ratios = (_ratio(value["over_floor"].get(of_set)) for of_set in SETS[:2])
+        yield (f"{path}, {_words(key)}", _number(value.get("records", NO_PLACE)), *medians, *ratios)
+
+
+def _in_features(evaluation: Metrics) -> Iterator[Row]:
+    for section, judge in IN_FEATURES:
+        found = evaluation.get(section, {})
+        for metric, title in (("fd", "FD"), ("kid", "KID"), ("coverage", "coverage")):
+            if metric not in found.get("over_floor", {}).get("synthetic", {}):
+                continue
+            medians = (_number(found[of_set][metric]["median"]) for of_set in SETS)
+            ratios = (_ratio(found["over_floor"][of_set][metric]) for of_set in SETS[:2])
+            yield (f"{title}, {judge}", _number(found["records_compared"]), *medians, *ratios)
+
+
+def _ratio(value: Any) -> str:
+    """A number, or the mean or else median of an interval."""
+    if isinstance(value, Mapping):
+        value = value.get("mean", value.get("median"))
+    return NO_PLACE if value is None else _number(value)
+
+
+def _number(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")
