@@ -13,6 +13,14 @@ DISTANCES = (
 )
 IN_FEATURES = (("distribution", "statement judge"), ("distribution_waveform", "waveform judge"))
 SETS = ("synthetic", "reconstructed", "real")
+SLICED = {
+    "mae_bpm": "Heart rate off by (bpm)",
+    "deviation_ratio": "Deviation, of real's",
+    "beat_consistency": "Beat consistency, difference",
+    "p_waves": "P waves, difference",
+    "qrs_duration": "QRS, difference (ms)",
+    "coverage": "Coverage",
+}
 NO_PLACE = "–"
 
 
@@ -42,6 +50,18 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
             "autoencoder alone makes of it.",
             ("Distance", "Records", "Synthetic", "Reconstructed", "Floor", "× floor", "× floor, autoencoder alone"),
             (*_distances(evaluation), *_in_features(evaluation)),
+        ),
+        Table(
+            "Effects",
+            "Slopes or differences in sinus rhythm, with 95 % intervals over patients.",
+            ("Effect", "Records", "Synthetic", "Reconstructed", "Real"),
+            tuple(_effects(evaluation.get("effects", {}))),
+        ),
+        Table(
+            "Slices",
+            "The headline figures of parts of the records; differences are from real.",
+            ("Slice", "Records", *SLICED.values()),
+            tuple(_slices(evaluation.get("slices", {}))),
         ),
     )
     return [table for table in tables if table.rows]
@@ -89,6 +109,22 @@ def _in_features(evaluation: Metrics) -> Iterator[Row]:
             medians = (_number(found[of_set][metric]["median"]) for of_set in SETS)
             ratios = (_ratio(found["over_floor"][of_set][metric]) for of_set in SETS[:2])
             yield (f"{title}, {judge}", _number(found["records_compared"]), *medians, *ratios)
+
+
+def _effects(found: Metrics) -> Iterator[Row]:
+    for name, effect in found.items():
+        told = (
+            f"{_number(effect[of]['value'])} ({_number(effect[of]['low'])} to {_number(effect[of]['high'])})"
+            for of in SETS
+        )
+        yield (_words(name), _number(effect["records"]), *told)
+
+
+def _slices(found: Metrics) -> Iterator[Row]:
+    for kind, of_kind in found.items():
+        for name, values in of_kind.items():
+            cells = (_number(values.get(key, NO_PLACE)) for key in SLICED)
+            yield (f"{_words(kind)}, {_words(name)}", _number(values["records"]), *cells)
 
 
 def _ratio(value: Any) -> str:

@@ -57,6 +57,15 @@ def test_every_set_stands_beside_the_floor():
     assert all(len(row) == len(table.head) for table in (of_means, distances) for row in table.rows)
 
 
+def test_effects_and_slices_have_a_row_each():
+    side = {"value": 150.0, **interval(150)}
+    found = {"effects": {"qt_on_rr": {"records": 300, **dict.fromkeys(("synthetic", "reconstructed", "real"), side)}}}
+    found["slices"] = {"sex": {"female": {"records": 170, "mae_bpm": 0.25, "coverage": 0.97}}}
+    effects, slices = evaluation_tables(found)
+    assert effects.rows == (("qt on rr", "300", *["150 (150 to 150)"] * 3),)
+    assert slices.rows == (("sex, female", "170", "0.25", "–", "–", "–", "–", "0.97"),)
+
+
 def test_nothing_measured_gives_no_table():
     assert evaluation_tables({}) == []
 
