@@ -21,6 +21,15 @@ SLICED = {
     "qrs_duration": "QRS, difference (ms)",
     "coverage": "Coverage",
 }
+EFFECTS = {
+    "qt_on_rr": "QT on RR (ms for each s)",
+    "women_qtcf": "women − men, QTcF (ms)",
+    "women_qrs_duration": "women − men, QRS duration (ms)",
+    "women_r_v5": "women − men, R in V5 (mV)",
+    "axis_on_age": "axis in ten years (degrees)",
+    "r_v5_on_age": "R in V5 in ten years (mV)",
+}
+AS_WRITTEN = {"qtcf": "QTcF", **{word: word.upper() for word in ("p", "r", "t", "st", "pr", "qrs", "qt", "rr", "v1")}}
 NO_PLACE = "–"
 
 
@@ -47,7 +56,7 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
         Table(
             "Distances",
             "From real records; floor: of other real ones, as many. × floor: synthetic over the floor, and what the "
-            "autoencoder alone makes of it.",
+            "autoencoder alone makes of it. PR, QRS and QT in ms, the axis in degrees, amplitudes and beats in mV.",
             ("Distance", "Records", "Synthetic", "Reconstructed", "Floor", "× floor", "× floor, autoencoder alone"),
             (*_distances(evaluation), *_in_features(evaluation)),
         ),
@@ -117,7 +126,7 @@ def _effects(found: Metrics) -> Iterator[Row]:
             f"{_number(effect[of]['value'])} ({_number(effect[of]['low'])} to {_number(effect[of]['high'])})"
             for of in SETS
         )
-        yield (_words(name), _number(effect["records"]), *told)
+        yield (EFFECTS.get(name, _words(name)), _number(effect["records"]), *told)
 
 
 def _slices(found: Metrics) -> Iterator[Row]:
@@ -139,4 +148,4 @@ def _number(value: float | str) -> str:
 
 
 def _words(key: str) -> str:
-    return key.replace("_", " ")
+    return " ".join(AS_WRITTEN.get(word, word) for word in key.split("_"))

@@ -62,7 +62,7 @@ def test_effects_and_slices_have_a_row_each():
     found = {"effects": {"qt_on_rr": {"records": 300, **dict.fromkeys(("synthetic", "reconstructed", "real"), side)}}}
     found["slices"] = {"sex": {"female": {"records": 170, "mae_bpm": 0.25, "coverage": 0.97}}}
     effects, slices = evaluation_tables(found)
-    assert effects.rows == (("qt on rr", "300", *["150 (150 to 150)"] * 3),)
+    assert effects.rows == (("QT on RR (ms for each s)", "300", *["150 (150 to 150)"] * 3),)
     assert slices.rows == (("sex, female", "170", "0.25", "–", "–", "–", "–", "0.97"),)
 
 
