@@ -84,7 +84,7 @@ def _means(metrics: Metrics, path: str = "") -> Iterator[Row]:
             continue
         if {"difference", "real_halves"} <= value.keys():
             difference = value["difference"]["synthetic"]
-            told = f"{_number(difference['mean'])} ({_number(difference['low'])} to {_number(difference['high'])})"
+            told = _with_interval(difference["mean"], difference)
             sets = (_number(value[of_set]) for of_set in ("synthetic", "reconstructed", "real"))
             yield (name, _number(value["records"]), *sets, told, _number(value["real_halves"]))
         else:
@@ -122,10 +122,7 @@ def _in_features(evaluation: Metrics) -> Iterator[Row]:
 
 def _effects(found: Metrics) -> Iterator[Row]:
     for name, effect in found.items():
-        told = (
-            f"{_number(effect[of]['value'])} ({_number(effect[of]['low'])} to {_number(effect[of]['high'])})"
-            for of in SETS
-        )
+        told = (_with_interval(effect[of]["value"], effect[of]) for of in SETS)
         yield (EFFECTS.get(name, _words(name)), _number(effect["records"]), *told)
 
 
@@ -134,6 +131,13 @@ def _slices(found: Metrics) -> Iterator[Row]:
         for name, values in of_kind.items():
             cells = (_number(values.get(key, NO_PLACE)) for key in SLICED)
             yield (f"{_words(kind)}, {_words(name)}", _number(values["records"]), *cells)
+
+
+def _with_interval(value: float | str, interval: Metrics) -> str:
+    """A number with its interval; words, where it is hidden, stand alone."""
+    if isinstance(value, str):
+        return value
+    return f"{_number(value)} ({_number(interval['low'])} to {_number(interval['high'])})"
 
 
 def _ratio(value: Any) -> str:
