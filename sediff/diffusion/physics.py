@@ -47,8 +47,8 @@ def slopes(beat: Tensor) -> Tensor:
 
 
 def field(beat: Tensor, phase: Tensor, waves: Waves) -> Tensor:
-    """f_z along beats (batch, leads, 96) in mV at θ (batch, 96), at the first 95 samples: (batch, leads, 95), mV/s."""
-    return vector_field(beat[..., :-1], phase[:, None, :-1], waves.theta, waves.a, waves.b)
+    """f_z of z (batch, leads, samples) in mV at θ (batch, samples): (batch, leads, samples) in mV/s."""
+    return vector_field(beat, phase[:, None], waves.theta, waves.a, waves.b)
 
 
 def euler_loss(slope: Tensor, vector: Tensor, inside: Tensor) -> Tensor:

@@ -5,12 +5,13 @@ With ĥ = D_beat(ẑ₀), h₀ = D_beat(z₀), s the slope of a beat and f(h; η
     paper         (s(ĥ) − f(ĥ; η))²  of the class's η, with θ = 2πτ / 1 s, from R − 0.2 s to R + 0.4 s
     paper-scaled  the same with θ = 2πτ / RR and η at the record's rate, over the whole beat
     derivative    (s(ĥ) − s(h₀))²    the control: it knows no simulator
-    record        as paper-scaled, of the record's own η; silent where it has none
-    hinge         max(0, L(ĥ) − L(h₀)), with L of paper-scaled: what real beats have costs nothing
-    shrinkage     as paper-scaled, of records whose statement has fewer than `rare` cases alone
+    record        as paper-scaled, midway, of the record's own η; silent where it has none
+    hinge         max(0, L(ĥ) − L(h₀)), L as paper-scaled, midway: what real beats have costs nothing
+    shrinkage     as paper-scaled, midway, of records whose statement has fewer than `rare` cases alone
 
-and L_interlead takes the same slopes and fields. f is affine in h, so a class's η pulls beats towards the class's mean
-(`benchmarks/admissibility.py`); `derivative`, `hinge` and, but for its fit's error, `record` do not at real records.
+and L_interlead takes the same slopes and fields. s is a forward difference, which is the slope half a sample later:
+midway, f is taken there, while the paper takes it at the sample itself. f is affine in h, so a class's η pulls beats
+towards the class's mean. `benchmarks/admissibility.py` has what each form does to real records.
 """
 
 from collections.abc import Callable, Sequence
@@ -49,6 +50,7 @@ class Form:
         of: whose slope a beat should have: the class's or the record's η gives it, or the real beat itself.
         scaled: whether θ and η go with the record's rate; else both are those of 60 bpm.
         cropped: whether the beat is the paper's crop.
+        midway: whether the field is taken between two samples, where their difference is the slope.
         hinged: whether only what exceeds the real beat's own term counts.
         rare: whether only records of rare statements count.
     """
@@ -56,6 +58,7 @@ class Form:
     of: Literal["class", "record", "real beat"]
     scaled: bool = True
     cropped: bool = False
+    midway: bool = False
     hinged: bool = False
     rare: bool = False
 
@@ -80,7 +83,8 @@ class Form:
     def _terms(self, beat: Tensor, real: Tensor, grid: BeatGrid, waves: Waves) -> tuple[Tensor, Tensor]:
         phase, inside = self._geometry(grid)
         slope = slopes(beat)
-        vector = slopes(real) if self.of == "real beat" else field(beat, phase, waves)
+        at, theta = (_between(beat), _between(phase)) if self.midway else (beat[..., :-1], phase[:, :-1])
+        vector = slopes(real) if self.of == "real beat" else field(at, theta, waves)
         return euler_loss(slope, vector, inside[:, :-1]), interlead_loss(slope, vector, inside[:, :-1])
 
     def _geometry(self, grid: BeatGrid) -> tuple[Tensor, Tensor]:
@@ -94,14 +98,19 @@ class Form:
         return phase, inside
 
 
+def _between(x: Tensor) -> Tensor:
+    """Means of neighbouring samples: (..., n) to (..., n - 1)."""
+    return (x[..., 1:] + x[..., :-1]) / 2
+
+
 FORMS: dict[str, Form | None] = {
     "none": None,
     "paper": Form("class", scaled=False, cropped=True),
     "paper-scaled": Form("class"),
     "derivative": Form("real beat"),
-    "record": Form("record"),
-    "hinge": Form("class", hinged=True),
-    "shrinkage": Form("class", rare=True),
+    "record": Form("record", midway=True),
+    "hinge": Form("class", midway=True, hinged=True),
+    "shrinkage": Form("class", midway=True, rare=True),
 }
 
 

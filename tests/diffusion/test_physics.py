@@ -165,7 +165,7 @@ def test_at_the_real_beat_the_control_and_the_hinge_have_no_gradient_and_a_class
 
 def test_the_hinge_is_what_exceeds_the_real_beats_residual():
     beat, real, grid, waves = beats()
-    of_beat, of_real = (FORMS["paper-scaled"](x, real, grid, waves)[0] for x in (beat, real))
+    of_beat, of_real = (Form("class", midway=True)(x, real, grid, waves)[0] for x in (beat, real))
     assert torch.allclose(FORMS["hinge"](beat, real, grid, waves)[0], (of_beat - of_real).clamp(min=0))
 
 
@@ -244,11 +244,16 @@ def test_a_beat_of_the_simulator_has_little_residual_and_a_foreign_one_has_much(
     beat = cycle[position].expand(1, 8, -1)
     waves = Waves(*(x.expand(1, 8, 5) for x in (THETA, A, B)))
     inside = grid.inside()[:, :-1]
-    own = euler_loss(slopes(beat), field(beat, grid.phase(), waves), inside)
-    foreign = euler_loss(slopes(beat.flip(-1)), field(beat.flip(-1), grid.phase(), waves), inside)
+    phase = grid.phase()[:, :-1]
+    own = euler_loss(slopes(beat), field(beat[..., :-1], phase, waves), inside)
+    foreign = euler_loss(slopes(beat.flip(-1)), field(beat.flip(-1)[..., :-1], phase, waves), inside)
     # What is left is the forward difference at 100 Hz, which the paper's term has too.
     assert own < 0.3 * foreign
     assert own < 0.6 * (slopes(beat) ** 2).mean()
+    sampled, _ = Form("class")(beat, beat, grid, waves)
+    midway, _ = Form("class", midway=True)(beat, beat, grid, waves)
+    assert torch.allclose(sampled, own)
+    assert midway < 0.03 * own, "midway nearly nothing is left"
 
 
 def quadratic_form(slope: torch.Tensor, vector: torch.Tensor) -> torch.Tensor:
@@ -274,7 +279,7 @@ def test_interlead_of_twelve_free_leads_says_something_of_its_own():
     waves = Waves(waves.theta, waves.a * heights, waves.b)
     form = Form("class")
     euler, interlead = form(free, free, grid, waves)
-    slope, vector = slopes(free), field(free, grid.phase().double(), waves)
+    slope, vector = slopes(free), field(free[..., :-1], grid.phase()[:, :-1].double(), waves)
     assert euler.shape == interlead.shape == (3,)
     assert (interlead / quadratic_form(slope, vector) - 1).abs().min() > 0.01
     by_hand = sum((slope[:, y] - c1 * vector[:, p] - c2 * vector[:, q]) ** 2 for y, p, q, c1, c2 in IDENTITIES).mean(-1)
