@@ -32,8 +32,8 @@ class PhysicsParams(Section):
     euler: float = Field(1e-3, ge=0, description="λ of the paper")
     interlead: float = Field(1e-3, ge=0, description="γ of the paper")
     weight: Literal["snr/(1+snr)", "min(snr,1)", "1"] = Field("snr/(1+snr)", description="by the noise level")
-    every: int = Field(4, ge=1, description="every how many steps the terms are taken (scaled to match)")
-    rows: int = Field(16, ge=1, description="records of a batch they are taken on")
+    every: int = Field(8, ge=1, description="every how many steps the terms are taken (scaled to match)")
+    rows: int = Field(12, ge=1, description="records of a batch they are taken on")
     rare: int = Field(50, ge=1, description="training records of a statement that shrinkage leaves alone")
 
 
