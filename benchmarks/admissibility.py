@@ -138,7 +138,7 @@ def main() -> None:
     scale, away = float((slopes(real) ** 2).mean()), distance_from_class(real, named)
     print(f"{len(records)} {arguments.split} records of {len(set(patients))} patients\n")
     print(
-        "| form | noise of z | records | gradient, rms, 1/mV | its mean, share | beyond 1.96 errors | pull to class | |"
+        "| form | noise of z | records | gradient, rms, 1/mV | its mean, share | beyond 1.96 errors | pull | verdict |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for noise in arguments.noise:
