@@ -220,6 +220,32 @@ def simulate(
 
 
 @app.command()
+def ablate(
+    arm: Annotated[list[str] | None, typer.Option(help="One arm of sediff/ablation/arms.yaml; may repeat.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(min=0, help="One seed; may repeat.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Of each training, instead of the declared number.")] = None,
+    samples: Annotated[int | None, typer.Option(min=2, help="Conditions, instead of the declared number.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="Conditions of the test split, not of validation.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Say what is done, and what the rest costs.")] = False,
+    compared: Annotated[bool, typer.Option("--table", help="Print the comparison in Markdown.")] = False,
+) -> None:
+    """Train arms that differ in one thing, core first, and measure them; goes on with what is missing.
+
+    One file a cell in reports/ablation; kill it at any time.
+    """
+    from flows.ablation import Ablation
+    from sediff.pipeline.run import only_run
+
+    ablation = Ablation(arm or [], seed or [], steps, samples, "test" if test else None)
+    if listed or compared:
+        for line in (ablation.listed() if listed else []) + (ablation.table() if compared else []):
+            typer.echo(line)
+        return
+    with only_run():
+        typer.echo(ablation.run())
+
+
+@app.command()
 def doctor() -> None:
     """Say what is there and what is not, and how to mend it."""
     from sediff.doctor import findings
