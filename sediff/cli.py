@@ -176,6 +176,24 @@ def generate(
 
 
 @app.command()
+def synthesize(
+    request: Annotated[Path, typer.Argument(help="What to make, as YAML or Parquet; README says how.")],
+    out: Annotated[Path, typer.Option(help="Folder for the dataset; what is there of it is kept.")],
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Another seed gives other records; reproducibility.seed by default.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Processes; one a core by default.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Replace another dataset that the folder holds.")] = False,
+) -> None:
+    """Make a dataset of any size with the models of the last run, or go on with it."""
+    from flows.dataset import synthesize_request
+    from sediff.options import require_project
+
+    require_project()
+    typer.echo(synthesize_request(request, out, seed, workers, fresh))
+
+
+@app.command()
 def trace(
     pseudonym: Annotated[str, typer.Argument(help="Id of a restricted record in an exported row.")],
 ) -> None:
