@@ -2,6 +2,8 @@
 
 from flows.inputs import embedding_access, pseudonyms_of
 from flows.stage import DATA, Context, run
+from sediff.datasheet.describe import describe_dataset
+from sediff.datasheet.facts import Facts
 from sediff.synthesis.generator import EcgGenerator
 from sediff.synthesis.request import RequestRow, cohort_request, prompt_request
 from sediff.synthesis.synthesize import synthesize
@@ -13,7 +15,7 @@ SPLITS = {"evaluation": "test", "augmentation": "train"}
 def synthesis(context: Context) -> str:
     """Make the records of one request: `evaluation`, `augmentation` or `dataset`."""
     params, vocabulary = context.params, Vocabulary.load()
-    return synthesize(
+    summary = synthesize(
         context.item,
         _rows(context, vocabulary),
         params.synthesis.sampler,
@@ -24,6 +26,15 @@ def synthesis(context: Context) -> str:
         params.reproducibility.seed,
         context.fingerprint,
     )
+    describe_dataset(context.out, _facts(context))
+    return summary
+
+
+def _facts(context: Context) -> Facts:
+    params = context.params.synthesis
+    request = getattr(params, context.item)
+    asked = [prompt.model_dump(mode="json") for prompt in request] if context.item == "dataset" else request.model_dump()
+    return Facts(context.item, asked, params.sampler.model_dump(mode="json"), context.params.corpus.sources)
 
 
 def _rows(context: Context, vocabulary: Vocabulary) -> list[RequestRow]:

@@ -174,6 +174,22 @@ def generate(
 
 
 @app.command()
+def export(
+    dataset: Annotated[Path, typer.Argument(help="Folder of synthetic records, such as data/synthesis/dataset.")],
+    form: Annotated[str, typer.Option("--format", help="wfdb, dicom, numpy, png, svg or pdf.")],
+    out: Annotated[Path, typer.Option(help="Folder for the files, a new one.")],
+    first: Annotated[int | None, typer.Option(min=1, help="So many records, from the start; all by default.")] = None,
+    index: Annotated[list[int] | None, typer.Option(min=0, help="The record of this index; may repeat.")] = None,
+) -> None:
+    """Write a synthetic dataset in a format that others read, with datasheet, Croissant metadata and checksums."""
+    from sediff.export.export import export as export_dataset
+
+    if first is not None and index:
+        raise UserError("--first and --index go apart: give one of them.")
+    typer.echo(export_dataset(dataset, form, out, first, index))
+
+
+@app.command()
 def trace(
     pseudonym: Annotated[str, typer.Argument(help="Id of a restricted record in an exported row.")],
 ) -> None:
