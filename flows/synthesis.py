@@ -32,9 +32,8 @@ def synthesis(context: Context) -> str:
 
 def _facts(context: Context) -> Facts:
     params = context.params.synthesis
-    request = getattr(params, context.item)
-    asked = [prompt.model_dump(mode="json") for prompt in request] if context.item == "dataset" else request.model_dump()
-    return Facts(context.item, asked, params.sampler.model_dump(mode="json"), context.params.corpus.sources)
+    request = params.model_dump(mode="json")[context.item]
+    return Facts(context.item, request, params.sampler.model_dump(mode="json"), context.params.corpus.sources)
 
 
 def _rows(context: Context, vocabulary: Vocabulary) -> list[RequestRow]:

@@ -1,5 +1,6 @@
 """The command line. Heavy modules are imported by the verbs that need them, so that --help is quick."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ import typer
 from sediff.errors import UserError
 from sediff.fetch.corpora import CATALOGUE, PHYSIONET
 from sediff.knowledge_commands import knowledge_app
-from sediff.options import AgeOption, HeartRateOption, SexOption, checked_text, sex_of
+from sediff.options import AgeOption, HeartRateOption, SexOption, checked_text, require_project, sex_of
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -164,6 +165,7 @@ def generate(
     explain: Annotated[bool, typer.Option(help="Print the experience that the records rest on.")] = False,
 ) -> None:
     """Write WFDB records and pictures on ECG paper for one prompt, with the models of the last run."""
+    _share_cores()
     from flows.prompt import prompt_records
     from sediff.synthesis.params import PromptRequest
 
@@ -171,6 +173,18 @@ def generate(
     prompt = PromptRequest(text=text, age=age, sex=sex_of(sex), heart_rate=heart_rate, axis=axis, records=count)
     for line in prompt_records(prompt, seed, out, explain):
         typer.echo(line)
+
+
+@app.command()
+def studio(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="On loopback; a free one by default.")] = 0,
+) -> None:
+    """Serve a page on this machine: type a text, see the ECG on paper, download it."""
+    require_project()
+    _share_cores()
+    from flows.studio import serve_studio
+
+    serve_studio(port, typer.echo)
 
 
 @app.command()
@@ -240,6 +254,11 @@ def doctor() -> None:
 
     for line in findings():
         typer.echo(line)
+
+
+def _share_cores() -> None:
+    """Let waiting threads sleep, before torch is imported: where others use the cores too, spinning ones lose most."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def main() -> None:

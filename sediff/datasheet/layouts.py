@@ -39,8 +39,8 @@ LAYOUTS = {
     "wfdb": Layout(
         "records/*/*.dat",
         "application/octet-stream",
-        "WFDB records, format 16, 1,000 units a millivolt, named in `RECORDS`; comments of a header say what its record "
-        "is: `wfdb.rdrecord(name)`.",
+        "WFDB records, format 16, 1,000 units a millivolt, named in `RECORDS`; the comments of a header say what its "
+        "record is: `wfdb.rdrecord(name)`.",
     ),
     "dicom": Layout(
         "records/*/*.dcm",

@@ -16,6 +16,7 @@ from sediff.files import damaged
 from sediff.records import READING, SIGNAL, shards, unpack_signals
 
 RECORDS = "records"
+Rows = dict[int, Sequence[int]]  # those that are wanted, by row group
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class SyntheticDataset:
             raise UserError(f"{folder} is no folder: name one that `sediff synthesize` or the synthesis stage made.")
         self.folder, self.paths = folder, shards(folder / RECORDS)
         self._schemas = [_schema(path) for path in self.paths]
-        self._rows = self._first(first) if indices is None else self._of(indices)
+        self._rows: list[Rows] = self._first(first) if indices is None else self._of(indices)
 
     def __len__(self) -> int:
         return sum(len(rows) for groups in self._rows for rows in groups.values())
@@ -72,11 +73,12 @@ class SyntheticDataset:
                 table = _row_group(path, group, names)
                 yield table if len(rows) == len(table) else table.take(pa.array(rows, pa.int64()))
 
-    def _first(self, count: int | None) -> list[dict[int, range]]:
-        """Of each shard and row group the rows that are wanted."""
-        left, wanted = count, []
+    def _first(self, count: int | None) -> list[Rows]:
+        """The rows that are wanted, of each shard."""
+        left = count
+        wanted: list[Rows] = []
         for path in self.paths:
-            groups = {}
+            groups: Rows = {}
             for group, rows in enumerate(_group_sizes(path)):
                 taken = rows if left is None else min(rows, left)
                 if taken:
@@ -85,11 +87,12 @@ class SyntheticDataset:
             wanted.append(groups)
         return wanted
 
-    def _of(self, indices: Sequence[int]) -> list[dict[int, list[int]]]:
-        missing, wanted = set(indices), []
+    def _of(self, indices: Sequence[int]) -> list[Rows]:
+        missing = set(indices)
+        wanted: list[Rows] = []
         sought = pa.array(sorted(missing), pa.int64())
         for path in self.paths:
-            groups = {}
+            groups: Rows = {}
             for group, _ in enumerate(_group_sizes(path)):
                 column = _row_group(path, group, ["index"])["index"]
                 rows = np.flatnonzero(pc.is_in(column, sought).to_numpy()).tolist()
@@ -110,7 +113,9 @@ def _schema(path: Path) -> pa.Schema:
         raise damaged(path) from None
     missing = [name for name in NEEDED if name not in schema.names]
     if missing:
-        raise UserError(f"{path} holds no synthetic records (it has no column {missing[0]}): export those of a request.")
+        raise UserError(
+            f"{path} holds no synthetic records (it has no column {missing[0]}): export those of a request."
+        )
     if schema.field(SIGNAL.name).type != SIGNAL.type:
         raise damaged(path)
     return schema

@@ -40,7 +40,9 @@ def writable(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"{folder} cannot be written to ({error.strerror}): give another --out, or make room.") from None
+        raise UserError(
+            f"{folder} cannot be written to ({error.strerror}): give another --out, or make room."
+        ) from None
 
 
 @contextmanager

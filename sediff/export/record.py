@@ -1,7 +1,7 @@
 """A synthetic record as exports know it: its signal, what was asked for, and what it rests on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -46,19 +46,10 @@ class Record:
     @classmethod
     def of_row(cls, row: Mapping[str, Any], signal: NDArray[np.int16]) -> "Record":
         """A row of a synthetic dataset."""
-        optional = ("age", "sex", "heart_rate", "axis")
-        return cls(
-            signal,
-            row["index"],
-            row["seed"],
-            row["text"],
-            row["model"],
-            row.get("try") or 0,
-            **{name: row.get(name) for name in optional},
-            **{name: row.get(name) or "" for name in ("experience_id", "experience", "distiller")},
-            neighbours=tuple(row.get("neighbours") or ()),
-            similarities=tuple(row.get("similarities") or ()),
-        )
+        values = {each.name: row[each.name] for each in fields(cls) if row.get(each.name) is not None}
+        for name in ("neighbours", "similarities"):
+            values[name] = tuple(values.get(name, ()))
+        return cls(signal=signal, attempt=row.get("try") or 0, **values)
 
     @property
     def name(self) -> str:
