@@ -1,5 +1,6 @@
 """What `sediff studio` does: serve a page, with the models of the last run."""
 
+import socket
 from collections.abc import Callable
 
 import torch
@@ -11,7 +12,7 @@ from sediff.knowledge.query import Answer
 from sediff.params import Params
 from sediff.studio.app import app
 from sediff.studio.guard import hosts_of
-from sediff.studio.serve import bind, serve
+from sediff.studio.serve import serve
 from sediff.studio.studio import Studio
 from sediff.synthesis.generator import EcgGenerator
 from sediff.synthesis.params import PromptRequest
@@ -20,16 +21,15 @@ from sediff.synthesis.request import ask_prompt
 from sediff.vocabulary import Vocabulary
 
 
-def serve_studio(port: int, tell: Callable[[str], None]) -> None:
-    """Serve the page on loopback until Ctrl-C; port 0 is a free one.
+def serve_studio(bound: socket.socket, tell: Callable[[str], None]) -> None:
+    """Serve the page on a loopback socket until Ctrl-C.
 
     Raises:
-        UserError: there are no models, or the port is taken.
+        UserError: there are no models, or they rest on a restricted source that params.yaml does not name.
     """
     require_models(DATA)
-    bound = bind(port)
-    port = bound.getsockname()[1]
     studio = _studio(Params.load())
+    port = bound.getsockname()[1]
     tell(f"sediff studio: http://127.0.0.1:{port} (Ctrl-C ends it)")
     serve(app(studio, hosts_of(port)), bound)
 

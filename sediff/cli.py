@@ -182,9 +182,12 @@ def studio(
     """Serve a page on this machine: type a text, see the ECG on paper, download it."""
     require_project()
     _share_cores()
+    from sediff.studio.serve import bind
+
+    bound = bind(port)  # before what takes seconds to load
     from flows.studio import serve_studio
 
-    serve_studio(port, typer.echo)
+    serve_studio(bound, typer.echo)
 
 
 @app.command()
