@@ -81,7 +81,7 @@ class Simulator:
         if not RATES[0] <= rate <= RATES[1]:
             raise UserError(f"A heart rate of {rate:g} bpm cannot be simulated: give {RATES[0]:g} to {RATES[1]:g}.")
         generators = [np.random.default_rng(seed_of("simulator", seed, index)) for index in range(records)]
-        courses = [sample_course(self.rhythms.draw_rhythm(rhythm, rng), rate, rng) for rng in generators]
+        courses = [sample_course(self.rhythms.draw(rhythm, rate, rng), rate, rng) for rng in generators]
         exponents = self.morphology.exponents
         own = self.morphology.for_statements([wanted.statements]).at_rate(torch.tensor([[rate]]), exponents)
         ectopic = self.morphology.ventricular().at_rate(torch.tensor([[rate]]), exponents)

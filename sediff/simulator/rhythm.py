@@ -62,6 +62,8 @@ STATEMENTS_OF = {
 INTERRUPTED = (ECTOPIC, ATRIAL_ECTOPIC, BIGEMINY, TRIGEMINY, SECOND_DEGREE, COMPLETE_BLOCK, PAUSE)
 NORMAL, VENTRICULAR, ATRIAL = "N", "V", "S"  # kinds of beats, as the corpus names them
 DISPERSIONS = (0.002, 0.6)  # RMSSD / mean RR
+QUANTILES = 41  # by which its distribution is kept,
+BANDS, IN_BAND = 10, 150  # in at most so many bands of heart rates, of at least so many records
 
 
 def rhythm_of(statements: Sequence[str]) -> str:
@@ -72,12 +74,24 @@ def rhythm_of(statements: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Dispersion:
-    """RMSSD / mean RR of a rhythm, log-normal, and the share of ectopic beats."""
+    """RMSSD / mean RR of a rhythm, which falls with the heart rate and has a long tail, and the share of ectopic beats.
 
-    log_mean: float
-    log_deviation: float
+    Attributes:
+        rates: highest rate in bpm of each band of heart rates; the bands hold equally many records.
+        quantiles: of RMSSD / mean RR in each band, evenly spaced from the 0th to the 100th.
+        early_share: of beats that are not normal ones.
+        count: training records of the rhythm; where too few, the values are those of all records.
+    """
+
+    rates: Sequence[float]
+    quantiles: Sequence[Sequence[float]]
     early_share: float
     count: int
+
+    def draw(self, heart_rate: float, rng: np.random.Generator) -> float:
+        """RMSSD / mean RR of one record at a mean rate in bpm."""
+        band = self.quantiles[min(int(np.searchsorted(self.rates, heart_rate)), len(self.rates) - 1)]
+        return float(np.interp(rng.uniform(), np.linspace(0, 1, len(band)), band))
 
 
 @dataclass(frozen=True)
@@ -131,27 +145,21 @@ class RhythmModel:
             min_records: and beats, for the timing of an ectopic kind.
         """
         rhythms = np.array([rhythm_of(codes) for codes in statements])
-        logs = np.log(np.clip([_ratio(np.diff(peaks)) for peaks in r_peaks], *DISPERSIONS))
+        ratios = np.clip([_ratio(np.diff(peaks)) for peaks in r_peaks], *DISPERSIONS)
         early = np.array([np.mean(np.array(row) != NORMAL) for row in kinds])
         dispersions = {}
+        rates = np.array([60 / np.diff(peaks).mean() for peaks in r_peaks])
         for rhythm in RHYTHMS:
             own = rhythms == rhythm
             rows = own if own.sum() >= min_records else np.ones(len(rhythms), bool)
-            low, middle, high = np.percentile(logs[rows], (16, 50, 84))
-            share = float(early[rows].mean())
-            dispersions[rhythm] = Dispersion(float(middle), float(high - low) / 2, share, int(own.sum()))
+            bands = _fit_bands(rates[rows], ratios[rows])
+            dispersions[rhythm] = Dispersion(*bands, float(early[rows].mean()), int(own.sum()))
         return cls(dispersions, {kind: _fit_ectopy(kind, r_peaks, kinds, min_records) for kind in USUAL_ECTOPY})
 
-    def draw(self, statements: Sequence[str], rng: np.random.Generator) -> Beats:
-        """The rhythm of a set of statements, with a dispersion drawn from its distribution."""
-        return self.draw_rhythm(rhythm_of(statements), rng)
-
-    def draw_rhythm(self, rhythm: str, rng: np.random.Generator) -> Beats:
-        """A rhythm with a dispersion drawn from its distribution."""
-        spread = self.dispersions[SINUS if rhythm in INTERRUPTED else rhythm]
-        ratio = float(np.exp(rng.normal(spread.log_mean, spread.log_deviation)))
+    def draw(self, rhythm: str, heart_rate: float, rng: np.random.Generator) -> Beats:
+        """A rhythm with a dispersion drawn from its distribution at a mean rate in bpm."""
+        ratio = self.dispersions[SINUS if rhythm in INTERRUPTED else rhythm].draw(heart_rate, rng)
         ectopy = self.ectopy[ATRIAL if rhythm == ATRIAL_ECTOPIC else VENTRICULAR]
-        ratio = min(max(ratio, DISPERSIONS[0]), DISPERSIONS[1])
         return Beats(rhythm, ratio, self.dispersions[rhythm].early_share, ectopy)
 
     def save(self, folder: Path) -> None:
@@ -167,7 +175,8 @@ class RhythmModel:
         rows = read_table(folder / "rhythm.parquet").to_dicts()
         kinds = read_table(folder / "ectopy.parquet").to_dicts()
         return cls(
-            {row.pop("rhythm"): Dispersion(**row) for row in rows}, {row.pop("kind"): Ectopy(**row) for row in kinds}
+            {row.pop("rhythm"): Dispersion(**row) for row in rows},
+            {row.pop("kind"): Ectopy(**row) for row in kinds},
         )
 
 
@@ -180,6 +189,13 @@ def phase(times: NDArray[np.float64], t: NDArray[np.float64]) -> NDArray[np.floa
 def _ratio(intervals: NDArray[np.floating]) -> float:
     """RMSSD / mean RR."""
     return float(np.sqrt(np.mean(np.diff(intervals) ** 2)) / intervals.mean()) if len(intervals) > 1 else DISPERSIONS[0]
+
+
+def _fit_bands(rates: NDArray[np.float64], ratios: NDArray[np.float64]) -> tuple[list[float], list[list[float]]]:
+    """Highest rate of each band of heart rates, and quantiles of RMSSD / mean RR within it."""
+    bands = np.array_split(np.argsort(rates, kind="stable"), min(BANDS, max(1, len(rates) // IN_BAND)))
+    levels = np.linspace(0, 1, QUANTILES)
+    return [float(rates[band].max()) for band in bands], [np.quantile(ratios[band], levels).tolist() for band in bands]
 
 
 def _fit_ectopy(

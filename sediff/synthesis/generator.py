@@ -21,7 +21,7 @@ from sediff.files import sha256_file, sha256_json
 from sediff.seeds import generator, seed_of
 from sediff.simulator.course import sample_r_peaks
 from sediff.simulator.morphology import Morphology
-from sediff.simulator.rhythm import RhythmModel, phase
+from sediff.simulator.rhythm import RhythmModel, phase, rhythm_of
 from sediff.synthesis.params import SamplerParams
 from sediff.synthesis.request import RequestRow, expected_heart_rate
 from sediff.vocabulary import Vocabulary
@@ -96,7 +96,9 @@ class EcgGenerator:
         """The limit cycle's θ at 100 Hz for a rhythm of the condition: (1000,)."""
         rng = np.random.default_rng(seed_of("rhythm", slot.seed, slot.index, slot.attempt))
         rate = expected_heart_rate(row.condition) or USUAL_HEART_RATE
-        times, _ = sample_r_peaks(self.rhythms.draw(row.statements, rng), rate, rng, SAMPLES / SAMPLING_RATE)
+        times, _ = sample_r_peaks(
+            self.rhythms.draw(rhythm_of(row.statements), rate, rng), rate, rng, SAMPLES / SAMPLING_RATE
+        )
         return phase(times, np.arange(SAMPLES) / SAMPLING_RATE).astype(np.float32)
 
     @torch.no_grad()

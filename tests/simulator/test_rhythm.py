@@ -64,8 +64,21 @@ def test_fitted_dispersion_comes_back(tmp_path):
     loaded = RhythmModel.load(tmp_path)
     assert loaded.dispersions == model.dispersions
     assert loaded.ectopy == model.ectopy == USUAL_ECTOPY, "nobody had an ectopic beat"
-    assert np.exp(loaded.dispersions[FIBRILLATION].log_mean) == pytest.approx(0.25, rel=0.2)
-    assert np.exp(loaded.dispersions[SINUS].log_mean) == pytest.approx(0.03, rel=0.2)
+    drawn = [[loaded.draw(rhythm, 75, rng).dispersion for _ in range(50)] for rhythm in (FIBRILLATION, SINUS)]
+    assert np.median(drawn[0]) == pytest.approx(0.25, rel=0.2)
+    assert np.median(drawn[1]) == pytest.approx(0.03, rel=0.2)
+
+
+def test_dispersion_follows_the_rate_and_keeps_its_tail():
+    rng = np.random.default_rng(0)
+    rates = np.repeat([50.0, 100.0], 300)
+    wanted = np.where(np.arange(600) % 5 == 0, 0.2, np.where(rates < 75, 0.06, 0.01))
+    peaks = [inside(sample_r_peaks(Beats(SINUS, w), r, rng)[0]) for w, r in zip(wanted, rates, strict=True)]
+    model = RhythmModel.fit([["SR"]] * 600, peaks, [[NORMAL] * len(p) for p in peaks], 20)
+    for rate, median in ((50, 0.06), (100, 0.01)):
+        drawn = np.array([model.draw(SINUS, rate, rng).dispersion for _ in range(400)])
+        assert np.median(drawn) == pytest.approx(median, rel=0.2)
+        assert (drawn > 0.12).mean() == pytest.approx(0.2, abs=0.06)
 
 
 def test_fitted_ectopy_comes_back(tmp_path):
@@ -86,11 +99,11 @@ def test_fitted_ectopy_comes_back(tmp_path):
 def test_every_rhythm_can_be_drawn(rhythm):
     peaks = [np.arange(0.3, 10, 0.8)] * 3
     model = RhythmModel.fit([["SR"]] * 3, peaks, [[NORMAL] * 13] * 3, 20)
-    beats = model.draw_rhythm(rhythm, np.random.default_rng(0))
+    beats = model.draw(rhythm, 75, np.random.default_rng(0))
     assert beats.rhythm == rhythm
     assert 0 < beats.dispersion < 0.1
 
 
 def test_one_record_is_enough():
     model = RhythmModel.fit([["SR"]], [np.array([1.0, 2.0])], [[NORMAL] * 2], 20)
-    assert np.isfinite(model.draw(["SR"], np.random.default_rng(0)).dispersion)
+    assert np.isfinite(model.draw(SINUS, 75, np.random.default_rng(0)).dispersion)

@@ -32,7 +32,7 @@ def generator(vocabulary) -> EcgGenerator:
         Autoencoder(16, 2),
         denoiser,
         Morphology((ALL,), (1,), zeros, zeros, zeros + 0.1),
-        RhythmModel({rhythm: Dispersion(-3.5, 0.2, 0.1, 30) for rhythm in RHYTHMS}),
+        RhythmModel({rhythm: Dispersion([200.0], [[0.02, 0.04]], 0.1, 30) for rhythm in RHYTHMS}),
         vocabulary,
         "model",
         torch.device("cpu"),
