@@ -1,9 +1,8 @@
 """Flow of the synthesis stage: one synthetic dataset for each request."""
 
-from flows.inputs import embedding_access, pseudonyms_of
+from flows.inputs import dataset_facts, embedding_access, pseudonyms_of
 from flows.stage import DATA, Context, run
 from sediff.datasheet.describe import describe_dataset
-from sediff.datasheet.facts import Facts
 from sediff.synthesis.generator import EcgGenerator
 from sediff.synthesis.request import RequestRow, cohort_request, prompt_request
 from sediff.synthesis.synthesize import synthesize
@@ -26,14 +25,9 @@ def synthesis(context: Context) -> str:
         params.reproducibility.seed,
         context.fingerprint,
     )
-    describe_dataset(context.out, _facts(context))
+    request = params.synthesis.model_dump(mode="json")[context.item]
+    describe_dataset(context.out, dataset_facts(params, context.item, request))
     return summary
-
-
-def _facts(context: Context) -> Facts:
-    params = context.params.synthesis
-    request = params.model_dump(mode="json")[context.item]
-    return Facts(context.item, request, params.sampler.model_dump(mode="json"), context.params.corpus.sources)
 
 
 def _rows(context: Context, vocabulary: Vocabulary) -> list[RequestRow]:

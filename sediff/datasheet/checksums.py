@@ -11,7 +11,7 @@ LEFT_OUT = frozenset({FILE, "manifest.json"})  # the manifest is the pipeline's 
 
 
 def write_checksums(folder: Path) -> None:
-    """Hash every file below `folder`, in the order of their paths; the list is written as it grows."""
+    """Hash every file below `folder` that is not hidden, in the order of paths; the list is written as it grows."""
     with replacing(folder / FILE) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
         for path in _files(folder):
             stream.write(f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n")
@@ -19,7 +19,7 @@ def write_checksums(folder: Path) -> None:
 
 def _files(folder: Path) -> Iterator[Path]:
     for root, folders, names in os.walk(folder):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if not name.startswith(".") and not (Path(root) == folder and name in LEFT_OUT):
                 yield Path(root) / name
