@@ -45,6 +45,54 @@ def audit_command(
             typer.echo(line)
 
 
+def verify_command(
+    no_raw: Annotated[bool, typer.Option("--no-raw", help="Leave the raw files of the sources out.")] = False,
+    rebuild: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Make so many synthetic records again, and compare their bytes.")
+    ] = 0,
+) -> None:
+    """Compute every hash again, from the dataset back to the raw files; exits 1 and names what is not as it was."""
+    require_project()
+    from flows.inputs import located_sources
+    from sediff.lineage.verify import verify
+    from sediff.params import Params
+
+    verdict = verify(Path(), None if no_raw else located_sources(Params.load()))
+    if rebuild:
+        from flows.rebuild import rebuild_records
+
+        rebuild_records(rebuild, verdict)
+    for line in verdict.checked:
+        typer.echo(line)
+    for fault in verdict.faults:
+        typer.echo(f"FAULT {fault.what}: {fault.why}")
+    typer.echo(f"{len(verdict.faults)} faults" if verdict.faults else "all as it was recorded")
+    raise typer.Exit(1 if verdict.faults else 0)
+
+
+def impact_command(
+    name: Annotated[str, typer.Argument(metavar="PATIENT_OR_RECORD", help="An id of the corpus, like ptb-xl/00042.")],
+    patient: Annotated[bool, typer.Option("--patient", help="The id is a patient's.")] = False,
+    record: Annotated[bool, typer.Option("--record", help="The id is a record's.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a raw patient's data, or one record's, touched: shards, experiences, fits, models, synthetic rows."""
+    require_project()
+    if patient and record:
+        raise UserError(f"--patient and --record say two things of {name}: give one.")
+    from flows.inputs import pseudonyms_of
+    from sediff.lineage.impact import impact, impact_lines
+    from sediff.params import Params
+
+    kind = "patient" if patient else "record" if record else ""
+    found = impact(Path(), name, kind, pseudonyms_of(Params.load()))
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), indent=1, ensure_ascii=False, allow_nan=False))
+        return
+    for line in impact_lines(found):
+        typer.echo(line)
+
+
 def _write(path: Path, text: str) -> None:
     from sediff.files import replacing
 
@@ -59,3 +107,5 @@ def _write(path: Path, text: str) -> None:
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command("audit")(audit_command)
+    app.command("verify")(verify_command)
+    app.command("impact")(impact_command)

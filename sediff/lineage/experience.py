@@ -56,7 +56,7 @@ def prompt_of(knowledge: Path, experience: dict[str, Any]) -> dict[str, Any]:
     own, *near = (
         pl.DataFrame([rows[name].values], infer_schema_length=1) for name in (experience["record_id"], *shown)
     )
-    similarities = np.array([experience["similarities"][:SHOWN]], np.float32)
+    similarities = np.array([experience["similarities"][:SHOWN]], np.float64)
     neighbours = Neighbours(np.arange(len(shown))[None], similarities)
     statistics = statistics_of(pl.DataFrame([experience], schema=SCHEMA))
     training = pl.concat(near, how="vertical_relaxed")

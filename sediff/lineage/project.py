@@ -66,3 +66,7 @@ class Project:
         """The records of the runs that made a stage's out, the oldest first; none where runs/ was not kept."""
         paths = sorted((self.root / "runs" / stage / fingerprint).glob("*.json"))
         return [{"attempt": path.stem, **read_out(path)} for path in paths]
+
+    def all_runs(self, stage: str) -> list[dict[str, Any]]:
+        """The records of all runs of a stage, whatever they made."""
+        return [read_out(path) for path in sorted((self.root / "runs" / stage).glob("*/*.json"))]

@@ -110,7 +110,7 @@ class Stages:
         self.lineage.add(Node(key, "entity", "source", about["name"], facts))
         if about["sharing"] == "restricted":
             self.lineage.notices.append(f"{about['name']} is restricted: keep this within your team.")
-        for file in table_files(inventory):
+        for file in table_files(inventory, about["reader"]):
             node = raw_node(about["name"], file.path, file.size, file.sha256)
             self.lineage.link(key, "was derived from", self.lineage.add(node))
         return key
