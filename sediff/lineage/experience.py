@@ -5,6 +5,8 @@ and all else of a request (model, settings, instructions) is the same in each an
 """
 
 import json
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from sediff.lineage.tables import find_rows, opened
 
 ANSWERS, PROFILES, EXPERIENCES = "answers.parquet", "profiles.parquet", "experience.parquet"
 NO_NEIGHBOUR = "no similar patient"  # why nobody was asked
+DIGITS, SHORT = 3, 1e-6  # of similarities in a prompt; more than what float32 takes from one
 
 
 def answers_of(knowledge: Path, experience: dict[str, Any]) -> list[dict[str, Any]]:
@@ -29,7 +32,10 @@ def answers_of(knowledge: Path, experience: dict[str, Any]) -> list[dict[str, An
     asked = experience["distiller"].startswith("llm:") or experience["fallback_reason"] not in (None, NO_NEIGHBOUR)
     if not asked or not path.is_file():
         return []
-    request = _template(path) | {"prompt": prompt_of(knowledge, experience)}
+    common = _template(path) | {"round": 0}
+    requests = [common | {"prompt": prompt} for prompt in _roundings(prompt_of(knowledge, experience), experience)]
+    keys = {sha256_json(request): request for request in requests}
+    request = next((keys[key] for key in find_rows([path], "key", keys, [])), requests[0])
     found: list[dict[str, Any]] = []
     number = 0
     while (kept := _kept(path, request | {"round": number})) is not None:
@@ -61,6 +67,18 @@ def prompt_of(knowledge: Path, experience: dict[str, Any]) -> dict[str, Any]:
     statistics = statistics_of(pl.DataFrame([experience], schema=SCHEMA))
     training = pl.concat(near, how="vertical_relaxed")
     return prompts(own, neighbours, statistics, training, Vocabulary.load())[0]
+
+
+def _roundings(prompt: dict[str, Any], experience: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The prompt with each similarity as it may have been rounded: the table has fewer digits than the stage had."""
+    near = prompt["neighbours"]
+    options = [
+        sorted({round(similarity - SHORT, DIGITS), round(similarity + SHORT, DIGITS)})
+        for similarity in experience["similarities"][: len(near)]
+    ]
+    for chosen in product(*options):
+        shown = [one | {"similarity": similarity} for one, similarity in zip(near, chosen, strict=True)]
+        yield prompt | {"neighbours": shown}
 
 
 def _template(path: Path) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from sediff.sources import Source, read_inventory
 REQUEST = "synthesis@"
 IDENTITY = ("record_id", "index", "model", "fingerprint")  # of a synthetic row
 SHOWN = 5  # rows that a fault names
+MISSING = "is missing"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _outs(project: Project, verdict: Verdict) -> None:
         files = files_of(path)
         listing = md5_files(files)
         count, size = count + len(files), size + sum(file.stat().st_size for file in files.values())
-        if not files:
+        if not path.exists():
             verdict.add(out["path"], "is missing: `dvc checkout` restores it where the cache has it")
         elif md5_of(listing) != out["md5"]:
             for name, why in _named(project, cache, out, listing):
@@ -151,11 +152,12 @@ def _inputs(project: Project, verdict: Verdict) -> None:
                     verdict.add(f"dvc.lock: {stage}", f"read another {path} than the one that is recorded")
                 continue
             if path not in here:
-                here[path] = md5_of(md5_files(files_of(project.root / path)) or {"": "missing"})
+                there = project.root / path
+                here[path] = md5_of(md5_files(files_of(there))) if there.exists() else MISSING
             if here[path] != dep["md5"]:
                 stale.setdefault(path, []).append(stage)
     for path, stages in stale.items():
-        why = "is missing" if here[path] == "missing" else "is not what dvc.lock names"
+        why = MISSING if here[path] == MISSING else "is not what dvc.lock names"
         verdict.add(path, f"{why}, for {', '.join(stages)}: `sediff run`, or restore the file")
     verdict.checked.append(f"inputs and code: {len(here)} files and folders, against dvc.lock")
 
