@@ -1,15 +1,18 @@
 """The judges' own scores, on held-out patients."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from sediff.bootstrap import interval, patient_draws
 from sediff.encoder.contrast import WaveformJudge, halves
 from sediff.encoder.data import EcgRecords
 from sediff.encoder.judge import Judge
+from sediff.encoder.loss import TEMPERATURE
 from sediff.encoder.text_ecg import TextJudge
 from sediff.evaluation.agreement import scores
 from sediff.vocabulary import SUPERCLASSES, Vocabulary, statement_labels, statement_sets, superclass_labels
@@ -96,28 +99,49 @@ def _probe(
 def text_scores(judge: TextJudge, records: EcgRecords, vocabulary: Vocabulary) -> dict[str, Any]:
     """Retrieval among held-out records; a record with an equal statement set is a hit.
 
-    A text that many records have is one answer for an ECG, not the first ten of them.
+    Pairs are ranked by the probability of the text given the ECG. A text that many records have is one answer for an
+    ECG, not the first ten of them.
     """
     rows = records.test[:POOL]
     columns = records.columns[rows.numpy()]
-    texts = judge.texts(judge.encode(columns["report"].to_list(), vocabulary))
-    cosine = texts @ judge.ecgs(records.millivolts(rows).numpy()).T
-    distinct = np.sort(np.unique(columns["report"].to_numpy(), return_index=True)[1])
+    asked, known = columns["report"].to_list(), records.columns["report"][records.training.numpy()].to_list()
+    bank = {text: place for place, text in enumerate(dict.fromkeys([*known, *asked]))}
+    places = np.array([bank[text] for text in asked])
+    texts = judge.texts(judge.encode(list(bank), vocabulary))
+    found = log_posterior(texts @ judge.ecgs(records.millivolts(rows).numpy()).T, text_shares(known, list(bank)))
+    distinct = np.sort(np.unique(places, return_index=True)[1])
     sets, patients = statement_sets(columns["statements"].to_list()), columns["patient_id"].to_numpy()
     return {
         "records": len(rows),
         "distinct_texts": len(distinct),
-        "text_to_ecg": hit_rates(cosine, sets, sets, patients),
-        "ecg_to_text": hit_rates(cosine.T[:, distinct], sets, sets[distinct], patients),
+        "text_to_ecg": hit_rates(found[places], sets, sets, patients),
+        "ecg_to_text": hit_rates(found[places[distinct]].T, sets, sets[distinct], patients),
         "frequency_baseline": frequency_baseline(sets, patients),
     }
 
 
+def text_shares(known: Sequence[str], bank: Sequence[str]) -> NDArray[np.float64]:
+    """Share of each text of the bank among the known ones, as if each had been seen once more: (texts,)."""
+    counts = Counter(known)
+    seen = np.array([counts[text] + 1.0 for text in bank])
+    return seen / seen.sum()
+
+
+def log_posterior(cosine: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """log p(text | ECG) over a bank of texts, (texts, ECGs), from cosines of the same shape and the texts' shares.
+
+    A cosine over the temperature is log p(text, ECG) / p(text) p(ECG) but for a constant of the ECG: the optimum of
+    InfoNCE (van den Oord et al. 2018). Ranking by it alone favours ECGs that are near to every text, and rare texts.
+    """
+    joint = cosine / TEMPERATURE + np.log(shares)[:, None]
+    return joint - logsumexp(joint, axis=0)
+
+
 def hit_rates(
-    cosine: NDArray[np.float64], sets: NDArray[np.int64], of_columns: NDArray[np.int64], patients: NDArray
+    score: NDArray[np.float64], sets: NDArray[np.int64], of_columns: NDArray[np.int64], patients: NDArray
 ) -> dict[str, Any]:
-    """Share of rows of (n, m) with a hit among the k columns that are closest; statement sets are (n,) and (m,)."""
-    order = np.argsort(-cosine, axis=1, kind="stable")
+    """Share of rows of (n, m) with a hit among the k best columns; statement sets are (n,) and (m,)."""
+    order = np.argsort(-score, axis=1, kind="stable")
     hits = of_columns[order[:, : max(RETRIEVED)]] == sets[:, None]
     return _rates({k: hits[:, :k].any(1) for k in RETRIEVED}, sets, patients)
 

@@ -29,6 +29,7 @@ LOW_FREQUENCY, HIGH_FREQUENCY = 0.1, 0.25  # Hz: Mayer waves and breathing
 FREQUENCY_SPREAD = 0.01  # Hz
 LOW_TO_HIGH = 0.5  # ratio of their power
 SHORTEST = 0.24  # s
+STRETCHES = 4  # that are tried to meet a rate
 PAUSES = (1.8, 3.0)  # of RR, where the sinus node rests; in half of the records a beat is blocked and it is 2
 WENCKEBACH = np.array([0.0, 0.10, 0.15, 0.18])  # s by which PR has grown, beat after beat, until one is dropped
 CONDUCTION = (3, 6)  # of so many P waves, the last excluded, one is dropped
@@ -53,14 +54,24 @@ class Course(NamedTuple):
     p_waves: Times
     flutter: Times
 
+    def stretched(self, factor: float, about: float) -> "Course":
+        """The same beats at other times, slower by a factor, about a time in s that stays."""
+        r_peaks, p_waves, flutter = (about + factor * (t - about) for t in (self.r_peaks, self.p_waves, self.flutter))
+        return Course(r_peaks, self.kinds, p_waves, flutter)
+
 
 def sample_course(beats: Beats, heart_rate: float, rng: np.random.Generator, duration: float = 10.0) -> Course:
     """Draw when a record beats.
 
     Args:
-        heart_rate: mean rate within the window, bpm.
+        heart_rate: mean rate within the window, bpm: 60 over the mean interval between its R peaks.
         duration: s.
     """
+    return _at_rate(_sample(beats, heart_rate, rng, duration), 60.0 / heart_rate, duration)
+
+
+def _sample(beats: Beats, heart_rate: float, rng: np.random.Generator, duration: float) -> Course:
+    """A course whose mean rate is about what is asked: which beats the window holds is not known before."""
     rr = 60.0 / heart_rate
     count = int(np.ceil(duration / rr)) + 2
     inside = max(1, int(duration / rr))  # intervals that lie within the window
@@ -89,6 +100,25 @@ def sample_r_peaks(
     """R peaks of a course in s, and whether each beat is ectopic; see `sample_course`."""
     course = sample_course(beats, heart_rate, rng, duration)
     return course.r_peaks, course.kinds != NORMAL
+
+
+def _at_rate(course: Course, rr: float, duration: float) -> Course:
+    """Stretch a course about its first R peak until the mean interval of those in the window is `rr`.
+
+    A stretch may move a beat over the window's end, so of a few the one that comes closest is taken.
+    """
+    tried = [course]
+    for _ in range(STRETCHES):
+        mean, first = _mean_interval(tried[-1], duration)
+        tried.append(tried[-1].stretched(rr / mean, first))
+    return min(tried, key=lambda one: abs(_mean_interval(one, duration)[0] - rr))
+
+
+def _mean_interval(course: Course, duration: float) -> tuple[float, float]:
+    """Mean RR within the window, of all beats where it holds fewer than two, and the first R peak that counts."""
+    inside = course.r_peaks[(course.r_peaks >= 0) & (course.r_peaks < duration)]
+    counted = inside if len(inside) > 1 else course.r_peaks
+    return float(np.diff(counted).mean()), float(counted[0])
 
 
 def _p_waves(beats: Beats, times: Times, kinds: NDArray[np.str_], rr: float, rng: np.random.Generator) -> Times:

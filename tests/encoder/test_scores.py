@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from sediff.encoder.loss import contrastive_loss
-from sediff.encoder.scores import frequency_baseline, hit_rates, similarity_rank
+from sediff.encoder.loss import TEMPERATURE, contrastive_loss
+from sediff.encoder.scores import frequency_baseline, hit_rates, log_posterior, similarity_rank, text_shares
 
 SETS = np.array([0] * 6 + [1] * 3 + [2])
 PATIENTS = np.arange(10)
@@ -61,3 +61,15 @@ def test_the_contrastive_loss_wants_partners_alone_or_all_that_match():
 
 def test_features_that_are_all_alike_find_no_partner():
     assert (similarity_rank(np.ones((5, 3)), np.ones((5, 3))) == 4).all()
+
+
+def test_the_posterior_of_a_known_joint_distribution_comes_back():
+    joint = np.random.default_rng(0).dirichlet(np.ones(12)).reshape(3, 4)  # of texts and ECGs
+    texts, ecgs = joint.sum(1), joint.sum(0)
+    cosine = TEMPERATURE * (np.log(joint / texts[:, None] / ecgs) + np.array([0.0, 3.0, -2.0, 1.0]))
+    assert np.exp(log_posterior(cosine, texts)) == pytest.approx(joint / ecgs)
+
+
+def test_a_text_that_nobody_has_seen_keeps_a_share():
+    shares = text_shares(["a", "a", "b"], ["a", "b", "c"])
+    assert shares == pytest.approx([3 / 6, 2 / 6, 1 / 6])

@@ -71,14 +71,14 @@ def test_fitted_dispersion_comes_back(tmp_path):
 
 def test_dispersion_follows_the_rate_and_keeps_its_tail():
     rng = np.random.default_rng(0)
-    rates = np.repeat([50.0, 100.0], 400)
-    wanted = np.where(rng.random(800) < 0.1, 0.2, np.where(rates < 75, 0.06, 0.01))
+    rates = np.repeat([50.0, 100.0], 300)
+    wanted = np.where(np.arange(600) % 5 == 0, 0.2, np.where(rates < 75, 0.06, 0.01))
     peaks = [inside(sample_r_peaks(Beats(SINUS, w), r, rng)[0]) for w, r in zip(wanted, rates, strict=True)]
-    model = RhythmModel.fit([["SR"]] * 800, peaks, [[NORMAL] * len(p) for p in peaks], 20)
+    model = RhythmModel.fit([["SR"]] * 600, peaks, [[NORMAL] * len(p) for p in peaks], 20)
     for rate, median in ((50, 0.06), (100, 0.01)):
         drawn = np.array([model.draw(SINUS, rate, rng).dispersion for _ in range(400)])
         assert np.median(drawn) == pytest.approx(median, rel=0.2)
-        assert (drawn > 0.12).mean() == pytest.approx(0.1, abs=0.05)
+        assert (drawn > 0.12).mean() == pytest.approx(0.2, abs=0.06)
 
 
 def test_fitted_ectopy_comes_back(tmp_path):
