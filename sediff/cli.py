@@ -118,7 +118,9 @@ def configure(
     sharing: Annotated[
         str | None, typer.Option(help="open or restricted: who may see the corpus; open, or as it was, by default.")
     ] = None,
-    profile: Annotated[str | None, typer.Option(help="Sizes for a machine: smoke, laptop, workstation, gpu or cluster.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Sizes for a machine: smoke, laptop, workstation, gpu or cluster.")
+    ] = None,
     force: Annotated[bool, typer.Option(help="Overwrite keys that were edited.")] = False,
 ) -> None:
     """Choose the corpus, or a profile of sizes; shows what changes."""

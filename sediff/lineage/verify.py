@@ -16,8 +16,8 @@ import yaml
 from sediff.errors import UserError
 from sediff.files import sha256_file, sha256_json
 from sediff.lineage.audit import model_hash
-from sediff.lineage.changed_rows import changed_rows
-from sediff.lineage.dvc_hash import FOLDER, WORKERS, Cache, files_of, listing_of, md5_files, md5_of
+from sediff.lineage.changed_files import changed_files
+from sediff.lineage.dvc_hash import WORKERS, Cache, files_of, md5_files, md5_of
 from sediff.lineage.fingerprint import content_hash
 from sediff.lineage.graph import LOADER, parameter
 from sediff.lineage.project import ORIGIN, Project
@@ -87,7 +87,7 @@ def _outs(project: Project, verdict: Verdict) -> None:
         if not path.exists():
             verdict.add(out["path"], "is missing: `dvc checkout` restores it where the cache has it")
         elif md5_of(listing) != out["md5"]:
-            for name, why in _named(project, cache, out, listing):
+            for name, why in changed_files(project, cache, out, listing):
                 verdict.add(f"{out['path']}/{name}" if name else out["path"], why)
     verdict.checked.append(f"outs: {count} files, {size / 1e6:.1f} MB, against dvc.lock")
 
@@ -97,47 +97,6 @@ def _added(root: Path) -> Iterator[dict[str, Any]]:
         if path.is_file():
             for out in yaml.load(path.read_text(encoding="utf-8"), LOADER)["outs"]:
                 yield {**out, "stage": ""}
-
-
-def _named(
-    project: Project, cache: Cache, out: Mapping[str, Any], listing: Mapping[str, str]
-) -> Iterator[tuple[str, str]]:
-    """Which files of an out changed, and which rows of those: by DVC's cache, or by the run that made it."""
-    if not out["md5"].endswith(FOLDER):
-        yield "", f"changed since it was made: {_rows_of(project.root / out['path'], cache, out['md5'])}"
-        return
-    recorded = listing_of(out["md5"], [cache.listing(out["md5"]) or {}, *_run_listings(project, out)])
-    if recorded is None:
-        yield "", "changed since it was made, in a file that cannot be told: neither DVC's cache nor runs/ lists them"
-        return
-    for name in sorted(recorded.keys() | listing.keys()):
-        if name not in listing:
-            yield name, "is missing: `dvc checkout` restores it where the cache has it"
-        elif name not in recorded:
-            yield name, "is no file of the stage's: it came here later"
-        elif listing[name] != recorded[name]:
-            changed = _rows_of(project.root / out["path"] / name, cache, recorded[name])
-            yield name, f"changed since it was made: {changed}"
-
-
-def _rows_of(path: Path, cache: Cache, md5: str) -> str:
-    original = cache.intact(md5)
-    if path.suffix == ".parquet":
-        return changed_rows(path, original)
-    if original is None:
-        return "its hash is another"
-    now, then = path.read_bytes(), original.read_bytes()
-    place = next((k for k, (a, b) in enumerate(zip(now, then, strict=False)) if a != b), min(len(now), len(then)))
-    return f"first at byte {place}" + (
-        f", and it has {len(now)} bytes for {len(then)}" if len(now) != len(then) else ""
-    )
-
-
-def _run_listings(project: Project, out: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    """What the stage's runs wrote down of the files of an out."""
-    begin = f"{out['path']}/"
-    for run in project.all_runs(out["stage"]) if out["stage"] else ():
-        yield {name.removeprefix(begin): md5 for name, md5 in run.get("files", {}).items() if name.startswith(begin)}
 
 
 def _inputs(project: Project, verdict: Verdict) -> None:
