@@ -62,8 +62,8 @@ class StageEvents:
             eventType=state,
             run=Run(run_id, {"tags": tags_run.TagsRunFacet(fields)} if fields else {}),
             job=Job(NAMESPACE, stage, {"jobType": job_type_job.JobTypeJobFacet("BATCH", "SEDIFF", "STAGE")}),
-            inputs=[InputDataset(NAMESPACE, path, _version(known, path)) for path in _data(entry.deps)],
-            outputs=[OutputDataset(NAMESPACE, path, _version(known, path)) for path in entry.outs],
+            inputs=[InputDataset(NAMESPACE, path, facets=_version(known, path)) for path in _data(entry.deps)],
+            outputs=[OutputDataset(NAMESPACE, path, facets=_version(known, path)) for path in entry.outs],
         )
         self._client.emit(event)
 
