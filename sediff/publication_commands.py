@@ -84,7 +84,7 @@ def rollback_command(version: VersionArgument) -> None:
     serve_version(Path(), found, typer.echo)
 
 
-def add_commands(app: typer.Typer) -> None:
+def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     for name, command in (
         ("refresh", refresh_command),
