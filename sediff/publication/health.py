@@ -5,8 +5,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sediff.errors import UserError
+
 JOURNAL = Path(".sediff/refreshes.jsonl")
 SUCCESSES = ("published", "nothing new")
+
+
+class NotPublishedError(UserError):
+    """A refresh that ended as it should, without a version: `outcome` says why in a word or two."""
+
+    def __init__(self, outcome: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.outcome = outcome
 
 
 def note(root: Path, outcome: str, told: str, version: str) -> dict[str, Any]:

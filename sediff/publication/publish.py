@@ -54,8 +54,11 @@ def push_data(folder: Path, say: Say) -> None:
     if not ask_dvc(folder, lambda repo: bool(repo.config["core"].get("remote"))):
         say("DVC has no remote: the data stay in this machine's cache")
         return
-    ask_dvc(folder, lambda repo: repo.push())
-    missing = ask_dvc(folder, _missing_at_remote)
+    try:
+        ask_dvc(folder, lambda repo: repo.push())
+        missing = ask_dvc(folder, _missing_at_remote)
+    except OSError as error:
+        raise UserError(f"DVC's remote does not take data ({error}): mend it, then run again.") from None
     if missing:
         raise UserError(f"{missing[0]} did not reach DVC's remote: run again, and it goes on from there.")
 

@@ -1,7 +1,6 @@
 """A tiny project with everything that a refresh touches: a corpus, a training, a dataset, gates, two remotes."""
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -89,7 +88,9 @@ def change(project: Path, *assignments: str) -> None:
 
     set_params(project / "params.yaml", assignments)
     said(project, "git", "add", "-A")
-    said(project, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", " ".join(assignments) or "change")
+    said(
+        project, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", " ".join(assignments) or "change"
+    )
 
 
 def said(folder: Path, *arguments: str) -> str:
