@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import Floats, compare_means, known
+from sediff.evaluation.signs import OF_STATEMENT, SIGNS
 from sediff.evaluation.strata import FEW, MIN_RECORDS, each_stratum
 
 BY_STRATUM = {"p_waves": "p_share", "beat_consistency": "consistency", "rr_autocorrelation": "lag"}
@@ -33,6 +34,18 @@ def beats(evidence: Evidence) -> dict[str, Any]:
         for name, reading in PREMATURE_BEATS.items()
     }
     return result
+
+
+def signs(evidence: Evidence) -> dict[str, Any]:
+    """Prevalence of the signs by lead among records with the statement that they belong to."""
+    read, draws = evidence.values("signs"), evidence.params.bootstraps
+    found = {}
+    for number, (statement, sign) in enumerate(OF_STATEMENT.items()):
+        of_sign = {name: of[:, SIGNS.index(sign)] for name, of in read.items()}
+        among = np.array([statement in codes for codes in evidence.statements])
+        key = f"{statement}_{sign}"
+        found[key] = means(of_sign, among, evidence.patients, draws, evidence.rng(70 + number))
+    return {"signs": found}
 
 
 def means_by_stratum(

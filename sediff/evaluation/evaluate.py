@@ -10,16 +10,19 @@ import polars as pl
 
 from sediff.encoder.judge import Judge
 from sediff.evaluation.audit import nearest_training, privacy
-from sediff.evaluation.beats import beats
+from sediff.evaluation.beats import beats, signs
 from sediff.evaluation.compared import Records
 from sediff.evaluation.dispersion import dispersion
+from sediff.evaluation.effects import effects
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import REAL
+from sediff.evaluation.intervals import intervals
 from sediff.evaluation.likeness import deviation, likeness
 from sediff.evaluation.meaning import meaning
 from sediff.evaluation.params import EvaluationParams
 from sediff.evaluation.pictures import draw_pairs, draw_rhythm, draw_spectra
 from sediff.evaluation.rhythm import heart_rate, rhythm
+from sediff.evaluation.slices import slices
 from sediff.files import write_json
 from sediff.pseudonyms import Pseudonyms
 from sediff.vocabulary import Vocabulary, statement_labels
@@ -42,9 +45,13 @@ SECTIONS: tuple[Callable[[Evidence], dict[str, Any]], ...] = (
     rhythm,
     dispersion,
     beats,
+    signs,
+    intervals,
+    effects,
     deviation,
     meaning,
     likeness,
+    slices,
 )
 
 

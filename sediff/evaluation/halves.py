@@ -91,5 +91,6 @@ def compare_means(
 
 
 def known(values: Mapping[str, Floats]) -> NDArray[np.bool_]:
-    """Rows (n,) that have a number in every set."""
-    return np.asarray(np.all([np.isfinite(of_set) for of_set in values.values()], axis=0))
+    """Rows (n,) that have a number, or all of a row's numbers, in every set."""
+    found = [np.isfinite(of_set).reshape(len(of_set), -1).all(1) for of_set in values.values()]
+    return np.asarray(np.all(found, axis=0))

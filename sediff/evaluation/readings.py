@@ -5,9 +5,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from sediff.beats import beat_windows, find_r_peaks, heart_rate, rmssd
+from sediff.beats import beat_windows, find_r_peaks, heart_rate, median_beat, rmssd
 from sediff.delineation import Delineation, delineate, measure
 from sediff.ecg import SAMPLING_RATE, independent_leads, to_millivolts
+from sediff.evaluation.signs import SIGNS, read_signs
 
 BATCH = 512
 BEFORE, AFTER = 0.2, 0.4  # s around R in which beats are compared
@@ -29,6 +30,7 @@ class Readings:
         lag: correlation of successive RR intervals, (n,).
         pr, qrs_duration, qt, qtcf: of the dominant beat, ms, (n,); axis: degrees, (n,).
         st, p_amplitudes, r_amplitudes, s_amplitudes, t_amplitudes: mV, (n, 12).
+        median_beat: R-aligned, mV, (n, 8, 60); signs: 1 or 0 for each of `SIGNS`, (n, signs).
     """
 
     heart_rate: Floats
@@ -48,6 +50,8 @@ class Readings:
     r_amplitudes: Floats
     s_amplitudes: Floats
     t_amplitudes: Floats
+    median_beat: Floats
+    signs: Floats
 
     @classmethod
     def of(cls, signals: NDArray[np.int16]) -> "Readings":
@@ -89,6 +93,8 @@ def _read(signal: NDArray[np.floating], r_peaks: Floats) -> dict[str, float | Fl
         **_ventricular(beats),
         "lag": _lag(np.diff(r_peaks)),
         **vars(measure(beats)),
+        "median_beat": median_beat(independent_leads(signal), r_peaks, BEFORE, AFTER),
+        "signs": np.array([read_signs(beats)[name] for name in SIGNS]),
     }
 
 
