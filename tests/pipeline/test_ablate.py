@@ -15,7 +15,7 @@ from sediff.ablation.compute import TRAINED, Bench
 from sediff.ablation.queue import run
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.errors import UserError
-from sediff.params import Params
+from sediff.params import Params, set_params
 from sediff.training import checkpoint
 from tests.pipeline.clone import MAIN, command, sediff
 
@@ -148,6 +148,7 @@ def test_other_inputs_are_other_cells(clone, bench, cells):
 
 def test_the_verb_lists_runs_and_compares(clone):
     wanted = ("--arm", "none", "--arm", "derivative", "--steps", "3", "--samples", "30", "--seed", "3")
+    set_params(clone / "params.yaml", ["reproducibility.threads=1"])  # threads that wait for each other spin
     sediff(clone, "ablate", *wanted)
     assert len(list((clone / "reports/ablation").glob("*-3-*.json"))) == 2
     said = sediff(clone, "ablate", "--list", "--table", *wanted, "--seed", "4")
