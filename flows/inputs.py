@@ -1,12 +1,17 @@
 """Inputs that several flows share."""
 
+from typing import Any
+
 from flows.stage import DATA, OWN
+from sediff.datasheet.facts import Facts
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.endpoint import Endpoint
 from sediff.errors import UserError
+from sediff.files import damaged, read_out
+from sediff.knowledge.store import MANIFEST
 from sediff.params import Params
 from sediff.pseudonyms import Pseudonyms, read_pseudonyms
-from sediff.sources import Source, locate
+from sediff.sources import Source, SourceParams, locate
 
 SETTINGS, INVENTORIES, CHROMA = OWN / "local.yaml", DATA / "sources", OWN / "chroma"
 
@@ -43,3 +48,18 @@ def embedding_access(params: Params) -> EmbeddingAccess:
     return EmbeddingAccess(
         runtime.embedding_base_url, runtime.llm_allowed_hosts, OWN / "answers/embeddings", restricted
     )
+
+
+def dataset_facts(params: Params, name: str, request: Any) -> Facts:
+    """What a synthetic dataset's rows do not say: the request, as JSON takes it, and what the models were made of.
+
+    Raises:
+        UserError: the manifest of data/knowledge, which names those sources, is missing or damaged.
+    """
+    path = DATA / "knowledge" / MANIFEST
+    try:
+        used = read_out(path)["parameters"]["corpus.sources"]
+        sources = tuple(SourceParams.model_validate(source) for source in used)
+    except (KeyError, TypeError, ValueError):
+        raise damaged(path) from None
+    return Facts(name, request, params.synthesis.sampler.model_dump(mode="json"), sources)

@@ -2,9 +2,10 @@
 
 import os
 
-from flows.inputs import embedding_access, pseudonyms_of
+from flows.inputs import dataset_facts, embedding_access, pseudonyms_of
 from flows.runners import runner
 from flows.stage import DATA, Context, run
+from sediff.datasheet.describe import describe_dataset
 from sediff.files import write_json
 from sediff.params import PARAMS, Params
 from sediff.processes import Runner, in_processes
@@ -40,6 +41,8 @@ def synthesis(context: Context) -> str:
     records = len(dataset.request.plan(Planner(DATA, vocabulary, dataset.pseudonyms, seed)))
     synthesize(dataset, records, runner_on(context.computing_device.type, runner(params.runtime)))
     shards.copy(context.out / "records")
+    request = params.synthesis.model_dump(mode="json")[context.item]
+    describe_dataset(context.out, dataset_facts(params, context.item, request))
     found = metrics(context.out / "records", seed)
     write_json(context.report / "metrics.json", found)
     return told(found)

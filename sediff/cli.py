@@ -1,5 +1,6 @@
 """The command line. Heavy modules are imported by the verbs that need them, so that --help is quick."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,8 @@ import typer
 from sediff.errors import UserError
 from sediff.fetch.corpora import CATALOGUE, PHYSIONET
 from sediff.knowledge_commands import knowledge_app
-from sediff.options import AgeOption, HeartRateOption, SexOption, checked_text, sex_of
+from sediff.lineage_commands import register
+from sediff.options import AgeOption, HeartRateOption, SexOption, checked_text, require_project, sex_of
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -166,6 +168,7 @@ def generate(
     explain: Annotated[bool, typer.Option(help="Print the experience that the records rest on.")] = False,
 ) -> None:
     """Write WFDB records and pictures on ECG paper for one prompt, with the models of the last run."""
+    _share_cores()
     from flows.prompt import prompt_records
     from sediff.synthesis.params import PromptRequest
 
@@ -191,6 +194,34 @@ def synthesize(
 
     require_project()
     typer.echo(synthesize_request(request, out, seed, workers, fresh))
+def studio(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="On loopback; a free one by default.")] = 0,
+) -> None:
+    """Serve a page on this machine: type a text, see the ECG on paper, download it."""
+    require_project()
+    _share_cores()
+    from sediff.studio.serve import bind
+
+    bound = bind(port)  # before what takes seconds to load
+    from flows.studio import serve_studio
+
+    serve_studio(bound, typer.echo)
+
+
+@app.command()
+def export(
+    dataset: Annotated[Path, typer.Argument(help="Folder of synthetic records, such as data/synthesis/dataset.")],
+    form: Annotated[str, typer.Option("--format", help="wfdb, dicom, numpy, png, svg or pdf.")],
+    out: Annotated[Path, typer.Option(help="Folder for the files, a new one.")],
+    first: Annotated[int | None, typer.Option(min=1, help="So many records, from the start; all by default.")] = None,
+    index: Annotated[list[int] | None, typer.Option(min=0, help="The record of this index; may repeat.")] = None,
+) -> None:
+    """Write a synthetic dataset in a format that others read, with datasheet, Croissant metadata and checksums."""
+    from sediff.export.export import export as export_dataset
+
+    if first is not None and index:
+        raise UserError("--first and --index go apart: give one of them.")
+    typer.echo(export_dataset(dataset, form, out, first, index))
 
 
 @app.command()
@@ -205,6 +236,9 @@ def trace(
 
     record, patient = trace_record(pseudonym, DATA / "corpus", pseudonyms_of(Params.load()))
     typer.echo(f"record {record} of patient {patient}")
+
+
+register(app)  # audit, verify, impact
 
 
 @app.command()
@@ -238,12 +272,43 @@ def simulate(
 
 
 @app.command()
+def ablate(
+    arm: Annotated[list[str] | None, typer.Option(help="One arm of sediff/ablation/arms.yaml; may repeat.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(min=0, help="One seed; may repeat.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Of each training, instead of the declared number.")] = None,
+    samples: Annotated[int | None, typer.Option(min=2, help="Conditions, instead of the declared number.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="Conditions of the test split, not of validation.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Say what is done, and what the rest costs.")] = False,
+    compared: Annotated[bool, typer.Option("--table", help="Print the comparison in Markdown.")] = False,
+) -> None:
+    """Train arms that differ in one thing, core first, and measure them; goes on with what is missing.
+
+    One file a cell in reports/ablation; kill it at any time.
+    """
+    from flows.ablation import Ablation
+    from sediff.pipeline.run import only_run
+
+    ablation = Ablation(arm or [], seed or [], steps, samples, "test" if test else None)
+    if listed or compared:
+        for line in (ablation.listed() if listed else []) + (ablation.table() if compared else []):
+            typer.echo(line)
+        return
+    with only_run():
+        typer.echo(ablation.run())
+
+
+@app.command()
 def doctor() -> None:
     """Say what is there and what is not, and how to mend it."""
     from sediff.doctor import findings
 
     for line in findings():
         typer.echo(line)
+
+
+def _share_cores() -> None:
+    """Let waiting threads sleep, before torch is imported: where others use the cores too, spinning ones lose most."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def main() -> None:

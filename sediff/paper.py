@@ -6,15 +6,18 @@ in its true physical size.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from sediff.ecg import LEADS, MICROVOLTS_PER_MILLIVOLT, SAMPLES, SAMPLING_RATE
 from sediff.errors import UserError
@@ -34,6 +37,7 @@ RHYTHM_LEAD = "II"
 PAPER, MINOR, MAJOR, INK = "#fffafa", "#f8dcdc", "#eeb4b4", "#1a1a22"
 MINOR_WIDTH, MAJOR_WIDTH, TRACE_WIDTH = 0.1, 0.18, 0.28  # mm
 RESOLUTION = 0.05  # mm, of the traces in SVG
+COLOURS, COMPRESSION = 64, 3  # of a PNG: what more there are is antialiasing; zlib's 6 takes twice as long as 3
 FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"
 
 
@@ -92,18 +96,24 @@ class Sheet:
             if suffix == ".svg":
                 temporary.write_text(self.svg(), encoding="utf-8")
             elif suffix == ".png":
-                # matplotlib writes the resolution into the file, so that it prints in its true size
-                FigureCanvasAgg(self._figure(dpi)).print_png(temporary, metadata={"Software": None})
+                picture = Image.fromarray(self._pixels(dpi)).convert("RGB")
+                picture = picture.quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+                # with the resolution, so that it prints in its true size
+                picture.save(temporary, dpi=(dpi, dpi), compress_level=COMPRESSION)
             else:
+                figure, axes = _blank(self.width, self.height, dpi)
+                _draw_grid(axes, self.width, self.height)
+                self._draw_ink(axes)
                 metadata = {"CreationDate": None, "Creator": None, "Producer": None}
-                FigureCanvasPdf(self._figure(dpi)).print_pdf(temporary, metadata=metadata)
+                FigureCanvasPdf(figure).print_pdf(temporary, metadata=metadata)
 
-    def _figure(self, dpi: int) -> Figure:
-        figure = Figure(figsize=(self.width / 25.4, self.height / 25.4), dpi=dpi, facecolor=PAPER)
-        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, self.width), ylim=(self.height, 0))
-        axes.set_axis_off()
-        for step, colour, width in ((1, MINOR, MINOR_WIDTH), (5, MAJOR, MAJOR_WIDTH)):
-            axes.add_collection(LineCollection(_grid_lines(self, step), colors=colour, linewidths=_points(width)))
+    def _pixels(self, dpi: int) -> NDArray[np.uint8]:
+        """The sheet in RGBA, (rows, columns, 4)."""
+        figure, axes = _blank(self.width, self.height, dpi)
+        self._draw_ink(axes)
+        return _rendered(figure, _grid_pixels(self.width, self.height, dpi))
+
+    def _draw_ink(self, axes: Axes) -> None:
         ink = LineCollection(self.traces, colors=INK, linewidths=_points(TRACE_WIDTH), joinstyle="round")
         axes.add_collection(ink)
         anchors = {"start": "left", "middle": "center", "end": "right"}
@@ -119,7 +129,6 @@ class Sheet:
                 verticalalignment="baseline",
                 parse_math=False,
             )
-        return figure
 
 
 def draw_ecg(
@@ -198,9 +207,41 @@ def _calibration(baseline: float, gain: float) -> NDArray[np.float64]:
     return np.column_stack([x, baseline - gain * np.array([0, 0, 1, 1, 0, 0])])
 
 
-def _grid_lines(sheet: Sheet, step: int) -> list[list[tuple[float, float]]]:
-    lines = [[(x, 0.0), (x, sheet.height)] for x in _grid_places(sheet.width, step)]
-    return lines + [[(0.0, y), (sheet.width, y)] for y in _grid_places(sheet.height, step)]
+def _blank(width: float, height: float, dpi: int) -> tuple[Figure, Axes]:
+    """Paper without a grid, and axes in mm from its top left."""
+    figure = Figure(figsize=(width / 25.4, height / 25.4), dpi=dpi, facecolor=PAPER)
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+    axes.set_axis_off()
+    return figure, axes
+
+
+def _draw_grid(axes: Axes, width: float, height: float) -> None:
+    for step, colour, line in ((1, MINOR, MINOR_WIDTH), (5, MAJOR, MAJOR_WIDTH)):
+        axes.add_collection(LineCollection(_grid_lines(width, height, step), colors=colour, linewidths=_points(line)))
+
+
+@lru_cache(4)
+def _grid_pixels(width: float, height: float, dpi: int) -> NDArray[np.uint8]:
+    """A sheet's grid in RGBA, which takes longer to draw than what is on it, and is the same on all of a size."""
+    figure, axes = _blank(width, height, dpi)
+    _draw_grid(axes, width, height)
+    return _rendered(figure)
+
+
+def _rendered(figure: Figure, background: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    """What a figure looks like, (rows, columns, 4), drawn over `background` in place of its own."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    pixels = np.asarray(renderer.buffer_rgba())
+    if background is not None:
+        figure.patch.set_visible(False)
+        pixels[:] = background
+    figure.draw(renderer)
+    return pixels.copy()
+
+
+def _grid_lines(width: float, height: float, step: int) -> list[list[tuple[float, float]]]:
+    lines = [[(x, 0.0), (x, height)] for x in _grid_places(width, step)]
+    return lines + [[(0.0, y), (width, y)] for y in _grid_places(height, step)]
 
 
 def _grid_places(length: float, step: int) -> list[float]:

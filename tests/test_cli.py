@@ -52,6 +52,13 @@ def sediff(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (("generate", "atrial fibrillation"), "is missing: run `make run` once"),
         (("generate", "atrial fibrillation", "--sex", "x"), "--sex x: write F or M."),
         (("generate", "  "), "The text is empty"),
+        (("studio",), "is missing: run `make run` once"),
+        (("export", "data/none", "--format", "wfdb", "--out", "o"), "data/none is no folder"),
+        (("export", "knowledge", "--format", "edf", "--out", "o"), "There is no format edf: there are wfdb, dicom"),
+        (
+            ("export", "knowledge", "--format", "wfdb", "--out", "o", "--first", "1", "--index", "0"),
+            "--first and --index go apart",
+        ),
         (("trace", "virtual/0123456789abcdef"), "is no pseudonym of a restricted source (none)"),
         (("corpus", "show"), "is missing: run `sediff run corpus` first"),
         (("configure", "--corpus", "knowledge", "--name", "virtual"), "holds no corpus that a reader knows"),
@@ -73,7 +80,8 @@ def test_help_names_the_verbs_and_is_quick(project):
     started = time.monotonic()
     result = sediff(project, "--help")
     assert time.monotonic() - started < 10, "heavy modules are imported before they are needed"
-    for verb in ("run", "plan", "fetch", "configure", "generate", "doctor", "scan", "trace", "pin-judges"):
+    verbs = "run plan fetch configure generate export studio doctor scan trace pin-judges"
+    for verb in verbs.split():
         assert verb in result.stdout
 
 

@@ -1,17 +1,21 @@
 """One prompt to files: WFDB records and ECG-paper pictures, as `sediff generate` makes them."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.errors import UserError
-from sediff.export import write_wfdb
-from sediff.knowledge.experience import Experience
+from sediff.export.export import writable
+from sediff.export.formats import draw
+from sediff.export.record import Record
+from sediff.export.wfdb import write_wfdb
 from sediff.knowledge.index import KnowledgeIndex
 from sediff.knowledge.show import answer_lines, understood_lines
 from sediff.knowledge.store import open_store
-from sediff.paper import draw_ecg
 from sediff.pseudonyms import Pseudonyms
 from sediff.synthesis.generator import EcgGenerator, Slot
 from sediff.synthesis.params import PromptRequest, SamplerParams
@@ -48,10 +52,8 @@ def generate(
     """Write `prompt.records` WFDB records and PNGs into `out` and return lines for the user."""
     answer = ask_prompt(prompt, vocabulary, data / "knowledge", index, pseudonyms)
     rows = [prompt_row(prompt, answer)] * prompt.records
-    try:
+    with writable(out):
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{out} cannot be made a folder ({error.strerror}): give another --out.") from None
     stale = sorted(out.glob("ecg[0-9]*.*"))
     if stale:
         raise UserError(f"{out} holds {stale[0].name} already: give another --out, or move what is there.")
@@ -62,43 +64,39 @@ def generate(
     if explain:
         rest = "`sediff knowledge ask --json` has all"
         lines += answer_lines(answer, open_store(data / "knowledge").fingerprint, rest)
-    for slot, signal in zip(slots, generator.make(rows, slots, sampler), strict=True):
-        name = f"ecg{slot.index:03d}"
-        write_wfdb(signal, out, name, _comments(rows[0], slot, generator.model))
-        draw_ecg(signal, f"SYNTHETIC · {_asked(rows[0])}", out / f"{name}.png")
-        lines.append(f"{out / name}.hea, .dat and .png")
+    signals = generator.make(rows, slots, sampler)
+    with writable(out):
+        for slot, signal in zip(slots, signals, strict=True):
+            record = record_of(rows[0], slot, signal, generator.model)
+            path = out / f"ecg{slot.index:03d}"
+            write_wfdb(signal, out, path.name, record.comments())
+            draw(record, path.with_suffix(".png"))
+            lines.append(f"{path}.hea, .dat and .png")
     return lines
 
 
-def _asked(row: RequestRow) -> str:
-    condition = row.condition
-    parts = (
+def record_of(row: RequestRow, slot: Slot, signal: NDArray[np.int16], model: str) -> Record:
+    """A record that was made, as exports know it."""
+    condition, experience = row.condition, row.condition.experience
+    record = Record(
+        signal,
+        slot.index,
+        slot.seed,
         condition.text,
-        f"{condition.age:g} years" if condition.age is not None else "",
-        condition.sex or "",
-        f"{condition.heart_rate:g} bpm" if condition.heart_rate is not None else "",
-        f"axis {condition.axis:g}°" if condition.axis is not None else "",
+        model,
+        slot.attempt,
+        condition.age,
+        condition.sex,
+        condition.heart_rate,
+        condition.axis,
     )
-    return ", ".join(part for part in parts if part)
-
-
-def _comments(row: RequestRow, slot: Slot, model: str) -> list[str]:
-    return [
-        "SYNTHETIC ECG made by sediff; it belongs to no patient",
-        f"asked: {_asked(row)}",
-        *_rests_on(row.condition.experience),
-        f"seed: {slot.seed}",
-        f"index: {slot.index}",
-        f"model: {model}",
-    ]
-
-
-def _rests_on(experience: Experience | None) -> list[str]:
     if experience is None:
-        return ["experience: none"]
-    pairs = zip(experience.neighbours, experience.similarities, strict=True)
-    told = [f"{record} {similarity:.2f}" for record, similarity in pairs]
-    return [
-        f"experience: {experience.experience_id}, {experience.distiller}: {experience.report.text}",
-        f"from: {', '.join(told)}",
-    ]
+        return record
+    return replace(
+        record,
+        experience_id=experience.experience_id,
+        experience=experience.report.text,
+        distiller=experience.distiller,
+        neighbours=tuple(experience.neighbours),
+        similarities=tuple(experience.similarities),
+    )

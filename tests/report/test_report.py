@@ -1,5 +1,4 @@
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ from sediff.files import write_json
 from sediff.report.build import build_report
 from sediff.report.gates import check_gates
 from sediff.report.params import GatesParams
+from tests.browsers import chromium
 
 METRICS = {
     "heart_rate": {"mae_bpm": 2.5},
@@ -126,25 +126,8 @@ def test_nothing_run_is_said(tmp_path):
 
 @pytest.fixture(scope="module")
 def browser():
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    paths = [shutil.which(name) for name in ("chromium", "chromedriver")]
-    assert all(paths), "install Debian's chromium and chromium-driver"
-    options = webdriver.ChromeOptions()
-    options.binary_location = paths[0]
-    for flag in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--window-size=1200,900",
-    ):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(service=Service(paths[1]), options=options)
-    yield driver
-    driver.quit()
+    with chromium() as driver:
+        yield driver
 
 
 def test_the_page_works_in_a_browser_without_a_network(reports, browser):

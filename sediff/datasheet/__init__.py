@@ -1,0 +1,1 @@
+"""What a folder of synthetic records says of itself: datasheet, Croissant metadata, licences, checksums."""

@@ -1,0 +1,1 @@
+"""Synthetic records in formats that others read, one module a format."""

@@ -1,0 +1,1 @@
+"""A page on which one types a text and sees the ECG."""

@@ -1,0 +1,162 @@
+"""Each format is read back by somebody else's reader and equals the source to its resolution."""
+
+import io
+import shutil
+import time
+import tracemalloc
+
+import numpy as np
+import polars as pl
+import pydicom
+import pytest
+import wfdb
+from PIL import Image
+
+from sediff.ecg import LEADS
+from sediff.errors import UserError
+from sediff.export.dicom import at_500_hz
+from sediff.export.export import export
+from sediff.export.formats import FORMATS
+from tests.browsers import chromium
+from tests.datasets import COUNT, TEXT, rows, signals
+
+MDC = dict(zip(LEADS, ("1", "2", "61", "62", "63", "64", "3", "4", "5", "6", "7", "8"), strict=True))
+GIVEN = {"male": "M", "female": "F", None: ""}
+
+
+def names(out) -> list[str]:
+    return (out / "RECORDS").read_text().split()
+
+
+def test_wfdb_reads_every_microvolt(dataset, tmp_path):
+    assert export(dataset, "wfdb", tmp_path / "out") == f"{COUNT} synthetic records as wfdb in {tmp_path / 'out'}"
+    assert len(names(tmp_path / "out")) == COUNT
+    for name, signal, row in zip(names(tmp_path / "out"), signals(), rows(), strict=True):
+        record = wfdb.rdrecord(str(tmp_path / "out" / name))
+        assert (record.sig_name, record.fs, record.units) == (list(LEADS), 100, ["mV"] * 12)
+        assert (np.rint(record.p_signal.T * 1000) == signal).all()
+        assert record.comments[0].startswith("SYNTHETIC ECG made by sediff")
+        said = {line.split(": ")[0]: line for line in record.comments[1:]}
+        assert said["seed"] == "seed: 7" and said["index"] == f"index: {row['index']}"
+        assert said["asked"].startswith('asked: sinus rhythm <b>"e?"</b>')
+        assert ("from" in said) == bool(row["neighbours"])
+
+
+def test_pydicom_reads_every_microvolt(dataset, tmp_path):
+    export(dataset, "dicom", tmp_path / "out")
+    seen = set()
+    for name, signal, row in zip(names(tmp_path / "out"), signals(), rows(), strict=True):
+        file = pydicom.dcmread(tmp_path / f"out/{name}.dcm")
+        assert file.SOPClassUID == pydicom.uid.TwelveLeadECGWaveformStorage
+        (group,) = file.WaveformSequence
+        assert 200 <= group.SamplingFrequency <= 1000, "PS3.3 A.34.3.4.5"
+        assert (group.NumberOfWaveformSamples, group.WaveformSampleInterpretation) == (5000, "SS")
+        assert (np.rint(file.waveform_array(0)).T[:, ::5] == signal).all()
+        for channel, lead in zip(group.ChannelDefinitionSequence, LEADS, strict=True):
+            (source,), (unit,) = channel.ChannelSourceSequence, channel.ChannelSensitivityUnitsSequence
+            assert (source.CodeValue, source.CodingSchemeDesignator) == (f"2:{MDC[lead]}", "MDC")
+            assert (channel.ChannelSensitivity, channel.ChannelBaseline, unit.CodeValue) == (1, 0, "uV")
+        assert str(file.PatientName).startswith("SYNTHETIC") and file.PatientID.startswith("SYNTHETIC")
+        assert file.PatientSex == GIVEN[row["sex"]]
+        assert file.get("PatientAge") == (None if row["age"] is None else f"{row['age']:03.0f}Y")
+        assert TEXT in file.PatientComments
+        uids = {file.SOPInstanceUID, file.StudyInstanceUID, file.SeriesInstanceUID}
+        assert all(uid.is_valid and uid.startswith("2.25.") for uid in uids) and len(uids) == 3
+        assert file.file_meta.MediaStorageSOPInstanceUID == file.SOPInstanceUID
+        seen |= uids
+    assert len(seen) == 3 * COUNT
+
+
+def test_between_samples_lies_the_band_limited_curve():
+    coarse, dense = (np.arange(n) / rate for n, rate in ((1000, 100), (5000, 500)))
+    wave = at_500_hz(np.rint(1000 * np.sin(2 * np.pi * 7 * coarse)).astype(np.int16)[None])[0]
+    middle = slice(250, -250)
+    assert np.abs(wave - 1000 * np.sin(2 * np.pi * 7 * dense))[middle].max() < 5
+
+
+def test_numpy_maps_every_microvolt(dataset, tmp_path):
+    export(dataset, "numpy", tmp_path / "out")
+    mapped = np.load(tmp_path / "out/signals.npy", mmap_mode="r")
+    assert isinstance(mapped, np.memmap) and mapped.dtype == np.int16
+    assert (mapped == signals()).all()
+    assert pl.read_parquet(tmp_path / "out/records.parquet").to_dicts() == rows()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as driver:
+        yield driver
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_paper_is_rendered_with_ink_and_words(dataset, tmp_path, browser, suffix):
+    export(dataset, suffix, tmp_path / "out", first=2)
+    (path, _) = (tmp_path / f"out/{name}.{suffix}" for name in names(tmp_path / "out"))
+    browser.get(path.as_uri())
+    for _ in range(60):  # the viewer of PDFs takes a while
+        pixels = np.asarray(Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB")).astype(int)
+        ink, grid = (pixels.max(-1) < 100).sum(), (pixels[..., 0] - pixels[..., 1] > 10).mean()
+        if ink > 2000 and grid > 0.02:
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"{ink} dark pixels, {grid:.1%} of the page is grid")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_same_records_give_the_same_bytes(dataset, tmp_path, name):
+    for out in ("a", "b"):
+        export(dataset, name, tmp_path / out, indices=[3, 17])
+    files = [path.relative_to(tmp_path / "a") for path in sorted((tmp_path / "a").rglob("*")) if path.is_file()]
+    assert len(files) > 5
+    for file in files:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+
+
+def test_some_records_are_the_same_files_as_among_all(dataset, tmp_path):
+    export(dataset, "wfdb", tmp_path / "all")
+    export(dataset, "wfdb", tmp_path / "first", first=9)
+    export(dataset, "wfdb", tmp_path / "chosen", indices=[20, 8, 8])
+    assert names(tmp_path / "first") == names(tmp_path / "all")[:9]
+    assert names(tmp_path / "chosen") == [names(tmp_path / "all")[8], names(tmp_path / "all")[20]]
+    for name in names(tmp_path / "chosen"):
+        content = (tmp_path / f"chosen/{name}.hea").read_bytes()
+        assert content == (tmp_path / f"all/{name}.hea").read_bytes()
+
+
+def test_memory_does_not_grow_with_the_records(dataset, tmp_path):
+    peaks = []
+    for copies in (10, 80):
+        folder = tmp_path / str(copies)
+        (folder / "records").mkdir(parents=True)
+        for number in range(copies):
+            shutil.copy(dataset / "records/shard-000.parquet", folder / f"records/shard-{number:03d}.parquet")
+        tracemalloc.start()
+        export(folder, "numpy", tmp_path / f"out-{copies}")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0] + 200_000
+
+
+def test_mistakes_are_one_sentence(dataset, tmp_path):
+    real = tmp_path / "real/records"
+    real.mkdir(parents=True)
+    pl.DataFrame({"record_id": ["ptb-xl/1"], "signal": [b"\0" * 24_000]}).write_parquet(real / "shard-000.parquet")
+    cut = tmp_path / "cut/records"
+    shutil.copytree(dataset / "records", cut)
+    (cut / "shard-001.parquet").write_bytes((cut / "shard-001.parquet").read_bytes()[:-500])
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/mine").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    for arguments, sentence in (
+        ((dataset, "edf", tmp_path / "o"), "There is no format edf: there are wfdb, dicom"),
+        ((tmp_path / "none", "wfdb", tmp_path / "o"), "is no folder"),
+        ((tmp_path, "wfdb", tmp_path / "o"), "holds no records"),
+        ((real.parent, "wfdb", tmp_path / "o"), "holds no synthetic records"),
+        ((cut.parent, "numpy", tmp_path / "o"), "missing or damaged"),
+        ((dataset, "wfdb", tmp_path / "full"), "is there already"),
+        ((dataset, "wfdb", tmp_path / "file/o"), "cannot be written to"),
+        ((dataset, "wfdb", tmp_path / "o", None, [3, 99]), "no record with index 99"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            export(*arguments)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut", "file", "full", "real"], "nothing is left behind"
