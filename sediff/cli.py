@@ -196,6 +196,7 @@ def synthesize(
     typer.echo(synthesize_request(request, out, seed, workers, fresh))
 
 
+@app.command()
 def studio(
     port: Annotated[int, typer.Option(min=0, max=65535, help="On loopback; a free one by default.")] = 0,
 ) -> None:
