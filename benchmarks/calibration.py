@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sediff.autoencoder.model import Autoencoder
 from sediff.bootstrap import interval, patient_draws
 from sediff.ecg import SAMPLING_RATE, independent_leads, to_millivolts
 from sediff.encoder.pinned import judges_hash
@@ -21,8 +22,9 @@ from sediff.encoder.text_ecg import TextJudge
 from sediff.evaluation import agreement
 from sediff.evaluation.compared import Judges
 from sediff.evaluation.controls import controls
-from sediff.evaluation.distribution import coverage_density, distances, patient_halves
-from sediff.evaluation.evaluate import floor_rows, reconstruction_distance
+from sediff.evaluation.distribution import distances
+from sediff.evaluation.evidence import floor_rows, reconstructed
+from sediff.evaluation.likeness import reconstruction_distance
 from sediff.records import read_columns, read_signals
 from sediff.vocabulary import Vocabulary, statement_labels
 
@@ -37,15 +39,12 @@ def table(
     """Rows of FD, KID and coverage in one judge's features; "real" is the floor."""
     features = {control: judge.features(signals) for control, signals in sets.items()}
     held_out = features.pop("real")
-    found = distances(held_out, patients, features, draws, np.random.default_rng(seed), records)
-    size = found["records_compared"]
-    first, second = (half[:size] for half in patient_halves(patients, np.random.default_rng([seed, 1])))
-    drawn = {"real": held_out[second], **{control: values[second] for control, values in features.items()}}
+    rng = np.random.default_rng(seed)
+    found = distances(held_out, patients, features, patients, NEIGHBOURS, draws, rng, records)
     lines = []
     for control in ("real", *features):
-        fd, kid = (_told(found[control][metric]) for metric in ("fd", "kid"))
-        coverage, _ = coverage_density(held_out[first], drawn[control], NEIGHBOURS)
-        lines.append(f"| {name} | {size} | {control.replace('_', ' ')} | {fd} | {kid} | {coverage:.3f} |")
+        told = (_told(found[control][metric]) for metric in ("fd", "kid", "coverage"))
+        lines.append(f"| {name} | {found['records_compared']} | {control.replace('_', ' ')} | {' | '.join(told)} |")
     return lines
 
 
@@ -106,18 +105,18 @@ def main() -> None:
     print(
         f"Judges {judges_hash(folder)[:12]}; {len(real)} held-out records, {held_out['patient_id'].n_unique()} patients"
     )
-    print(f"\nMedian and 95 % interval of {arguments.draws} draws. Coverage: k = {NEIGHBOURS}, one draw.\n")
+    print(f"\nMedian and 95 % interval of {arguments.draws} draws. Coverage: k = {NEIGHBOURS}.\n")
     print("| judge | records | what is compared with real records | FD | KID | coverage |\n|---|---|---|---|---|---|")
     patients = held_out["patient_id"].to_list()
     for judge in (judges.statement, judges.waveform):
         for records in arguments.records:
             rows = table(judge.name, judge, sets, patients, records, arguments.draws, arguments.seed)
             print("\n".join(rows))
+    network = Autoencoder.load(arguments.clone / "data/autoencoder")
+    copies, originals = (judges.statement.features(x) for x in (reconstructed(network, real), real))
     for records in arguments.records:
         size, rng = min(records, len(real)), np.random.default_rng([arguments.seed, 3])
-        own = reconstruction_distance(
-            arguments.clone / "data/autoencoder", judges.statement, real, size, arguments.draws, rng
-        )
+        own = reconstruction_distance(copies, originals, size, arguments.draws, rng)
         told = _told(own["fd"])
         print(f"\nReconstructions against their own originals, statement judge, {size} records: FD {told}")
     print("\n| in the place of the record | records | CLIP score |\n|---|---|---|")

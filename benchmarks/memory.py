@@ -22,12 +22,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sediff.corpus.build import Folders, build_corpus, in_processes
+from sediff.corpus.build import Folders, build_corpus
 from sediff.corpus.describe import list_records
 from sediff.corpus.listing import Listed, Listing
 from sediff.corpus.params import CorpusParams
 from sediff.corpus.parse import LEADS_MEASURED, PARSED, TIMES, parsed_key, parsed_path
 from sediff.files import sha256_file
+from sediff.processes import in_processes
 from sediff.records import SIGNAL_BYTES
 from sediff.sources import SCHEMA, Source
 from sediff.vocabulary import Vocabulary

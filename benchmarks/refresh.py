@@ -15,8 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from sediff.corpus.build import Folders, build_corpus, in_processes
+from sediff.corpus.build import Folders, build_corpus
 from sediff.corpus.params import CorpusParams
+from sediff.processes import in_processes
 from sediff.sources import Source, scan
 from sediff.vocabulary import Vocabulary
 

@@ -20,9 +20,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from sediff.autoencoder.beat import beat_grid, qrs_mask
 from sediff.autoencoder.loss import vae_loss
 from sediff.autoencoder.model import Autoencoder
+from sediff.diffusion.data import TrainingData, record_phase
+from sediff.diffusion.loss import DiffusionLoss
 from sediff.diffusion.model import Denoiser
 from sediff.diffusion.physics import Waves
-from sediff.diffusion.train import DiffusionLoss, TrainingData, record_phase
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Condition, encode_conditions
 from sediff.encoder.judge import Judge
@@ -83,6 +84,7 @@ def cases(params: Params, device: torch.device) -> Iterator[Case]:
         conditions=encode_conditions(asked, vocabulary, buckets),
         grid=grid,
         waves=Waves(waves, waves, waves),
+        applies=torch.ones(RECORDS),
     )
     frozen = autoencoder.to(device).eval().requires_grad_(False)
     loss = DiffusionLoss(

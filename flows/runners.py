@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from flows.stage import OWN
-from sediff.corpus.build import Runner, in_processes
 from sediff.errors import UserError
 from sediff.params import RuntimeParams
 from sediff.pipeline.server import prefect_server
+from sediff.processes import Runner, in_processes
 
 
 def runner(params: RuntimeParams) -> Runner:

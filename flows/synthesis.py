@@ -1,43 +1,80 @@
 """Flow of the synthesis stage: one synthetic dataset for each request."""
 
+import os
+
 from flows.inputs import dataset_facts, embedding_access, pseudonyms_of
+from flows.runners import runner
 from flows.stage import DATA, Context, run
 from sediff.datasheet.describe import describe_dataset
-from sediff.synthesis.generator import EcgGenerator
-from sediff.synthesis.request import RequestRow, cohort_request, prompt_request
-from sediff.synthesis.synthesize import synthesize
+from sediff.files import write_json
+from sediff.params import PARAMS, Params
+from sediff.processes import Runner, in_processes
+from sediff.synthesis.params import GateParams
+from sediff.synthesis.plan import Planner
+from sediff.synthesis.read import Request
+from sediff.synthesis.shards import Shards
+from sediff.synthesis.synthesize import THREADS, Cohort, Dataset, Planned, metrics, synthesize
 from sediff.vocabulary import Vocabulary
 
 SPLITS = {"evaluation": "test", "augmentation": "train"}
+DATASET = "dataset"
 
 
 def synthesis(context: Context) -> str:
     """Make the records of one request: `evaluation`, `augmentation` or `dataset`."""
     params, vocabulary = context.params, Vocabulary.load()
-    summary = synthesize(
+    seed, shards = params.reproducibility.seed, Shards(context.work)
+    dataset = Dataset(
         context.item,
-        _rows(context, vocabulary),
+        _request(params, context.item, vocabulary),
         params.synthesis.sampler,
-        EcgGenerator.load(DATA, vocabulary, context.computing_device, embedding_access(params)),
-        context.out,
-        context.report,
-        context.work,
-        params.reproducibility.seed,
+        gate_of(params, context.item),
+        seed,
         context.fingerprint,
+        DATA,
+        str(context.computing_device),
+        embedding_access(params),
+        pseudonyms_of(params),
+        context.work,
     )
-    request = params.synthesis.model_dump(mode="json")[context.item]
-    describe_dataset(context.out, dataset_facts(params, context.item, request))
-    return summary
+    shards.open({"fingerprint": context.fingerprint})
+    records = len(dataset.request.plan(Planner(DATA, vocabulary, dataset.pseudonyms, seed)))
+    synthesize(dataset, records, runner_on(context.computing_device.type, runner(params.runtime)))
+    shards.copy(context.out / "records")
+    found = metrics(context.out / "records", seed)
+    write_json(context.report / "metrics.json", found)
+    asked = params.synthesis.model_dump(mode="json")[context.item]
+    describe_dataset(context.out, dataset_facts(params, context.item, asked))
+    return told(found)
 
 
-def _rows(context: Context, vocabulary: Vocabulary) -> list[RequestRow]:
-    params, knowledge, pseudonyms = context.params.synthesis, DATA / "knowledge", pseudonyms_of(context.params)
-    if context.item == "dataset":
-        # Without the index: it is approximate, and a dataset's bytes may rest on exact similarities only.
-        return prompt_request(params.dataset, vocabulary, knowledge, None, pseudonyms)
-    request = params.evaluation if context.item == "evaluation" else params.augmentation
-    seed = context.params.reproducibility.seed
-    return cohort_request(request, SPLITS[context.item], DATA / "corpus", knowledge, seed, pseudonyms)
+def gate_of(params: Params, item: str) -> GateParams | None:
+    """The gate of the user's dataset; what is measured on the others is what the model makes at the first try."""
+    gate = params.synthesis.gate
+    return gate if item == DATASET and gate.tries else None
+
+
+def runner_on(device: str, of_processor: Runner) -> Runner:
+    """Who works on the shards: the workers of a processor, or this process alone where it has a GPU."""
+    os.environ["OMP_NUM_THREADS"] = str(THREADS)  # of workers that are started from here
+    return of_processor if device == "cpu" else in_processes(1)
+
+
+def told(found: dict) -> str:
+    """A dataset's metrics in a line."""
+    line = f"{found['records']} synthetic records"
+    if "gate" not in found:
+        return line
+    again = found["records"] - found["gate"]["tries"].get("0", 0)
+    missed = ", ".join(f"{name} {count}" for name, count in found["gate"]["misses"].items())
+    return f"{line}, {again} made again by the gate; missed at last: {missed or 'nothing'}"
+
+
+def _request(params: Params, item: str, vocabulary: Vocabulary) -> Planned:
+    own = params.synthesis
+    if item == DATASET:
+        return Request.of(own.dataset, vocabulary, f"{PARAMS}: synthesis.dataset")
+    return Cohort(SPLITS[item], (own.evaluation if item == "evaluation" else own.augmentation).records)
 
 
 if __name__ == "__main__":

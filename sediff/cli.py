@@ -178,6 +178,23 @@ def generate(
 
 
 @app.command()
+def synthesize(
+    request: Annotated[Path, typer.Argument(help="What to make, as YAML or Parquet; README says how.")],
+    out: Annotated[Path, typer.Option(help="Folder for the dataset; what is there of it is kept.")],
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Another seed gives other records; reproducibility.seed by default.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Processes; one a core by default.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Replace another dataset that the folder holds.")] = False,
+) -> None:
+    """Make a dataset of any size with the models of the last run, or go on with it."""
+    from flows.dataset import synthesize_request
+
+    require_project()
+    typer.echo(synthesize_request(request, out, seed, workers, fresh))
+
+
+@app.command()
 def studio(
     port: Annotated[int, typer.Option(min=0, max=65535, help="On loopback; a free one by default.")] = 0,
 ) -> None:
@@ -250,6 +267,32 @@ def simulate(
 
     wanted = Wanted(tuple(statement or ()), heart_rate, rhythm)
     typer.echo(write_simulation(DATA / "simulator", Vocabulary.load(), wanted, count, seed, out))
+
+
+@app.command()
+def ablate(
+    arm: Annotated[list[str] | None, typer.Option(help="One arm of sediff/ablation/arms.yaml; may repeat.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(min=0, help="One seed; may repeat.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Of each training, instead of the declared number.")] = None,
+    samples: Annotated[int | None, typer.Option(min=2, help="Conditions, instead of the declared number.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="Conditions of the test split, not of validation.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Say what is done, and what the rest costs.")] = False,
+    compared: Annotated[bool, typer.Option("--table", help="Print the comparison in Markdown.")] = False,
+) -> None:
+    """Train arms that differ in one thing, core first, and measure them; goes on with what is missing.
+
+    One file a cell in reports/ablation; kill it at any time.
+    """
+    from flows.ablation import Ablation
+    from sediff.pipeline.run import only_run
+
+    ablation = Ablation(arm or [], seed or [], steps, samples, "test" if test else None)
+    if listed or compared:
+        for line in (ablation.listed() if listed else []) + (ablation.table() if compared else []):
+            typer.echo(line)
+        return
+    with only_run():
+        typer.echo(ablation.run())
 
 
 @app.command()

@@ -25,6 +25,7 @@ from sediff.report.params import GatesParams
 from sediff.section import Items, Section
 from sediff.simulator.params import SimulatorParams
 from sediff.synthesis.params import SynthesisParams
+from sediff.synthesis.schema import place_of
 
 PARAMS = Path("params.yaml")
 Address = Annotated[str, AfterValidator(checked_address)]
@@ -208,7 +209,7 @@ def _plain(node: Any) -> Any:
 def _sentence(error: ValidationError) -> str:
     """The first fault as one sentence that names the parameter."""
     first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
+    name = place_of(first["loc"])
     if first["type"] == "extra_forbidden":
         return f"there is no parameter {name}{_nearest(name.rsplit('.', 1)[-1], _names(Params, first['loc'][:-1]))}."
     if first["type"] == "missing":

@@ -26,20 +26,24 @@ def track(
     label: str,
     log: Log = log_line,
     note: Callable[[], str] = str,
+    amount: Callable[[Item], int] = lambda item: 1,
 ) -> Iterator[Item]:
     """Yield items and show how many are done, the rate and, where the total is known, the time left.
 
-    `note` gives what else there is to say, such as a loss.
+    `note` gives what else there is to say, such as a loss; `amount` how much of the total an item is.
     """
     if sys.stderr.isatty() or os.environ.get(BARS):
-        with tqdm(items, total=total, desc=label, file=sys.stderr, leave=False, ncols=100) as bar:
-            for item in bar:
+        with tqdm(total=total, desc=label, file=sys.stderr, leave=False, ncols=100) as bar:
+            for item in items:
                 yield item
                 bar.set_postfix_str(note(), refresh=False)
+                bar.update(amount(item))
         return
     started = last = time.monotonic()
-    for done, item in enumerate(items, start=1):
+    done = 0
+    for item in items:
         yield item
+        done += amount(item)
         now = time.monotonic()
         if now - last >= SECONDS_BETWEEN_LINES and done != total:
             rate = done / (now - started)

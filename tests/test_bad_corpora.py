@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from sediff.autoencoder.params import AutoencoderParams
 from sediff.autoencoder.train import train_autoencoder
-from sediff.corpus.build import Folders, build_corpus, in_processes
+from sediff.corpus.build import Folders, build_corpus
 from sediff.corpus.params import CorpusParams
 from sediff.diffusion.params import DenoiserParams, DiffusionParams
 from sediff.diffusion.train import train_diffusion
@@ -26,6 +26,7 @@ from sediff.knowledge.answers import AnswerStore
 from sediff.knowledge.build import build_knowledge
 from sediff.knowledge.params import KnowledgeParams
 from sediff.knowledge.profiles import FITS
+from sediff.processes import in_processes
 from sediff.records import read_columns, read_signals, signal_column, write_table
 from sediff.simulator.fit import fit_simulator
 from sediff.simulator.params import SimulatorParams

@@ -43,7 +43,10 @@ def sediff(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (("configure", "--corpus", "/does/not/exist"), "/does/not/exist is no folder"),
         (("configure", "--corpus", "."), "holds no corpus that a reader knows"),
         (("configure", "--profile", "smoke", "--sharing", "restricted"), "give --corpus PATH too"),
-        (("configure", "--profile", "huge"), "There is no profile huge: there are cluster, gpu, laptop, smoke"),
+        (
+            ("configure", "--profile", "huge"),
+            "There is no profile huge: there are cluster, gpu, laptop, smoke, workstation.",
+        ),
         (("configure",), "Say what to configure"),
         (("fetch", "mitdb", "mine"), "There is no corpus mitdb to fetch: there are ptb-xl, ludb, mimic-iv-ecg."),
         (("generate", "atrial fibrillation"), "is missing: run `make run` once"),

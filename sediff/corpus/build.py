@@ -6,13 +6,11 @@ over the whole corpus (ids, patients, contents) is compared on disk: memory does
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from multiprocessing import get_context
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,7 +25,7 @@ from sediff.corpus.readers import Rejection
 from sediff.corpus.summary import summarise
 from sediff.errors import UserError
 from sediff.files import replacing, write_json
-from sediff.processes import die_with_parent
+from sediff.processes import Runner
 from sediff.progress import track
 from sediff.records import ROWS_PER_GROUP, SIGNAL
 from sediff.sources import Source
@@ -43,21 +41,6 @@ SCHEMA = pa.schema(
     ]
 )
 REJECTED = pa.schema([(name, pa.string()) for name in Rejection.__dataclass_fields__])
-# Calls a function for each shard, here or elsewhere, in any order, and gives the results as they come.
-Runner = Callable[[Callable[[int], int], Sequence[int]], Iterable[int]]
-
-
-def in_processes(workers: int) -> Runner:
-    """A runner on this machine, in as many processes."""
-
-    def run(function: Callable[[int], int], shards: Sequence[int]) -> Iterator[int]:
-        if workers == 1 or len(shards) < 2:
-            yield from map(function, shards)
-            return
-        with ProcessPoolExecutor(workers, get_context("spawn"), die_with_parent) as pool:
-            yield from (future.result() for future in [pool.submit(function, shard) for shard in shards])
-
-    return run
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,8 @@ class Denoiser(nn.Module):
             context: condition tokens (batch, K, C); mask: (batch, K), true where a token is there.
             dropped: (batch,), true where tokens and rhythm are withheld (classifier-free guidance).
         """
+        if not self.params.rhythm:
+            rhythm = torch.zeros_like(rhythm)
         if dropped is not None:
             context = torch.where(dropped[:, None, None], self.empty.to(context.dtype), context)
             mask = mask.clone()

@@ -14,6 +14,7 @@ class DenoiserParams(Section):
     depth: int = Field(3, ge=1, le=64)
     heads: int = Field(2, ge=1, le=64, description="few heads are faster on a CPU")
     patch: int = Field(2, ge=1, le=25, description="latent steps in a token")
+    rhythm: bool = Field(True, description="whether it sees the limit cycle (cos θ, sin θ) of the record")
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
@@ -25,10 +26,15 @@ class DenoiserParams(Section):
 class PhysicsParams(Section):
     """L_total = L_DDPM + euler·L_Euler + interlead·L_interlead, weighted by the noise level."""
 
+    form: Literal["none", "paper", "paper-scaled", "derivative", "record", "hinge", "shrinkage"] = Field(
+        "paper-scaled", description="what the slope of a beat is compared with: see sediff/diffusion/physics_forms.py"
+    )
     euler: float = Field(1e-3, ge=0, description="λ of the paper")
     interlead: float = Field(1e-3, ge=0, description="γ of the paper")
-    every: int = Field(4, ge=1, description="every how many steps the terms are taken (scaled to match)")
-    rows: int = Field(16, ge=1, description="records of a batch they are taken on")
+    weight: Literal["snr/(1+snr)", "min(snr,1)", "1"] = Field("snr/(1+snr)", description="by the noise level")
+    every: int = Field(8, ge=1, description="every how many steps the terms are taken (scaled to match)")
+    rows: int = Field(12, ge=1, description="records of a batch they are taken on")
+    rare: int = Field(50, ge=1, description="training records of a statement that shrinkage leaves alone")
 
 
 class DiffusionParams(Section):

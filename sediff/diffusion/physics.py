@@ -1,7 +1,7 @@
 """The simulator's word on a beat: L_Euler and L_interlead (SE-Diff, part 3).
 
-Both compare the slope of h = D_beat(ẑ) with McSharry's vector field f_z of the record's class. They are
-divided by the mean square slope of real beats, so their weights have no unit.
+Both compare the slope of a beat h with a slope that it should have, in the paper McSharry's vector field f_z; which
+one, `physics_forms.py` says. Leads are the eight independent ones, or all twelve, each of them free.
 """
 
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sediff.autoencoder.beat import BeatGrid
-from sediff.ecg import SAMPLING_RATE
+from sediff.ecg import LEADS, SAMPLING_RATE
 from sediff.simulator.ode import vector_field
 
+LIMB = 6  # leads
 # y = c1·p + c2·q, with limb leads in the order I, II, III, aVR, aVL, aVF.
 IDENTITIES = (
     (0, 1, 2, 1.0, -1.0),  # I = II − III
@@ -26,7 +26,7 @@ IDENTITIES = (
 
 @dataclass(frozen=True)
 class Waves:
-    """Morphology η of each record and lead, scaled to its heart rate: each (batch, 8, 5)."""
+    """Morphology η of each record and lead: each (batch, leads, 5)."""
 
     theta: Tensor
     a: Tensor
@@ -46,9 +46,9 @@ def slopes(beat: Tensor) -> Tensor:
     return beat.diff(dim=-1) * SAMPLING_RATE
 
 
-def field(beat: Tensor, grid: BeatGrid, waves: Waves) -> Tensor:
-    """f_z along beats (batch, 8, 96) in mV, at the first 95 samples: (batch, 8, 95) in mV/s."""
-    return vector_field(beat[..., :-1], grid.phase()[:, None, :-1], waves.theta, waves.a, waves.b)
+def field(beat: Tensor, phase: Tensor, waves: Waves) -> Tensor:
+    """f_z of z (batch, leads, samples) in mV at θ (batch, samples): (batch, leads, samples) in mV/s."""
+    return vector_field(beat, phase[:, None], waves.theta, waves.a, waves.b)
 
 
 def euler_loss(slope: Tensor, vector: Tensor, inside: Tensor) -> Tensor:
@@ -62,8 +62,8 @@ def euler_loss(slope: Tensor, vector: Tensor, inside: Tensor) -> Tensor:
 def interlead_loss(slope: Tensor, vector: Tensor, inside: Tensor) -> Tensor:
     """L_interlead of each record: slope of the child lead against the parents' fields, (batch,) in (mV/s)².
 
-    `slope` and `vector` hold I and II first, (batch, leads, samples); where only the eight independent
-    leads are free, the other limb leads follow from these two.
+    `slope` and `vector` are (batch, leads, samples). Of twelve leads the six limb leads are taken as they are, as in
+    the paper. Of eight they follow from I and II, and this is 3.5 r_I² − 3.5 r_I r_II + 3.5 r_II² in the residuals r.
     """
     children, parents = _limb(slope), _limb(vector)
     errors = [children[:, y] - c1 * parents[:, p] - c2 * parents[:, q] for y, p, q, c1, c2 in IDENTITIES]
@@ -76,6 +76,8 @@ def _mean_inside(x: Tensor, inside: Tensor) -> Tensor:
 
 
 def _limb(x: Tensor) -> Tensor:
-    """I, II of (batch, leads, samples) to all six limb leads."""
+    """All six limb leads of (batch, leads, samples): the first of twelve, or made of I and II."""
+    if x.shape[1] == len(LEADS):
+        return x[:, :LIMB]
     i, ii = x[:, 0], x[:, 1]
     return torch.stack([i, ii, ii - i, -(i + ii) / 2, i - ii / 2, ii - i / 2], dim=1)

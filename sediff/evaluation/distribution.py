@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 
 from sediff.bootstrap import interval
 from sediff.ecg import INDEPENDENT_LEADS
+from sediff.evaluation.halves import patient_halves
 
 Features = NDArray[np.float64]
 BLOCK = 2048
@@ -47,63 +48,111 @@ def _kernel_sum(a: Features, b: Features, diagonal: bool) -> float:
 
 def coverage_density(real: Features, synthetic: Features, neighbours: int) -> tuple[float, float]:
     """Coverage and density (Naeem et al. 2020) with balls to the k-th neighbour among the real records."""
-    radii, covered = np.empty(len(real)), np.zeros(len(real), bool)
-    inside = 0
+    return covered(real, neighbour_distances(real, neighbours), synthetic, neighbours)
+
+
+def neighbour_distances(real: Features, neighbours: int) -> Features:
+    """Distance of each real record (n, d) to its k-th neighbour among them: (n,)."""
+    radii = np.empty(len(real))
     for start in range(0, len(real), BLOCK):
         rows = slice(start, start + BLOCK)
         radii[rows] = np.partition(cdist(real[rows], real), neighbours, axis=1)[:, neighbours]
+    return radii
+
+
+def covered(real: Features, radii: Features, synthetic: Features, neighbours: int) -> tuple[float, float]:
+    """Coverage and density of balls of these radii around the real records."""
+    hit, inside = np.zeros(len(real), bool), 0
+    for start in range(0, len(real), BLOCK):
+        rows = slice(start, start + BLOCK)
         close = cdist(real[rows], synthetic) <= radii[rows, None]
-        covered[rows], inside = close.any(1), inside + int(close.sum())
-    return float(covered.mean()), float(inside / (neighbours * len(synthetic)))
-
-
-def patient_halves(patients: Sequence[str], rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Random halves of the records, in random order, that share no patient."""
-    unique = sorted(set(patients))
-    first = set(rng.permutation(unique)[: len(unique) // 2].tolist())
-    inside = np.array([patient in first for patient in patients])
-    return rng.permutation(np.flatnonzero(inside)), rng.permutation(np.flatnonzero(~inside))
+        hit[rows], inside = close.any(1), inside + int(close.sum())
+    return float(hit.mean()), float(inside / (neighbours * len(synthetic)))
 
 
 def distances(
     held_out: Features,
     patients: Sequence[str],
     sets: Mapping[str, Features],
+    owners: Sequence[str],
+    neighbours: int,
     draws: int,
     rng: np.random.Generator,
     most: int | None = None,
 ) -> dict[str, Any]:
-    """FD and KID of each set of records from held-out real ones, and of those from each other: the floor, "real".
+    """FD, KID and coverage of each set against held-out real records, beside the floor: those against each other.
 
-    All are taken at one number of records, "records_compared": each draw halves the held-out patients, and compares as
-    many records of the one half with records of the other, and with records of each set drawn without replacement.
-    {} where fewer than two records could be compared.
+    All are taken at one number of records, "records_compared": each draw halves the held-out patients, and compares
+    records of the one half with as many of the other, and with as many of each set, drawn without replacement, whose
+    conditions are of patients that the first half does not have. So a perfect generator reaches the floor, no less.
+    {} where fewer than two records, or no more than `neighbours`, could be compared.
 
     Args:
         held_out: features of the real records, (n, d); patients: of each.
-        sets: features of records by name.
+        sets: features of records by name, rows aligned; owners: patient whose condition each row has.
+        neighbours: k of coverage.
         most: compare no more records than these.
+
+    Returns:
+        Intervals by set, "real" for the floor, and metric; and under "over_floor" for each set: FD over the floor's
+        median; KID over the mean absolute value of the floor's draws, "kid_scale", as these lie around 0; coverage as
+        a share of the floor's median.
     """
     splits = [patient_halves(patients, rng) for _ in range(draws)]
-    available = min(*(len(half) for split in splits for half in split), *map(len, sets.values()))
-    size = min(available, most or available)
-    if size < 2:
+    places = [_places([patients[row] for row in first], owners) for first, _ in splits]
+    available = min(len(half) for split in splits for half in split)
+    size = min(available, *map(_most_without, places), most or available)
+    if size < 2 or size <= neighbours:
         return {}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in ("real", *sets)}
-    for first, second in splits:
+    for (first, second), place in zip(splits, places, strict=True):
         reference = held_out[first[:size]]
-        found["real"].append(_both(reference, held_out[second[:size]]))
-        for name, features in sets.items():
-            found[name].append(_both(reference, features[rng.choice(len(features), size, replace=False)]))
-    intervals = {
-        name: {metric: interval([value[metric] for value in values]) for metric in ("fd", "kid")}
+        radii = neighbour_distances(reference, neighbours)
+        rows = rng.choice(np.flatnonzero(place >= size), size, replace=False)
+        drawn = {"real": held_out[second[:size]], **{name: features[rows] for name, features in sets.items()}}
+        for name, features in drawn.items():
+            coverage, _ = covered(reference, radii, features, neighbours)
+            found[name].append({**_both(reference, features), "coverage": coverage})
+    by_metric = {
+        name: {metric: np.array([value[metric] for value in values]) for metric in values[0]}
         for name, values in found.items()
     }
-    return {"records_compared": size, **intervals}
+    intervals = {
+        name: {metric: interval(of.tolist()) for metric, of in values.items()} for name, values in by_metric.items()
+    }
+    return {"records_compared": size, **intervals, **_over_floor(by_metric)}
+
+
+def _places(order: Sequence[str], owners: Sequence[str]) -> NDArray[np.intp]:
+    """Where in an order of records each owner first comes, (n,); beyond its end where he does not."""
+    first = {patient: place for place, patient in reversed(list(enumerate(order)))}
+    return np.array([first.get(owner, len(order)) for owner in owners], np.intp)
+
+
+def _most_without(places: NDArray[np.intp]) -> int:
+    """The largest number n such that n rows have owners who are not among the first n."""
+    sizes = np.arange(len(places) + 1)
+    left = len(places) - np.searchsorted(np.sort(places), sizes)
+    return int(sizes[sizes <= left].max())
 
 
 def _both(a: Features, b: Features) -> dict[str, float]:
     return {"fd": frechet_distance(a, b), "kid": kernel_distance(a, b)}
+
+
+def _over_floor(found: Mapping[str, Mapping[str, Features]]) -> dict[str, Any]:
+    """Ratios to the floor, with the intervals that the set's own draws give at a fixed floor."""
+    scale = {
+        "fd": float(np.median(found["real"]["fd"])),
+        "kid": float(np.abs(found["real"]["kid"]).mean()),
+        "coverage": float(np.median(found["real"]["coverage"])),
+    }
+    ratios = {
+        name: {metric: interval((of / scale[metric]).tolist()) for metric, of in values.items() if scale[metric]}
+        for name, values in found.items()
+        if name != "real"
+    }
+    return {"kid_scale": scale["kid"], "over_floor": ratios}
 
 
 def deviation_ratios(synthetic: NDArray[np.float32], real: NDArray[np.float32]) -> dict[str, float]:

@@ -46,7 +46,7 @@ def draw_rhythm(
             box.set(facecolor=colour, alpha=0.5)
         spread.plot([], [], color=colour, linewidth=6, alpha=0.5, label="real" if colour == REAL else "synthetic")
     spread.set_yscale("log")
-    spread.set_xticks(positions, names, fontsize=8)
+    spread.set_xticks(positions, names, fontsize=8, rotation=25, ha="right")
     spread.set_ylabel("RMSSD / mean RR")
     spread.legend(fontsize=8)
     _save(figure, path)

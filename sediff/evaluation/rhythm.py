@@ -1,26 +1,50 @@
-"""Rate and rhythm, measured by the detector that the corpus was read with."""
+"""Rate and RMSSD / mean RR, as the detector reads them, against what was asked and against real records."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
-from sediff.beats import find_r_peaks, heart_rate, rmssd
+from sediff.evaluation.evidence import MIN_CASES, Evidence
+from sediff.evaluation.halves import REAL, RECONSTRUCTED
 from sediff.simulator.rhythm import SINUS, rhythm_of
 
-BATCH = 512
+
+def heart_rate(evidence: Evidence) -> dict[str, Any]:
+    """Rates against those asked: of all synthetic records, of the reconstructed and of the real ones."""
+    asked = evidence.made.rows["heart_rate"].cast(pl.Float64).to_numpy()
+    sinus = sinus_rows(evidence.made.rows["statements"].to_list())
+    first = evidence.conditions.first
+    others = {
+        name: compare_rates(asked[first], evidence.read[name].heart_rate, sinus[first])
+        for name in (RECONSTRUCTED, REAL)
+    }
+    return {"heart_rate": compare_rates(asked, evidence.read_made.heart_rate, sinus) | others}
 
 
-def measure(signals: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Heart rate in bpm and RMSSD / mean RR of records (n, leads, 1000) in mV; NaN where beats are too few."""
-    peaks = [p for start in range(0, len(signals), BATCH) for p in find_r_peaks(signals[start : start + BATCH])]
-    rates = np.array([heart_rate(p) for p in peaks])
-    return rates, np.array([rmssd(p) for p in peaks]) * rates / 60_000
+def rhythm(evidence: Evidence) -> dict[str, Any]:
+    """RMSSD / mean RR of synthetic and real records by rhythm."""
+    return {
+        "rhythm": compare_dispersion(
+            evidence.read_made.dispersion,
+            evidence.read[REAL].dispersion,
+            evidence.made.rows["statements"].to_list(),
+            evidence.statements,
+            evidence.params.irregular,
+            MIN_CASES,
+        )
+    }
 
 
 def compare_rates(asked: NDArray[np.float64], measured: NDArray[np.float64], sinus: NDArray[np.bool_]) -> dict:
-    """Mean absolute error in bpm, over all records and over sinus rhythms, and beats the detector failed on."""
+    """Mean absolute error in bpm, over all records and over sinus rhythms, and records the detector failed on.
+
+    Args:
+        asked, measured: 60 / mean RR in bpm, (n,); a record in which no two beats are found has no rate.
+    """
     error = np.abs(measured - asked)
     known = np.isfinite(error)
     values: dict[str, float] = {"detector_failures": int(np.isnan(measured).sum())}

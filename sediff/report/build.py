@@ -12,6 +12,7 @@ from sediff.report.charts import line_chart
 from sediff.report.gates import cell_at, check_gates
 from sediff.report.params import GatesParams
 from sediff.report.public import public
+from sediff.report.tables import evaluation_tables
 
 STAGES = (
     "corpus",
@@ -99,6 +100,7 @@ def _section(stage: str, metrics: dict[str, Any], reports: Path, restricted: boo
         "name": stage,
         "title": TITLES[stage],
         "rows": _flat(metrics.get(stage, {})),
+        "tables": evaluation_tables(metrics.get(stage, {})) if stage == "evaluation" else [],
         "pictures": [] if restricted else _pictures(folder / "plots", "*.png"),
         "charts": [
             (f"{network}: {name}", Markup(line_chart(curve["x"], curve["y"])))

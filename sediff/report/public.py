@@ -5,7 +5,8 @@ A count under `SMALLEST_CELL` is hidden. Then nothing that is shown may tell it:
 - A table's sum may stand elsewhere, as the number of records mostly does. Then beside k hidden cells others of the
   table are withheld, the smallest first, until any k counts under ten could be part of what all these add up to.
 - A withheld count is withheld wherever it stands: a stage's number of test records is that of the corpus.
-- A share of n records is left out where n or the count that it stands for is hidden.
+- A share of n records is left out where n or the count that it stands for is hidden, and with it what is said of it
+  and another: the difference of both, or their quotient.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ SMALLEST_CELL = 10
 HIDDEN = f"fewer than {SMALLEST_CELL}"
 WITHHELD = "not shown"
 OWN_WORDS = "unmapped"  # what sources say that nobody understood: it may be anything, a name too
+COMPARED, COMPARISONS = ("synthetic", "reconstructed", "real"), ("difference", "over_real")
 TOTAL = "records"  # of what stands beside it
 FEWEST_DIGITS = 4  # after the point, to which shares are rounded
 Group = list[int]  # counts that may add up to something known
@@ -91,7 +93,10 @@ def _shown(value: Any, withheld: set[int], sizes: Sequence[int]) -> Any:
     """A part of the metrics as it may be shown; `sizes` are the counts beside and above it."""
     if isinstance(value, dict):
         sizes = [*sizes, *(cell for cell in value.values() if type(cell) is int and cell > 0)]
-        return {key: _shown(cell, withheld, sizes) for key, cell in value.items()}
+        shown = {key: _shown(cell, withheld, sizes) for key, cell in value.items()}
+        if any(isinstance(shown.get(side), str) for side in COMPARED):
+            shown |= {key: _all_withheld(shown[key]) for key in COMPARISONS if key in shown}
+        return shown
     if isinstance(value, list):
         return [_shown(cell, withheld, sizes) for cell in value]
     if type(value) is int:
@@ -99,6 +104,10 @@ def _shown(value: Any, withheld: set[int], sizes: Sequence[int]) -> Any:
     if isinstance(value, float) and 0 < value < 1:
         return WITHHELD if any(_gives_away(value, size, withheld) for size in sizes) else value
     return value
+
+
+def _all_withheld(value: Any) -> Any:
+    return {key: _all_withheld(cell) for key, cell in value.items()} if isinstance(value, dict) else WITHHELD
 
 
 def _is_small(count: int) -> bool:

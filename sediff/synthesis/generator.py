@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sediff.autoencoder.model import LATENT_CHANNELS, LATENT_STEPS, Autoencoder
 from sediff.diffusion.model import Denoiser, rhythm_channels
-from sediff.diffusion.sampler import dpm_solver_2m, guided
+from sediff.diffusion.sampler import SAMPLERS, guided
 from sediff.ecg import SAMPLES, SAMPLING_RATE, to_microvolts, twelve_leads
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Conditions, encode_conditions
@@ -79,16 +79,12 @@ class EcgGenerator:
         asked = [row.condition for row in rows]
         conditions = encode_conditions(asked, self.vocabulary, self.conditioner.buckets, self.embedding)
         phases = torch.from_numpy(np.stack([self._phase(row, slot) for row, slot in zip(rows, slots, strict=True)]))
-        noise = torch.stack(
-            [
-                torch.randn(LATENT_CHANNELS, LATENT_STEPS, generator=generator("noise", s.seed, s.index, s.attempt))
-                for s in slots
-            ]
-        )
+        noise = _noise(slots)
         parts = []
         for start in range(0, len(rows), sampler.batch_size):
             index = _padded(start, len(rows), sampler.batch_size)
-            eight = self._sample(conditions.rows(index), phases[index], noise[index], sampler)
+            batch = [slots[row] for row in index.tolist()]
+            eight = self._sample(conditions.rows(index), phases[index], noise[index], batch, sampler)
             parts.append(eight[: len(rows) - start])
         return twelve_leads(to_microvolts(torch.cat(parts).numpy()))
 
@@ -102,7 +98,9 @@ class EcgGenerator:
         return phase(times, np.arange(SAMPLES) / SAMPLING_RATE).astype(np.float32)
 
     @torch.no_grad()
-    def _sample(self, conditions: Conditions, phases: Tensor, noise: Tensor, sampler: SamplerParams) -> Tensor:
+    def _sample(
+        self, conditions: Conditions, phases: Tensor, noise: Tensor, slots: Sequence[Slot], sampler: SamplerParams
+    ) -> Tensor:
         """One batch of exactly `sampler.batch_size` rows: eight leads in mV, (batch, 8, 1000)."""
         tokens, mask = self.conditioner(conditions.to(self.device))
         rhythm = rhythm_channels(phases).to(self.device)
@@ -113,11 +111,20 @@ class EcgGenerator:
             if sampler.guidance == 1:
                 return conditional
             unconditional = self.denoiser(z_t, lam, rhythm, tokens, mask, ~kept).float()
-            return guided(conditional, unconditional, sampler.guidance)
+            return guided(conditional, unconditional, sampler.guidance, sampler.rescale)
+
+        def fresh(step: int) -> Tensor:
+            return _noise(slots, step).to(self.device)
 
         with torch.autocast(self.device.type, torch.bfloat16, enabled=sampler.precision == "bfloat16"):
-            latent = dpm_solver_2m(predict, noise.to(self.device), sampler.steps)
+            latent = SAMPLERS[sampler.method](predict, noise.to(self.device), sampler.steps, fresh)
         return self.autoencoder.decode(latent).float().cpu()
+
+
+def _noise(slots: Sequence[Slot], *step: int) -> Tensor:
+    """Standard normal (slots, 10, 125), a function of (seed, index, try), and of the step that adds it."""
+    generators = [generator("noise", slot.seed, slot.index, slot.attempt, *step) for slot in slots]
+    return torch.stack([torch.randn(LATENT_CHANNELS, LATENT_STEPS, generator=rng) for rng in generators])
 
 
 def _padded(start: int, rows: int, batch_size: int) -> Tensor:

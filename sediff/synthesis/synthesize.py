@@ -1,20 +1,33 @@
-"""The synthesis stage: rows of a request to shards of records, resumable shard by shard."""
+"""A request to shards of records: a pure function of models, request and seed, shared among any number of workers."""
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import torch
+from numpy.typing import NDArray
 
-from sediff.files import replacing, write_json
+from sediff.encoder.embedding import EmbeddingAccess
 from sediff.knowledge.experience import Experience
+from sediff.processes import Runner
 from sediff.progress import track
-from sediff.records import ROWS_PER_GROUP, SIGNAL, signal_column, write_table
+from sediff.pseudonyms import Pseudonyms
+from sediff.records import ROWS_PER_GROUP, SIGNAL, read_table, signal_column
+from sediff.records import shards as shards_of
+from sediff.synthesis.gate import Gate
 from sediff.synthesis.generator import EcgGenerator, Slot
-from sediff.synthesis.params import SamplerParams
+from sediff.synthesis.params import GateParams, SamplerParams
+from sediff.synthesis.plan import Plan, Planner
 from sediff.synthesis.request import RequestRow
+from sediff.synthesis.shards import Shards
+from sediff.vocabulary import Vocabulary
+
+THREADS = 1  # of a worker: last bits may depend on their number, and several workers of one thread are the faster ones
 
 SCHEMA = pa.schema(
     [
@@ -23,6 +36,7 @@ SCHEMA = pa.schema(
         pa.field("seed", pa.int64(), nullable=False),
         pa.field("index", pa.int64(), nullable=False),
         pa.field("try", pa.int64(), nullable=False),
+        pa.field("miss", pa.list_(pa.string())),  # null: not measured
         pa.field("text", pa.string(), nullable=False),
         pa.field("age", pa.float32()),
         pa.field("sex", pa.string()),
@@ -43,72 +57,173 @@ SCHEMA = pa.schema(
 )
 
 
-def synthesize(
-    request: str,
-    rows: Sequence[RequestRow],
-    sampler: SamplerParams,
-    generator: EcgGenerator,
-    out: Path,
-    report: Path,
-    work: Path,
-    seed: int,
-    fingerprint: str,
-) -> str:
-    """Write `out/records/shard-NNN.parquet`, 512 records each.
+class Planned(Protocol):
+    """What gives the rows of a dataset."""
 
-    A finished shard in `work` is taken as it is, so an interrupted call goes on where it stopped;
-    record i is the same whatever the number of records.
+    def plan(self, planner: Planner) -> Plan:
+        """Its rows."""
+        ...
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The conditions of so many records of a split."""
+
+    split: str
+    records: int
+
+    def plan(self, planner: Planner) -> Plan:
+        """Its rows."""
+        return planner.cohort(self.split, self.records)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All that a worker needs to make a shard.
+
+    Attributes:
+        name: of the request, with which ids begin.
+        gate: None where records are taken as they come.
+        fingerprint: hash of all that the bytes depend on.
+        data: folder of the models.
+        device: as torch names it.
+        folder: gets the shards.
     """
-    starts = range(0, len(rows), ROWS_PER_GROUP)
-    for number, start in enumerate(track(starts, len(starts), f"synthesis@{request}: shards")):
-        path = work / f"shard-{number:03d}.parquet"
-        if not path.exists():
-            part = rows[start : start + ROWS_PER_GROUP]
-            write_table(_table(request, part, start, sampler, generator, seed, fingerprint), path)
-    for path in sorted(work.glob("shard-*.parquet")):
-        with replacing(out / "records" / path.name) as temporary:
-            temporary.write_bytes(path.read_bytes())
-    statements = Counter(code for row in rows for code in row.statements)
-    metrics = {"records": len(rows), "prompts": len({row.condition.text for row in rows}), "seed": seed}
-    write_json(report / "metrics.json", {**metrics, "statements": dict(sorted(statements.items()))})
-    return f"{len(rows)} synthetic records of {metrics['prompts']} prompts in {len(starts)} shards"
+
+    name: str
+    request: Planned
+    sampler: SamplerParams
+    gate: GateParams | None
+    seed: int
+    fingerprint: str
+    data: Path
+    device: str
+    access: EmbeddingAccess
+    pseudonyms: Pseudonyms
+    folder: Path
+    rows_a_shard: int = ROWS_PER_GROUP
+
+    def __hash__(self) -> int:
+        return hash((self.fingerprint, self.seed, self.folder))
 
 
-def _table(
-    request: str,
-    rows: Sequence[RequestRow],
-    start: int,
-    sampler: SamplerParams,
-    generator: EcgGenerator,
-    seed: int,
-    fingerprint: str,
-) -> pa.Table:
-    slots = [Slot(seed, start + position) for position in range(len(rows))]
-    signals = generator.make(rows, slots, sampler)
-    simulated = generator.morphology.statement_of([list(row.statements) for row in rows])
-    columns = [
-        {
-            "record_id": f"{request}/{slot.index:06d}",
-            "request": request,
-            "seed": slot.seed,
-            "index": slot.index,
-            "try": slot.attempt,
-            "text": row.condition.text,
-            "age": row.condition.age,
-            "sex": row.condition.sex,
-            "heart_rate": row.condition.heart_rate,
-            "axis": row.condition.axis,
-            "statements": list(row.statements),
-            "matched_record_id": row.matched_record_id,
-            **_rests_on(row.condition.experience),
-            "simulator_statement": statement,
-            "model": generator.model,
-            "fingerprint": fingerprint,
-        }
-        for row, slot, statement in zip(rows, slots, simulated, strict=True)
-    ]
-    table = pa.Table.from_pylist(columns, schema=SCHEMA.remove(len(SCHEMA) - 1))
-    return table.append_column(SIGNAL, signal_column(np.asarray(signals)))
+class Maker:
+    """The models and the plan of a dataset, loaded; makes its shards one by one."""
+
+    def __init__(self, dataset: Dataset, generator: EcgGenerator, plan: Plan, gate: Gate | None) -> None:
+        self.dataset, self.generator, self.plan, self.gate = dataset, generator, plan, gate
+
+    def shard(self, number: int) -> pa.Table:
+        """The rows of a shard."""
+        own = self.dataset
+        start = number * own.rows_a_shard
+        rows = self.plan.rows(start, start + own.rows_a_shard)
+        slots = [Slot(own.seed, start + position) for position in range(len(rows))]
+        signals = self.generator.make(rows, slots, own.sampler)
+        misses: list[list[str]] | None = None
+        if self.gate and own.gate:
+            slots, signals, misses = self._again(rows, slots, signals, self.gate, own.gate.tries)
+        return self._table(rows, slots, signals, misses)
+
+    def _again(
+        self, rows: list[RequestRow], slots: list[Slot], signals: NDArray[np.int16], gate: Gate, tries: int
+    ) -> tuple[list[Slot], NDArray[np.int16], list[list[str]]]:
+        """Make records that miss what was asked for again, each in its own slot."""
+        slots, misses = list(slots), gate.misses(rows, signals)
+        for attempt in range(1, tries + 1):
+            missed = [row for row, of in enumerate(misses) if of]
+            if not missed:
+                break
+            chosen = [rows[row] for row in missed]
+            tried = [replace(slots[row], attempt=attempt) for row in missed]
+            signals[missed] = self.generator.make(chosen, tried, self.dataset.sampler)
+            for row, slot, of in zip(missed, tried, gate.misses(chosen, signals[missed]), strict=True):
+                slots[row], misses[row] = slot, of
+        return slots, signals, misses
+
+    def _table(
+        self, rows: list[RequestRow], slots: list[Slot], signals: NDArray[np.int16], misses: list[list[str]] | None
+    ) -> pa.Table:
+        own, generator = self.dataset, self.generator
+        missed: Sequence[list[str] | None] = [None] * len(rows) if misses is None else misses
+        simulated = generator.morphology.statement_of([list(row.statements) for row in rows])
+        columns = [
+            {
+                "record_id": f"{own.name}/{slot.index:06d}",
+                "request": own.name,
+                "seed": slot.seed,
+                "index": slot.index,
+                "try": slot.attempt,
+                "miss": names,
+                "text": row.condition.text,
+                "age": row.condition.age,
+                "sex": row.condition.sex,
+                "heart_rate": row.condition.heart_rate,
+                "axis": row.condition.axis,
+                "statements": list(row.statements),
+                "matched_record_id": row.matched_record_id,
+                **_rests_on(row.condition.experience),
+                "simulator_statement": statement,
+                "model": generator.model,
+                "fingerprint": own.fingerprint,
+            }
+            for row, slot, names, statement in zip(rows, slots, missed, simulated, strict=True)
+        ]
+        table = pa.Table.from_pylist(columns, schema=SCHEMA.remove(len(SCHEMA) - 1))
+        return table.append_column(SIGNAL, signal_column(np.asarray(signals)))
+
+
+def synthesize(dataset: Dataset, records: int, runner: Runner) -> None:
+    """Make what is not there yet of a dataset whose shards are open.
+
+    Args:
+        records: of the whole dataset.
+
+    Raises:
+        UserError: the disk is full, or a worker was killed; what is finished is kept.
+    """
+    size = dataset.rows_a_shard
+    left = Shards(dataset.folder).unfinished(-(-records // size))
+    total = sum(min(size, records - number * size) for number in left)
+    made = runner(partial(make_shard, dataset), left)
+    for _ in track(made, total, f"synthesis@{dataset.name}: records", amount=int):
+        pass
+
+
+def make_shard(dataset: Dataset, number: int) -> int:
+    """Make one shard and say how many records it has; what it takes is loaded once a process."""
+    table = _loaded(dataset).shard(number)
+    Shards(dataset.folder).write(number, table)
+    return len(table)
+
+
+@lru_cache(maxsize=1)
+def _loaded(dataset: Dataset) -> Maker:
+    torch.set_num_threads(THREADS)
+    torch.use_deterministic_algorithms(True)
+    vocabulary = Vocabulary.load()
+    generator = EcgGenerator.load(dataset.data, vocabulary, torch.device(dataset.device), dataset.access)
+    plan = dataset.request.plan(Planner(dataset.data, vocabulary, dataset.pseudonyms, dataset.seed))
+    return Maker(dataset, generator, plan, Gate.load(dataset.gate) if dataset.gate else None)
+
+
+def metrics(records: Path, seed: int) -> dict[str, Any]:
+    """What a dataset's records are, one shard at a time.
+
+    The gate's figures are there where it measured: records by how often they were made again, and what they missed at
+    last.
+    """
+    count, measured = 0, False
+    statements, tries, misses = Counter[str](), Counter[str](), Counter[str]()
+    for path in shards_of(records):
+        rows = read_table(path, ["statements", "try", "miss"])
+        count += len(rows)
+        statements.update(code for codes in rows["statements"] for code in codes)
+        measured |= rows["miss"].null_count() < len(rows)
+        tries.update(map(str, rows["try"]))
+        misses.update(name for names in rows["miss"].drop_nulls() for name in names)
+    found = {"records": count, "seed": seed, "statements": dict(sorted(statements.items()))}
+    return found | ({"gate": {"tries": dict(tries), "misses": dict(misses)}} if measured else {})
 
 
 def _rests_on(experience: Experience | None) -> dict[str, Any]:

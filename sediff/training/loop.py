@@ -34,6 +34,7 @@ Terms = Mapping[str, Tensor]
 Curves = dict[str, dict[str, list[float]]]
 Batch = Any  # tensors, or what holds tensors and has `.to(device)`
 Loss = Callable[[Any, Batch, torch.Generator], tuple[Tensor, Terms]]
+Probe = Callable[[Any, Batch, torch.Generator], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def train(
     schedule: Schedule,
     job: Job,
     label: str,
+    probe: Probe | None = None,
 ) -> Trained:
     """Train `network` in place, on the job's device.
 
@@ -67,6 +69,7 @@ def train(
         loss: of the network, a batch on the device and a generator; gives the scalar loss and named terms.
         records: how many there are to choose from.
         label: names the training in logs and its checkpoint `<label>.pt`, from which an interrupted call goes on.
+        probe: measures more, of the same, for each point of the curves; it may leave no gradient behind.
 
     Raises:
         UserError: the loss is no number or has exploded, the batch does not fit into memory, the time is up, or the
@@ -76,7 +79,7 @@ def train(
     network.to(accelerator.device).train()
     optimiser = Optimiser(network, schedule.learning_rate, schedule.weight_decay)
     averaged = copy.deepcopy(network).requires_grad_(False) if schedule.average else network
-    loop = _Loop(accelerator, State(network, averaged, optimiser), loss, schedule, job, label)
+    loop = _Loop(accelerator, State(network, averaged, optimiser), loss, schedule, job, label, probe)
     rate, waited = loop.run(batch, records)
     return Trained(averaged.eval(), _curves(loop.state.log), rate, waited)
 
@@ -106,9 +109,17 @@ class _Loop:
     """One call of `train`."""
 
     def __init__(
-        self, accelerator: Accelerator, state: State, loss: Loss, schedule: Schedule, job: Job, label: str
+        self,
+        accelerator: Accelerator,
+        state: State,
+        loss: Loss,
+        schedule: Schedule,
+        job: Job,
+        label: str,
+        probe: Probe | None,
     ) -> None:
         self.accelerator, self.state, self.schedule, self.job, self.label = accelerator, state, schedule, job, label
+        self.probe = probe
         self.rank, self.processes = accelerator.process_index, accelerator.num_processes
         if schedule.batch_size % self.processes:
             raise UserError(
@@ -143,7 +154,7 @@ class _Loop:
             self._step(step, ready, batch)
             state.step = step + 1
             if state.step % self.every == 0:
-                self._log()
+                self._log(ready)
             if state.step % self.job.checkpoint_every == 0 or state.step == schedule.steps:
                 self._save()
             elif self.job.is_over and self.processes == 1:  # several would have to agree on the step; they are ended
@@ -195,7 +206,7 @@ class _Loop:
         if self.processes > 1:
             self.state.sums = self.accelerator.reduce(self.state.sums, reduction="mean")
 
-    def _log(self) -> None:
+    def _log(self, ready: Batch) -> None:
         state = self.state
         self._average_sums()
         entry = {name: float(value) / self.every for name, value in state.sums.items()}
@@ -204,6 +215,10 @@ class _Loop:
             raise self._diverged("is no longer a number")
         if entry["loss"] > DIVERGED * max(before, 0.0) > 0:
             raise self._diverged(f"is {entry['loss'] / before:.0f} times what it was at the start")
+        if self.probe:
+            rng = generator(self.job.seed, self.label, "probe", state.step)
+            with self.accelerator.autocast():
+                entry |= self.probe(state.network, ready, rng)
         state.log.append({"step": float(state.step), **entry})
         state.sums = {}
 

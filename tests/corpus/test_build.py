@@ -12,11 +12,12 @@ import pytest
 import wfdb
 
 from sediff.cohort.write import write_record
-from sediff.corpus.build import Folders, Runner, build_corpus, in_processes
+from sediff.corpus.build import Folders, build_corpus
 from sediff.corpus.listing import patient_hash
 from sediff.corpus.params import CorpusParams, FoldParams
 from sediff.ecg import LEADS
 from sediff.errors import UserError
+from sediff.processes import Runner, in_processes
 from sediff.records import ROWS_PER_GROUP, read_columns, read_signals
 
 ROOT = Path(__file__).parents[2]

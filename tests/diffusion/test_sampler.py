@@ -1,7 +1,30 @@
+import math
+from itertools import pairwise
+
+import pytest
 import torch
 
-from sediff.diffusion.sampler import dpm_solver_2m, guided
-from sediff.diffusion.schedule import add_noise, alpha_sigma, estimate, log_snr, velocity
+from sediff.diffusion.sampler import LAST, SAMPLERS, ddpm, guided
+from sediff.diffusion.schedule import LOG_SNR_MIN, add_noise, alpha_sigma, estimate, log_snr, velocity
+
+MEAN, DEVIATION = 1.5, 0.4
+
+
+def exact(z_t, lam):
+    """v of the best estimate where the data are N(MEAN, DEVIATION²)."""
+    alpha, sigma = (value[:, None, None] for value in alpha_sigma(lam))
+    gain = alpha * DEVIATION**2 / (alpha**2 * DEVIATION**2 + sigma**2)
+    z = MEAN + gain * (z_t - alpha * MEAN)
+    return (alpha * z_t - z) / sigma
+
+
+def normal(rows: int, *parts: int) -> torch.Tensor:
+    rng = torch.Generator().manual_seed(hash(parts) % 2**31)
+    return torch.randn(rows, 10, 125, generator=rng, dtype=torch.float64)
+
+
+def sampled(name: str, noise: torch.Tensor, steps: int) -> torch.Tensor:
+    return SAMPLERS[name](exact, noise, steps, lambda step: normal(len(noise), 1, step))
 
 
 def test_estimate_gives_the_latent_back_at_any_noise():
@@ -17,25 +40,53 @@ def test_variance_is_preserved_and_the_range_reaches_pure_noise():
     assert alpha[2] < 0.01 < 0.99 < alpha[0]
 
 
-def test_a_perfect_denoiser_is_followed_to_a_gaussian():
-    """For z ~ N(m, s²) the best estimate is known; the sampler must give that distribution."""
-    mean, deviation = 1.5, 0.4
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_perfect_denoiser_is_followed_to_a_gaussian(name):
+    samples = sampled(name, normal(100), 400)
+    assert abs(samples.mean() - MEAN) < 0.01
+    assert abs(samples.std() - DEVIATION) < 0.01
 
-    def predict(z_t, lam):
-        alpha, sigma = (value[:, None, None] for value in alpha_sigma(lam))
-        gain = alpha * deviation**2 / (alpha**2 * deviation**2 + sigma**2)
-        z = mean + gain * (z_t - alpha * mean)
-        return (alpha * z_t - z) / sigma
 
-    noise = torch.randn(500, 10, 125, generator=torch.Generator().manual_seed(0))
-    few, many = (dpm_solver_2m(predict, noise, steps) for steps in (12, 200))
-    for samples in (few, many):
-        assert abs(samples.mean() - mean) < 0.02
-    assert abs(many.std() - deviation) < 0.02
-    assert abs(few.std() - deviation) < 0.06
+def test_few_steps_are_enough_for_the_default_sampler():
+    samples = sampled("dpm-solver++", normal(100), 12)
+    assert abs(samples.mean() - MEAN) < 0.02
+    assert abs(samples.std() - DEVIATION) < 0.06
+
+
+def solution(noise: torch.Tensor) -> torch.Tensor:
+    """Where the probability-flow ODE of a Gaussian ends: (z_t − α m) / √(α² s² + σ²) stays as it was."""
+    (first, sigma), (last, left) = (alpha_sigma(torch.tensor(lam, dtype=noise.dtype)) for lam in (LOG_SNR_MIN, LAST))
+    spread = torch.sqrt((last**2 * DEVIATION**2 + left**2) / (first**2 * DEVIATION**2 + sigma**2))
+    z_t = last * MEAN + spread * (noise - first * MEAN)
+    lam = torch.full((len(noise),), LAST, dtype=noise.dtype)
+    return estimate(z_t, exact(z_t, lam), lam)
+
+
+@pytest.mark.parametrize(("name", "order"), [("ddim", 1), ("heun", 2), ("dpm-solver++", 2)])
+def test_the_error_falls_with_the_order_of_the_method(name, order):
+    noise = normal(4)
+    errors = [float((sampled(name, noise, steps) - solution(noise)).abs().max()) for steps in (80, 160, 320)]
+    for coarse, fine in pairwise(errors):
+        assert math.log2(coarse / fine) == pytest.approx(order, abs=0.25)
+
+
+def test_only_ancestral_sampling_takes_new_noise():
+    noise, other = normal(2), lambda step: normal(2, 7, step)
+    for name, sampler in SAMPLERS.items():
+        same = torch.equal(sampled(name, noise, 5), sampler(exact, noise, 5, other))
+        assert same == (sampler is not ddpm), name
 
 
 def test_guidance_of_one_is_none():
-    a, b = torch.randn(3), torch.randn(3)
+    a, b = torch.randn(2, 3, 5), torch.randn(2, 3, 5)
     assert torch.equal(guided(a, b, 1.0), a)
     assert torch.allclose(guided(a, b, 2.0), 2 * a - b)
+
+
+def test_rescaling_gives_each_record_its_deviation_back():
+    a = torch.randn(4, 10, 125) * torch.tensor([0.5, 1, 2, 4])[:, None, None]
+    b = 0.1 * torch.randn(4, 10, 125)
+    assert (guided(a, b, 3.0).std((1, 2)) > 2 * a.std((1, 2))).all()
+    assert torch.allclose(guided(a, b, 3.0, rescale=1.0).std((1, 2)), a.std((1, 2)), rtol=1e-4)
+    half = (guided(a, b, 3.0).std((1, 2)) + a.std((1, 2))) / 2
+    assert torch.allclose(guided(a, b, 3.0, rescale=0.5).std((1, 2)), half, rtol=1e-4)

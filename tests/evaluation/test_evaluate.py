@@ -14,7 +14,8 @@ import torch
 from sediff.autoencoder.model import Autoencoder
 from sediff.encoder.patients import Training
 from sediff.encoder.train_judges import train_judges
-from sediff.evaluation.evaluate import evaluate, floor_rows
+from sediff.evaluation.evaluate import evaluate
+from sediff.evaluation.evidence import floor_rows
 from sediff.evaluation.params import EvaluationParams
 from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns, read_signals, signal_column, write_table

@@ -9,8 +9,8 @@ from sediff.evaluation.distribution import (
     distances,
     frechet_distance,
     kernel_distance,
-    patient_halves,
 )
+from sediff.evaluation.halves import patient_halves
 from sediff.vocabulary import statement_labels
 
 RNG = np.random.default_rng(0)
@@ -79,7 +79,7 @@ def test_halves_are_random_and_share_no_patient():
 def test_distances_are_taken_at_one_number_beside_the_floor():
     held_out, patients = gaussian(400), [f"p{i // 2}" for i in range(400)]
     sets = {"alike": gaussian(150, mean=0), "far": gaussian(150, mean=2)}
-    found = distances(held_out, patients, sets, 10, np.random.default_rng(0))
+    found = distances(held_out, patients, sets, ["nobody"] * 150, 5, 10, np.random.default_rng(0))
     assert found["records_compared"] == 150
     for metric in ("fd", "kid"):
         for name in ("real", "alike", "far"):
@@ -88,10 +88,30 @@ def test_distances_are_taken_at_one_number_beside_the_floor():
         assert found["alike"][metric]["high"] < found["far"][metric]["low"]
         assert found["real"][metric]["median"] < found["far"][metric]["low"]
     assert found["real"]["fd"]["high"] > found["real"]["fd"]["low"], "each draw has other halves"
+    alike, far = found["over_floor"]["alike"], found["over_floor"]["far"]
+    assert alike["fd"]["median"] == pytest.approx(found["alike"]["fd"]["median"] / found["real"]["fd"]["median"])
+    assert alike["fd"]["median"] == pytest.approx(1, abs=0.3)
+    assert abs(alike["kid"]["median"]) < 3 < 50 < far["kid"]["median"], (
+        "KID's floor lies around 0: its size is the scale"
+    )
+    assert alike["coverage"]["median"] == pytest.approx(1, abs=0.1)
+    assert far["coverage"]["median"] < 0.7
+
+
+def test_real_records_in_the_place_of_synthetic_ones_reach_the_floor_and_no_less():
+    """Records of few clusters of patients: a set that has the reference's own conditions would be nearer than real."""
+    rng = np.random.default_rng(1)
+    patients = [f"p{i // 10}" for i in range(400)]
+    held_out = np.repeat(rng.normal(size=(40, 4)), 10, 0) + 0.1 * rng.normal(size=(400, 4))
+    found = distances(held_out, patients, {"copies": held_out}, patients, 5, 30, rng)
+    assert 180 <= found["records_compared"] <= 200
+    assert found["over_floor"]["copies"]["fd"]["median"] == pytest.approx(1, rel=0.2)
+    unpaired = distances(held_out, patients, {"copies": held_out}, ["nobody"] * 400, 5, 30, rng)
+    assert unpaired["over_floor"]["copies"]["fd"]["median"] < 0.7
 
 
 def test_nothing_is_compared_where_there_is_one_patient():
-    assert distances(gaussian(10), ["p"] * 10, {"made": gaussian(10)}, 3, np.random.default_rng(0)) == {}
+    assert distances(gaussian(10), ["p"] * 10, {"made": gaussian(10)}, ["p"] * 10, 2, 3, np.random.default_rng(0)) == {}
 
 
 def test_controls_are_what_they_are_called():

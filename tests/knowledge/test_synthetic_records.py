@@ -5,8 +5,9 @@ import pytest
 from sediff.pseudonyms import Pseudonyms
 from sediff.synthesis.generator import Slot
 from sediff.synthesis.params import PromptRequest
+from sediff.synthesis.plan import Planner
 from sediff.synthesis.prompt import _comments
-from sediff.synthesis.request import RequestRow, prompt_request
+from sediff.synthesis.request import RequestRow
 from sediff.synthesis.synthesize import _rests_on
 
 from .test_build import build
@@ -15,9 +16,10 @@ from .test_build import build
 @pytest.fixture
 def rows(corpus, simulator, source, vocabulary, tmp_path):
     build(tmp_path, corpus, simulator, [source], vocabulary)
+    (tmp_path / "out").rename(tmp_path / "knowledge")
 
     def asked(pseudonyms: Pseudonyms, *prompts: PromptRequest) -> list[RequestRow]:
-        return prompt_request(prompts, vocabulary, tmp_path / "out", None, pseudonyms)
+        return Planner(tmp_path, vocabulary, pseudonyms, 0).request(prompts).rows(0, len(prompts))
 
     return asked
 

@@ -12,7 +12,7 @@ from sediff.diffusion.model import Denoiser
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.patients import Training
 from sediff.errors import UserError
-from sediff.evaluation.evaluate import Judges
+from sediff.evaluation.compared import Judges
 from sediff.knowledge.experience import read_experiences
 from sediff.knowledge.index import KnowledgeIndex
 from sediff.knowledge.query import Store

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from flows.runners import runner
-from sediff.corpus.build import Folders, build_corpus, in_processes
+from sediff.corpus.build import Folders, build_corpus
 from sediff.corpus.params import CorpusParams
 from sediff.params import RuntimeParams
+from sediff.processes import in_processes
 
 PARAMS = CorpusParams(sources=({"name": "virtual", "reader": "ptb-xl"},), shards=3)
 

@@ -85,6 +85,18 @@ def test_what_is_left_of_a_total_is_a_cell_that_nobody_named():
     assert shown["SR"]["irregular"] == 0.25
 
 
+def test_a_hidden_share_cannot_be_had_from_another_and_their_difference():
+    """6 of 300 real records are irregular, 60 of the synthetic ones."""
+    found = {"records": 300, "synthetic": 0.2, "reconstructed": 0.21, "real": 0.02}
+    found |= {"difference": {"synthetic": {"mean": 0.18, "low": -0.01}}, "over_real": {"synthetic": 10.0}}
+    shown = public({"evaluation": {"irregular_sinus": found}})["evaluation"]["irregular_sinus"]
+    assert shown["synthetic"] == 0.2 and shown["real"] == WITHHELD
+    assert shown["difference"] == {"synthetic": {"mean": WITHHELD, "low": WITHHELD}}
+    assert shown["over_real"] == {"synthetic": WITHHELD}
+    many = found | {"real": 0.15}
+    assert public({"evaluation": {"irregular_sinus": many}})["evaluation"]["irregular_sinus"] == many
+
+
 @pytest.mark.parametrize(
     ("share", "size", "hidden"),
     [

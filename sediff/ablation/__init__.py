@@ -1,0 +1,1 @@
+"""Trainings that differ in one thing, compared at equal samples: `sediff ablate`."""

@@ -1,0 +1,114 @@
+"""The ablation as a table: each arm's figures, and its paired differences to the arm without physics."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import t
+
+from sediff.ablation.arms import BASELINE, Plan
+from sediff.ablation.cell import Cell
+
+Found = dict[str, dict[int, dict[str, Any]]]  # by arm and seed
+HEADER = (
+    "| arm | seeds | KID | its difference to none | rhythm × floor | its difference | heart rate MAE, bpm | FD × floor "
+    "| AUROC / real | deviation by lead | ms a step, × none |"
+)
+
+
+def table(cells: Sequence[Cell], plan: Plan, folder: Path) -> list[str]:
+    """Markdown: what was compared, a row for each arm that has a cell, and what is not there."""
+    found: Found = {}
+    for cell in cells:
+        if content := cell.read(folder):
+            found.setdefault(cell.arm, {})[cell.seed] = content
+    if not found:
+        return ["No cell has been computed: `sediff ablate` runs them, `sediff ablate --list` says what they cost."]
+    any_cell = next(iter(next(iter(found.values())).values()))
+    baseline = found.get(BASELINE, {})
+    rows = [_row(arm, found[arm], baseline) for arm in plan.arms if arm in found]
+    missing = len(cells) - sum(map(len, found.values()))
+    return [
+        f"First endpoint: KID of judge (a) on {any_cell['metrics']['records']} conditions of the {plan.split} split, "
+        f"{any_cell['metrics'].get('records_compared', 0)} compared at a time (floor "
+        f"{_number(any_cell['metrics'].get('kid_floor'))}); second: Wasserstein distance of RMSSD / mean RR to real, "
+        f"pooled, × floor. Each cell trained for {plan.steps} steps of "
+        f"{any_cell['training']['parameters']['batch_size']} records: equal samples. The last column tells equal time: "
+        "an arm at 1.1 × takes 1.1 times none's steps in none's time.",
+        "Means over seeds; differences are paired by seed (same start, order of data and noise), with their 95 % "
+        "interval by Student's t.",
+        "",
+        HEADER,
+        "|" + "---|" * (HEADER.count("|") - 1),
+        *rows,
+        "",
+        *([f"{missing} of {len(cells)} cells have not been run: `sediff ablate --list`."] if missing else []),
+    ]
+
+
+def _row(arm: str, cells: dict[int, dict[str, Any]], baseline: dict[int, dict[str, Any]]) -> str:
+    metrics = [cell["metrics"] for cell in cells.values()]
+    leads = np.array([list(m["deviation"].values()) for m in metrics]).mean(0)
+    columns = [
+        arm,
+        str(len(cells)),
+        _number(_mean(metrics, "kid")),
+        _difference(arm, cells, baseline, "kid"),
+        _number(_mean(metrics, "rhythm_over_floor")),
+        _difference(arm, cells, baseline, "rhythm_over_floor"),
+        _number(_mean([m["heart_rate"] for m in metrics], "mae_bpm")),
+        _number(_mean_ratio(metrics, "fd", "fd_floor")),
+        _number(_mean_ratio(metrics, "auroc", "auroc_real")),
+        f"{leads.min():.3f} to {leads.max():.3f}",
+        _pace(cells, baseline),
+    ]
+    return f"| {' | '.join(columns)} |"
+
+
+def paired(differences: Sequence[float]) -> tuple[float, float | None]:
+    """Mean of paired differences and the half-width of its 95 % interval by Student's t; None with fewer than two."""
+    values = np.asarray(differences, float)
+    if len(values) < 2:
+        return float(values.mean()), None
+    return float(values.mean()), float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def _difference(arm: str, cells: dict[int, dict], baseline: dict[int, dict], metric: str) -> str:
+    pairs = [
+        cells[seed]["metrics"][metric] - baseline[seed]["metrics"][metric]
+        for seed in cells
+        if seed in baseline and metric in cells[seed]["metrics"] and metric in baseline[seed]["metrics"]
+    ]
+    if arm == BASELINE or not pairs:
+        return "–"
+    mean, half = paired(pairs)
+    if half is None:
+        return f"{mean:+.3g} (one seed)"
+    return f"{mean:+.3g} ({mean - half:+.3g} to {mean + half:+.3g}, {len(pairs)} seeds)"
+
+
+def _pace(cells: dict[int, dict], baseline: dict[int, dict]) -> str:
+    """Milliseconds a step, and how that compares with the baseline at the same seeds."""
+    own, none = (
+        {seed: cell["seconds"]["step"] for seed, cell in of.items() if "step" in cell["seconds"]}
+        for of in (cells, baseline)
+    )
+    ratios = [own[seed] / none[seed] for seed in own if seed in none]
+    if not own:
+        return "–"
+    told = f"{1000 * np.mean(list(own.values())):.0f}"
+    return f"{told}, {np.mean(ratios):.2f}" if ratios else told
+
+
+def _mean(metrics: Sequence[dict[str, Any]], name: str) -> float | None:
+    values = [m[name] for m in metrics if name in m]
+    return float(np.mean(values)) if values else None
+
+
+def _mean_ratio(metrics: Sequence[dict[str, Any]], above: str, below: str) -> float | None:
+    return _mean([{"ratio": m[above] / m[below]} for m in metrics if above in m and m.get(below)], "ratio")
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"

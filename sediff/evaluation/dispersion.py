@@ -1,0 +1,72 @@
+"""RMSSD / mean RR as a distribution: its Wasserstein distance to real within strata, and irregular sinus rhythms."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import wasserstein_distance
+
+from sediff.bootstrap import interval
+from sediff.evaluation.beats import means
+from sediff.evaluation.evidence import Evidence
+from sediff.evaluation.halves import REAL, Floats, distances_in_halves, known, over_floor
+from sediff.evaluation.rhythm import sinus_rows
+from sediff.evaluation.strata import FEW, MIN_RECORDS, each_stratum
+
+POOLED = "pooled"
+
+
+def dispersion(evidence: Evidence) -> dict[str, Any]:
+    """Wasserstein distances by stratum, and the share of sinus rhythms above `evaluation.irregular`."""
+    values, patients = evidence.values("dispersion"), evidence.patients
+    draws = evidence.params.bootstraps
+    limit = evidence.params.irregular
+    above = {name: np.where(np.isfinite(of), of > limit, np.nan) for name, of in values.items()}
+    irregular = means(above, sinus_rows(evidence.statements), patients, draws, evidence.rng(10))
+    by_stratum = dispersion_distances(values, evidence.strata, patients, draws, evidence.rng(11))
+    return {"dispersion": by_stratum, "irregular_sinus": irregular}
+
+
+def dispersion_distances(
+    values: Mapping[str, Floats], strata: NDArray[np.str_], patients: NDArray, draws: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Wasserstein-1 of each set to real records within each stratum, beside the floor, and pooled.
+
+    Distances and the floor are taken in halves of the patients, at equal numbers (see `halves`). Pooled is, in each
+    draw, the mean distance over the strata, each by its number of records, over the same mean of the floor.
+
+    Args:
+        values: RMSSD / mean RR of each set, (n,); NaN where beats are too few: such rows are left out in all sets.
+        strata, patients: of each row, (n,).
+    """
+    result: dict[str, Any] = {}
+    left_out: dict[str, str] = {}
+    found: dict[str, dict[str, Floats]] = {}
+    counts: dict[str, int] = {}
+    for stratum, among in each_stratum(strata):
+        rows = np.flatnonzero(among & known(values))
+        if len(rows) < MIN_RECORDS:
+            left_out[stratum] = FEW
+            continue
+        of_rows = {name: of_set[rows] for name, of_set in values.items()}
+        drawn = distances_in_halves(of_rows, patients[rows].tolist(), wasserstein_distance, draws, rng)
+        result[stratum] = {"records": len(rows), **over_floor(drawn)}
+        found[stratum], counts[stratum] = {name: np.array(of) for name, of in drawn.items()}, len(rows)
+    if found:
+        result[POOLED] = {"over_floor": _pooled(found, counts)}
+    return {**result, "left_out": left_out}
+
+
+def _pooled(found: Mapping[str, Mapping[str, Floats]], counts: Mapping[str, int]) -> dict[str, Any]:
+    """By set: mean over draws of the ratio of weighted sums, and its interval; {} where the floor is zero."""
+    sums = {
+        name: np.sum([counts[stratum] * of[name] for stratum, of in found.items()], axis=0)
+        for name in next(iter(found.values()))
+    }
+    floor = float(sums[REAL].mean())
+    return {
+        name: {"mean": float(of.mean()) / floor, **interval((of / floor).tolist())}
+        for name, of in sums.items()
+        if name != REAL and floor
+    }

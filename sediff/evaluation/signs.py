@@ -1,0 +1,107 @@
+"""Signs by lead that a statement's definition names, and their prevalence beside real's.
+
+Amplitudes in mV, durations in ms, on the dominant beat of a record. Definitions follow the AHA/ACCF/HRS
+recommendations (Surawicz et al., Circulation 119:e235, 2009; Hancock et al., Circulation 119:e251, 2009) and the
+Universal Definition of Myocardial Infarction (Thygesen et al. 2018), as far as one averaged beat can tell.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sediff.delineation import Delineation
+from sediff.delineation.waves import RATE
+from sediff.ecg import INDEPENDENT_LEADS, LIMB_LEADS
+
+LEVEL = 8  # samples before the QRS whose median is the isoelectric level
+SMALLEST = 0.05  # mV: of a wave within the QRS
+WIDE_S = 40.0  # ms
+BROAD_QRS = 120.0  # ms
+Q_DURATION, Q_SHARE = 30.0, 0.25  # ms, share of R
+SOKOLOW_LYON = 3.5  # mV
+SHORT_PR, LONG_QRS = 120.0, 110.0  # ms
+Floats = NDArray[np.float64]
+
+SIGNS = ("rsr_v1", "rs_v1", "q_inferior", "q_anterior", "sokolow_lyon", "delta")
+# The statements in whose records a sign is looked for.
+OF_STATEMENT = {
+    "CRBBB": "rsr_v1",
+    "CLBBB": "rs_v1",
+    "IMI": "q_inferior",
+    "ASMI": "q_anterior",
+    "AMI": "q_anterior",
+    "LVH": "sokolow_lyon",
+    "VCLVH": "sokolow_lyon",
+    "WPW": "delta",
+    "NORM": "q_inferior",
+}
+
+
+def read_signs(beats: Delineation) -> dict[str, float]:
+    """Whether the dominant beat has each sign, 1 or 0; NaN where it has no QRS.
+
+    `rsr_v1`: V1 with a second R after an S, and a wide S in I or V6; `rs_v1`: V1 with QS or rS, and a broad R without q
+    or S in V6; `q_inferior`, `q_anterior`: pathological Q in two of II, III, aVF, in two of V1 to V4; `sokolow_lyon`: S
+    in V1 with R in V5 or V6; `delta`: short PR with a long QRS.
+    """
+    if not beats.average.shape[1]:
+        return dict.fromkeys(SIGNS, float("nan"))
+    marks = beats.marks
+    onset, offset = int(marks.qrs_onset), int(marks.qrs_offset)
+    average = beats.average - np.median(beats.average[:, max(0, onset - LEVEL) : onset + 1], axis=1, keepdims=True)
+    limb = LIMB_LEADS @ average[:2]
+    qrs = {name: average[row, onset : offset + 1] for row, name in enumerate(INDEPENDENT_LEADS)}
+    qrs |= {"III": limb[0, onset : offset + 1], "aVF": limb[3, onset : offset + 1]}
+    duration = 1000 * (offset - onset) / RATE
+    pr = 1000 * (marks.qrs_onset - marks.p_onset) / RATE
+    found = {
+        "rsr_v1": duration >= BROAD_QRS and _has_second_r(qrs["V1"]) and (_wide_s(qrs["I"]) or _wide_s(qrs["V6"])),
+        "rs_v1": duration >= BROAD_QRS and _is_rs(qrs["V1"]) and _is_broad_r(qrs["V6"]),
+        "q_inferior": sum(_has_q(qrs[lead]) for lead in ("II", "III", "aVF")) >= 2,
+        "q_anterior": sum(_has_q(qrs[lead]) for lead in ("V1", "V2", "V3", "V4")) >= 2,
+        "sokolow_lyon": -qrs["V1"].min() + max(qrs["V5"].max(), qrs["V6"].max()) >= SOKOLOW_LYON,
+        "delta": bool(pr < SHORT_PR and duration > LONG_QRS),
+    }
+    return {name: float(found[name]) for name in SIGNS}
+
+
+def _has_second_r(qrs: Floats) -> bool:
+    """A peak, a trough below it by `SMALLEST`, and a later peak above that trough and above the level."""
+    trough = _deepest_between_peaks(qrs)
+    if trough is None:
+        return False
+    return bool(qrs[:trough].max() > SMALLEST / 2 and qrs[trough:].max() > SMALLEST)
+
+
+def _deepest_between_peaks(qrs: Floats) -> int | None:
+    before, after = np.maximum.accumulate(qrs), np.maximum.accumulate(qrs[::-1])[::-1]
+    depth = np.minimum(before, after) - qrs
+    place = int(depth.argmax())
+    return place if depth[place] > SMALLEST else None
+
+
+def _wide_s(qrs: Floats) -> bool:
+    """Below the level for 40 ms after its R."""
+    after = qrs[int(qrs.argmax()) :] < -SMALLEST / 2
+    return bool(1000 * after.sum() / RATE >= WIDE_S)
+
+
+def _is_rs(qrs: Floats) -> bool:
+    return bool(qrs.max() < 0.3 * -qrs.min())
+
+
+def _is_broad_r(qrs: Floats) -> bool:
+    """Upright, with neither q nor S of a tenth of its R."""
+    return bool(qrs.max() > SMALLEST and -qrs.min() < 0.1 * qrs.max() + SMALLEST / 2)
+
+
+def _has_q(qrs: Floats) -> bool:
+    """An initial negative wave of 30 ms and a quarter of the R; a QS too."""
+    below = qrs < -SMALLEST / 2
+    if not below.any():
+        return False
+    start = int(below.argmax())
+    if qrs[:start].max(initial=0.0) > SMALLEST:
+        return False
+    end = start + int((~below[start:]).argmax()) if not below[start:].all() else len(qrs)
+    deep = -qrs[start:end].min() >= Q_SHARE * max(float(qrs.max()), SMALLEST)
+    return bool(deep and 1000 * (end - start) / RATE >= Q_DURATION)

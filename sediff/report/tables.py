@@ -1,0 +1,155 @@
+"""Tables of the evaluation: each quantity in synthetic, reconstructed and real records, beside the floor."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Metrics = Mapping[str, Any]
+Row = tuple[str, ...]
+DISTANCES = (
+    ("dispersion", "RMSSD / mean RR, Wasserstein-1"),
+    ("intervals", "Wasserstein-1"),
+    ("median_beats", "median beats"),
+)
+IN_FEATURES = (("distribution", "statement judge"), ("distribution_waveform", "waveform judge"))
+SETS = ("synthetic", "reconstructed", "real")
+SLICED = {
+    "mae_bpm": "Heart rate off by (bpm)",
+    "deviation_ratio": "Deviation, of real's",
+    "beat_consistency": "Beat consistency, difference",
+    "p_waves": "P waves, difference",
+    "qrs_duration": "QRS, difference (ms)",
+    "coverage": "Coverage",
+}
+EFFECTS = {
+    "qt_on_rr": "QT on RR (ms for each s)",
+    "women_qtcf": "women − men, QTcF (ms)",
+    "women_qrs_duration": "women − men, QRS duration (ms)",
+    "women_r_v5": "women − men, R in V5 (mV)",
+    "axis_on_age": "axis in ten years (degrees)",
+    "r_v5_on_age": "R in V5 in ten years (mV)",
+}
+AS_WRITTEN = {"qtcf": "QTcF", **{word: word.upper() for word in ("p", "r", "t", "st", "pr", "qrs", "qt", "rr", "v1")}}
+NO_PLACE = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, what it means in a sentence, the columns' names and the rows' cells."""
+
+    title: str
+    note: str
+    head: Row
+    rows: tuple[Row, ...]
+
+
+def evaluation_tables(evaluation: Metrics) -> list[Table]:
+    """The tables that the metrics have rows for; a cell that a public page hides has words."""
+    tables = (
+        Table(
+            "Means",
+            "Difference from real with its 95 % interval over patients; floor: mean absolute difference between random "
+            "halves of the real patients.",
+            ("Quantity", "Records", "Synthetic", "Reconstructed", "Real", "Synthetic − real", "Floor"),
+            tuple(_means(evaluation)),
+        ),
+        Table(
+            "Distances",
+            "From real records; floor: of other real ones, as many. × floor: synthetic over the floor, and what the "
+            "autoencoder alone makes of it. PR, QRS and QT in ms, the axis in degrees, amplitudes and beats in mV.",
+            ("Distance", "Records", "Synthetic", "Reconstructed", "Floor", "× floor", "× floor, autoencoder alone"),
+            (*_distances(evaluation), *_in_features(evaluation)),
+        ),
+        Table(
+            "Effects",
+            "Slopes or differences in sinus rhythm, with 95 % intervals over patients.",
+            ("Effect", "Records", "Synthetic", "Reconstructed", "Real"),
+            tuple(_effects(evaluation.get("effects", {}))),
+        ),
+        Table(
+            "Slices",
+            "The headline figures of parts of the records; differences are from real.",
+            ("Slice", "Records", *SLICED.values()),
+            tuple(_slices(evaluation.get("slices", {}))),
+        ),
+    )
+    return [table for table in tables if table.rows]
+
+
+def _means(metrics: Metrics, path: str = "") -> Iterator[Row]:
+    """Rows of whatever holds a mean for each set and their difference."""
+    for key, value in metrics.items():
+        name = f"{path}, {_words(key)}" if path else _words(key)
+        if not isinstance(value, Mapping):
+            continue
+        if {"difference", "real_halves"} <= value.keys():
+            difference = value["difference"]["synthetic"]
+            told = _with_interval(difference["mean"], difference)
+            sets = (_number(value[of_set]) for of_set in ("synthetic", "reconstructed", "real"))
+            yield (name, _number(value["records"]), *sets, told, _number(value["real_halves"]))
+        else:
+            yield from _means(value, name)
+
+
+def _distances(evaluation: Metrics) -> Iterator[Row]:
+    for section, title in DISTANCES:
+        yield from _over_floor(evaluation.get(section, {}), title)
+
+
+def _over_floor(found: Metrics, path: str) -> Iterator[Row]:
+    """Rows of whatever holds a distance for each set, or a ratio of them, over the floor."""
+    for key, value in found.items():
+        if not isinstance(value, Mapping):
+            continue
+        if "over_floor" not in value:
+            yield from _over_floor(value, f"{path}, {_words(key)}")
+            continue
+        medians = (_number(value[of_set]["median"]) if of_set in value else NO_PLACE for of_set in SETS)
+        ratios = (_ratio(value["over_floor"].get(of_set)) for of_set in SETS[:2])
+        yield (f"{path}, {_words(key)}", _number(value.get("records", NO_PLACE)), *medians, *ratios)
+
+
+def _in_features(evaluation: Metrics) -> Iterator[Row]:
+    for section, judge in IN_FEATURES:
+        found = evaluation.get(section, {})
+        for metric, title in (("fd", "FD"), ("kid", "KID"), ("coverage", "coverage")):
+            if metric not in found.get("over_floor", {}).get("synthetic", {}):
+                continue
+            medians = (_number(found[of_set][metric]["median"]) for of_set in SETS)
+            ratios = (_ratio(found["over_floor"][of_set][metric]) for of_set in SETS[:2])
+            yield (f"{title}, {judge}", _number(found["records_compared"]), *medians, *ratios)
+
+
+def _effects(found: Metrics) -> Iterator[Row]:
+    for name, effect in found.items():
+        told = (_with_interval(effect[of]["value"], effect[of]) for of in SETS)
+        yield (EFFECTS.get(name, _words(name)), _number(effect["records"]), *told)
+
+
+def _slices(found: Metrics) -> Iterator[Row]:
+    for kind, of_kind in found.items():
+        for name, values in of_kind.items():
+            cells = (_number(values.get(key, NO_PLACE)) for key in SLICED)
+            yield (f"{_words(kind)}, {_words(name)}", _number(values["records"]), *cells)
+
+
+def _with_interval(value: float | str, interval: Metrics) -> str:
+    """A number with its interval; words, where it is hidden, stand alone."""
+    if isinstance(value, str):
+        return value
+    return f"{_number(value)} ({_number(interval['low'])} to {_number(interval['high'])})"
+
+
+def _ratio(value: Any) -> str:
+    """A number, or the mean or else median of an interval."""
+    if isinstance(value, Mapping):
+        value = value.get("mean", value.get("median"))
+    return NO_PLACE if value is None else _number(value)
+
+
+def _number(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+
+
+def _words(key: str) -> str:
+    return " ".join(AS_WRITTEN.get(word, word) for word in key.split("_"))

@@ -1,0 +1,160 @@
+"""Requests from files: YAML, a list of parts or one; or Parquet, a row for each condition, read as it is needed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+import yaml
+from pydantic import ValidationError
+
+from sediff.errors import UserError
+from sediff.files import sha256_file, sha256_json
+from sediff.records import READING
+from sediff.synthesis.plan import Plan, Planner
+from sediff.synthesis.request import RequestRow
+from sediff.synthesis.schema import PARTS, UP_TO, DrawnRequest, FillRequest, Part, PromptRequest, place_of
+from sediff.vocabulary import Vocabulary
+
+TABLES = (".parquet", ".pq")
+ROWS_AT_ONCE = 4096
+KEYS = tuple(PromptRequest.model_fields)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for.
+
+    Attributes:
+        parts: as in params.yaml; none where it is a table.
+        table: a Parquet file with a row for each condition.
+        digest: hash of all of it.
+    """
+
+    parts: tuple[Part, ...]
+    table: Path | None
+    digest: str
+
+    @classmethod
+    def of(cls, parts: Sequence[Part], vocabulary: Vocabulary, where: str) -> "Request":
+        """A request of the parts that stand in `where`.
+
+        Raises:
+            UserError: a statement is none of the vocabulary's.
+        """
+        for number, part in enumerate(parts, start=1):
+            _check_codes(part, vocabulary, f"{where}: row {number}")
+        return cls(tuple(parts), None, sha256_json([part.model_dump(mode="json") for part in parts]))
+
+    def plan(self, planner: Planner) -> Plan:
+        """Its rows."""
+        return planner.request(self.parts) if self.table is None else Plan([TableRows(self.table, planner)])
+
+
+def read_request(path: Path, vocabulary: Vocabulary) -> Request:
+    """Read and check a request; of a table every row is checked and none is kept.
+
+    Raises:
+        UserError: names the file, the row and the key.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is missing: name a request, a YAML or Parquet file.")
+    if path.suffix in TABLES:
+        rows = 0
+        for rows, values in enumerate(_checked_rows(path), start=1):
+            where = f"{path}: row {rows}"
+            _check_codes(_prompt(values, where), vocabulary, where)
+        if not rows:
+            raise UserError(f"{path} has no row: say what to make.")
+        return Request((), path.resolve(), sha256_file(path))
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is no YAML ({' '.join(str(error).split())}): mend it.") from None
+    if not value or not isinstance(value, dict | list):
+        raise UserError(f"{path} has no row: say what to make, such as `- {{text: atrial fibrillation, records: 8}}`.")
+    try:
+        parts = PARTS.validate_python([value] if isinstance(value, dict) else value)
+    except ValidationError as error:
+        number, *place = error.errors()[0]["loc"]
+        raise UserError(f"{path}: row {int(number) + 1}{_fault(error, tuple(place))}") from None
+    return Request.of(parts, vocabulary, str(path))
+
+
+class TableRows:
+    """The conditions of a table, of which only the rows that are needed are held."""
+
+    def __init__(self, path: Path, planner: Planner) -> None:
+        self._table, self._ask = pl.scan_parquet(path), planner.ask
+        counts = pl.read_parquet(path, columns=["records"])["records"] if "records" in _columns(path) else None
+        length = pq.read_metadata(path).num_rows
+        self._ends = None if counts is None else np.cumsum(counts.fill_null(1).to_numpy())
+        self.records = length if self._ends is None else int(self._ends[-1])
+
+    def rows(self, positions: range, indices: range) -> list[RequestRow]:
+        """See `plan.Rows`."""
+        places = np.arange(positions.start, positions.stop)
+        numbers = places if self._ends is None else np.searchsorted(self._ends, places, side="right")
+        first = int(numbers[0])
+        found = self._table.slice(first, int(numbers[-1]) - first + 1).collect().to_dicts()
+        asked = [self._ask(_prompt(values, "")) for values in found]
+        return [asked[number - first] for number in numbers]
+
+
+def _columns(path: Path) -> list[str]:
+    try:
+        return pq.read_schema(path).names
+    except READING as error:
+        raise UserError(f"{path} is no Parquet ({' '.join(str(error).split())}): write it again.") from None
+
+
+def _checked_rows(path: Path) -> Iterator[dict[str, Any]]:
+    unknown = next((name for name in _columns(path) if name not in KEYS), None)
+    if unknown:
+        raise UserError(f"{path}: there is no column {unknown}: the columns are {', '.join(KEYS)}.")
+    with pq.ParquetFile(path) as file:
+        try:
+            for batch in file.iter_batches(ROWS_AT_ONCE):
+                yield from batch.to_pylist()
+        except READING:
+            raise UserError(f"{path} is damaged: write it again.") from None
+
+
+def _prompt(values: Mapping[str, Any], where: str) -> PromptRequest:
+    known = {name: value for name, value in values.items() if value is not None}
+    if isinstance(known.get("statements"), str):
+        known["statements"] = known["statements"].split()
+    try:
+        return PromptRequest.model_validate(known)
+    except ValidationError as error:
+        raise UserError(f"{where}{_fault(error, error.errors()[0]['loc'])}") from None
+
+
+def _fault(error: ValidationError, place: tuple[Any, ...]) -> str:
+    """The first fault, after the row: ", age: input should be a valid number (it is 'old')."."""
+    first = error.errors()[0]
+    name, message = place_of(place), first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        return f" has {name}, which is no key of a request: the keys are {', '.join(KEYS)}, like and fill."
+    value = first["input"]
+    shown = "" if isinstance(value, dict | list) or first["type"] == "value_error" else f" (it is {value!r})"
+    return f"{f', {name}' if name else ''}: {message[:1].lower()}{message[1:]}{shown}."
+
+
+def _check_codes(part: Part, vocabulary: Vocabulary, where: str) -> None:
+    """Refuse a statement that the vocabulary does not have.
+
+    Raises:
+        UserError: names the row, the key and the code.
+    """
+    key, codes = "fill", []
+    if isinstance(part, FillRequest):
+        codes = [code for code in part.fill if code != UP_TO]
+    elif isinstance(part, PromptRequest | DrawnRequest):
+        key, codes = "statements", [code for text in part.statements for code in text.split()]
+    unknown = next((code for code in codes if not vocabulary.known(code)), None)
+    if unknown:
+        raise UserError(f"{where}, {key}: {unknown} is no statement of the vocabulary, knowledge/statements.yaml.")

@@ -1,0 +1,114 @@
+"""Shards of a dataset on disk, each with its checksum beside it, so that an interrupted dataset goes on.
+
+records/shard-000000.parquet   rows and signals
+.shards/identity.json          what the dataset is a function of
+.shards/000000.json            the checksum of a finished shard, written after it
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sediff.errors import UserError
+from sediff.files import read_json, sha256_file, write_json
+from sediff.progress import log_line
+from sediff.records import write_table
+
+RECORDS, JOURNAL, IDENTITY = "records", ".shards", "identity.json"
+
+
+class Shards:
+    """The shards in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.records, self._journal = folder, folder / RECORDS, folder / JOURNAL
+
+    def open(self, identity: Mapping[str, Any]) -> None:
+        """Begin a dataset, or go on with it.
+
+        Args:
+            identity: what the bytes depend on, under names that a user understands.
+
+        Raises:
+            UserError: the folder holds records of another identity, or others that nothing here made.
+        """
+        before = self._require_own()
+        differs = [name for name in identity if before is not None and before.get(name) != identity[name]]
+        if differs:
+            raise UserError(
+                f"{self.folder} holds a dataset of another {differs[0]}: give another folder, or --fresh to replace it."
+            )
+        for temporary in (*self.records.glob(".*"), *self._journal.glob(".*")):
+            temporary.unlink()
+        write_json(self._journal / IDENTITY, dict(identity))
+
+    def unfinished(self, count: int) -> list[int]:
+        """Which of so many shards have yet to be made; one that is not as it was written is named."""
+        return [number for number in range(count) if not self._intact(number)]
+
+    def write(self, number: int, table: pa.Table) -> None:
+        """Write a shard, then its checksum.
+
+        Raises:
+            UserError: the disk is full, or the folder cannot be written to.
+        """
+        path = self.path(number)
+        try:
+            write_table(table, path)
+            write_json(self._entry(number), {"sha256": sha256_file(path)})
+        except OSError as error:
+            raise UserError(
+                f"{path} cannot be written ({error.strerror or error}): free some space, or mend that, and run again; "
+                "it goes on where it stopped."
+            ) from None
+
+    def path(self, number: int) -> Path:
+        """Where a shard is."""
+        return self.records / f"shard-{number:06d}.parquet"
+
+    def copy(self, folder: Path) -> None:
+        """Copy the finished records into another folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(self.records.glob("shard-*.parquet")):
+            shutil.copyfile(path, folder / path.name)
+
+    def remove(self) -> None:
+        """Remove what `open` and `write` made, so that another dataset can be begun.
+
+        Raises:
+            UserError: the folder holds records that nothing here made.
+        """
+        self._require_own()
+        for folder in (self.records, self._journal):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _require_own(self) -> dict[str, Any] | None:
+        """The identity of what is there; None where nothing is."""
+        before = self._read(self._journal / IDENTITY)
+        if before is None and any(self.records.glob("*")):
+            raise UserError(f"{self.records} holds records that were not made here: give another folder.")
+        return before
+
+    def _entry(self, number: int) -> Path:
+        return self._journal / f"{number:06d}.json"
+
+    def _intact(self, number: int) -> bool:
+        entry, path = self._read(self._entry(number)), self.path(number)
+        if entry is None:
+            return False
+        if path.is_file() and sha256_file(path) == entry.get("sha256"):
+            return True
+        log_line(f"{path} is {'changed or truncated' if path.exists() else 'gone'}: it is made again")
+        return False
+
+    @staticmethod
+    def _read(path: Path) -> dict[str, Any] | None:
+        """A file of the journal; None where it is missing or damaged."""
+        try:
+            value = read_json(path)
+        except (OSError, ValueError):
+            return None
+        return value if isinstance(value, dict) else None

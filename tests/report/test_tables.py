@@ -1,0 +1,84 @@
+"""The evaluation's tables, and what a public page shows in them."""
+
+from sediff.files import write_json
+from sediff.report.build import build_report
+from sediff.report.params import GatesParams
+from sediff.report.public import public
+from sediff.report.tables import evaluation_tables
+
+
+def interval(median: float) -> dict:
+    return {"median": median, "low": median - 0.01, "high": median + 0.01}
+
+
+def means(records: int) -> dict:
+    return {
+        "records": records,
+        "synthetic": 0.94,
+        "reconstructed": 0.951,
+        "real": 0.9553,
+        "difference": {"synthetic": {"mean": -0.0153, **interval(-0.015)}, "reconstructed": {"mean": 0, **interval(0)}},
+        "real_halves": 0.002,
+    }
+
+
+EVALUATION = {
+    "records": 330,
+    "beat_consistency": {"sinus": means(306), "fibrillation": means(24)},
+    "dispersion": {
+        "sinus": {
+            "records": 306,
+            **{name: interval(0.02) for name in ("synthetic", "reconstructed", "real")},
+            "over_floor": {"synthetic": 1.25, "reconstructed": 1.01},
+        },
+        "pooled": {"over_floor": {"synthetic": {"mean": 1.3, **interval(1.2)}, "reconstructed": {"mean": 1.0}}},
+    },
+    "distribution": {
+        "records_compared": 160,
+        "coverage": 0.97,
+        **{name: {"fd": interval(3.5)} for name in ("synthetic", "reconstructed", "real")},
+        "over_floor": {"synthetic": {"fd": interval(7)}, "reconstructed": {"fd": interval(1.1)}},
+    },
+}
+
+
+def test_every_set_stands_beside_the_floor():
+    of_means, distances = evaluation_tables(EVALUATION)
+    assert of_means.rows[0] == (
+        "beat consistency, sinus", "306", "0.94", "0.951", "0.955", "-0.0153 (-0.025 to -0.005)", "0.002",
+    )  # fmt: skip
+    assert [row[0] for row in distances.rows] == [
+        "RMSSD / mean RR, Wasserstein-1, sinus",
+        "RMSSD / mean RR, Wasserstein-1, pooled",
+        "FD, statement judge",
+    ]
+    assert distances.rows[1][-2:] == ("1.3", "1")
+    assert distances.rows[2] == ("FD, statement judge", "160", "3.5", "3.5", "3.5", "7", "1.1")
+    assert all(len(row) == len(table.head) for table in (of_means, distances) for row in table.rows)
+
+
+def test_effects_and_slices_have_a_row_each():
+    side = {"value": 150.0, **interval(150)}
+    found = {"effects": {"qt_on_rr": {"records": 300, **dict.fromkeys(("synthetic", "reconstructed", "real"), side)}}}
+    found["slices"] = {"sex": {"female": {"records": 170, "mae_bpm": 0.25, "coverage": 0.97}}}
+    effects, slices = evaluation_tables(found)
+    assert effects.rows == (("QT on RR (ms for each s)", "300", *["150 (150 to 150)"] * 3),)
+    assert slices.rows == (("sex, female", "170", "0.25", "–", "–", "–", "–", "0.97"),)
+
+
+def test_nothing_measured_gives_no_table():
+    assert evaluation_tables({}) == []
+
+
+def test_a_public_page_hides_in_the_tables_what_it_hides_elsewhere(tmp_path):
+    evaluation = EVALUATION | {"beat_consistency": {"sinus": means(306), "fibrillation": means(7)}}
+    shown = public({"evaluation": evaluation})["evaluation"]
+    of_means = evaluation_tables(shown)[0]
+    assert [row[1] for row in of_means.rows][1] == "fewer than 10"
+    write_json(tmp_path / "reports/evaluation/metrics.json", evaluation)
+    for restricted in (False, True):
+        page = tmp_path / f"{restricted}.html"
+        arguments = (tmp_path / "reports", tmp_path / "data", GatesParams(), page, tmp_path / "verdict")
+        build_report(*arguments, restricted=restricted)
+        assert ("<td>7</td><td>0.94</td>" in page.read_text()) != restricted
+        assert "beat consistency, fibrillation" in page.read_text()

@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from sediff.errors import UserError
+from sediff.synthesis.read import read_request
+from sediff.synthesis.schema import DrawnRequest, FillRequest, LikeRequest, PromptRequest
+
+PARTS = """
+- {text: atrial fibrillation, age: 71, sex: female, heart_rate: 110, records: 16}
+- {statements: [CLBBB, SR]}
+- statements: {SR CLBBB: 1, NORM: 3}
+  age: {mean: 60, sd: 15, high: 90}
+  sex: {female: 0.4}
+  heart_rate: {low: 50, high: 100}
+  records: 20
+- {like: corpus, records: 30}
+- {fill: {CLBBB: 500, up_to: 100}}
+"""
+
+
+def test_the_keys_tell_what_a_part_is(vocabulary, tmp_path):
+    path = tmp_path / "request.yaml"
+    path.write_text(PARTS)
+    kinds = [type(part) for part in read_request(path, vocabulary).parts]
+    assert kinds == [PromptRequest, PromptRequest, DrawnRequest, LikeRequest, FillRequest]
+    path.write_text("{like: corpus, records: 30}")
+    assert read_request(path, vocabulary).parts == (LikeRequest(like="corpus", records=30),)
+
+
+def test_a_changed_request_has_another_digest(vocabulary, tmp_path):
+    path, digests = tmp_path / "request.yaml", set()
+    for text in (PARTS, PARTS.replace("71", "72"), PARTS.replace("NORM: 3", "NORM: 2"), PARTS + "# a comment"):
+        path.write_text(text)
+        digests.add(read_request(path, vocabulary).digest)
+    assert len(digests) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- {text: a}\n- {text: a, age: old}", r"row 2, age: input should be a valid number \(it is 'old'\)"),
+        ("- {text: a, age: {mean: 60}, records: 2}", r"row 1, age: write \{mean, sd\} or \{low, high\}"),
+        ("- {text: a, age: {mean: 160, sd: 1}, records: 2}", "row 1, age: it must lie between 0 and 120"),
+        ("- {text: a, heart_rate: {low: 90, high: 50}, records: 2}", "row 1, heart_rate: low must be below"),
+        ("- {text: a, heart_rate: 900}", r"row 1, heart_rate: .*300 \(it is 900\)"),
+        ("- {text: a, sex: {other: 0.3}, records: 2}", "row 1, sex.other: input should be 'male' or 'female'"),
+        ("- {text: a, sex: {male: 0.3, female: 0.3}, records: 2}", "row 1: the shares of the sexes must add up to 1"),
+        ("- {text: a, sexx: male}", "row 1 has sexx, which is no key"),
+        ("- {age: 50}", "row 1: say what the ECG should show"),
+        ("- {text: a, statements: [SR]}", "row 1: give text or statements, not both"),
+        ("- {statements: [XYZ]}", "row 1, statements: XYZ is no statement"),
+        ("- {statements: {SR XYZ: 1}, records: 2}", "row 1, statements: XYZ is no statement"),
+        ("- {fill: {XYZ: 3}}", "row 1, fill: XYZ is no statement"),
+        ("- {fill: {CLBBB: none}}", "row 1, fill.CLBBB: input should be a valid integer"),
+        ("- {like: other, records: 3}", "row 1, like: input should be 'corpus'"),
+        ("- {like: corpus}", "row 1, records: field required"),
+        ("- atrial fibrillation", "row 1: input should be a valid dictionary"),
+        ("[", "is no YAML"),
+        ("", "has no row"),
+        ("5", "has no row"),
+    ],
+)
+def test_a_mistake_is_a_sentence_with_file_row_and_key(vocabulary, tmp_path, text, message):
+    path = tmp_path / "request.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message) as error:
+        read_request(path, vocabulary)
+    assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
+
+
+def test_a_table_is_checked_row_by_row(vocabulary, tmp_path):
+    path = tmp_path / "request.parquet"
+    good = {"text": ["AF", None], "statements": [None, "SR CLBBB"], "age": [71, None]}
+    pl.DataFrame(good).write_parquet(path)
+    assert read_request(path, vocabulary).table == path
+    for column, values, message in (
+        ("age", [71, 500], r"row 2, age: .*120 \(it is 500\)"),
+        ("statements", [None, "XYZ"], "row 2, statements: XYZ is no statement"),
+        ("statements", ["SR", "SR"], "row 1: give text or statements, not both"),
+        ("years", [1, 2], "there is no column years"),
+    ):
+        pl.DataFrame(good | {column: values}).write_parquet(path)
+        with pytest.raises(UserError, match=message):
+            read_request(path, vocabulary)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UserError, match="is no Parquet"):
+        read_request(path, vocabulary)
+
+
+def test_the_parameters_have_the_same_schema(vocabulary, tmp_path):
+    from sediff.params import Params
+
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    values["synthesis"]["dataset"] = yaml.safe_load(PARTS)
+    path = tmp_path / "request.yaml"
+    path.write_text(PARTS)
+    assert Params.check(values, path).synthesis.dataset == read_request(path, vocabulary).parts
+    values["synthesis"]["dataset"][2]["age"] = {"mean": 60}
+    with pytest.raises(UserError, match=r"synthesis\.dataset\.2\.age: write \{mean, sd\}"):
+        Params.check(values, path)

@@ -1,0 +1,185 @@
+"""A dataset's bytes: whatever the workers, the interruptions and the size."""
+
+import resource
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sediff.encoder.embedding import EmbeddingAccess
+from sediff.errors import UserError
+from sediff.processes import in_processes
+from sediff.pseudonyms import Pseudonyms
+from sediff.records import read_columns, read_signals
+from sediff.synthesis.gate import Gate
+from sediff.synthesis.generator import EcgGenerator, Slot
+from sediff.synthesis.params import GateParams, SamplerParams
+from sediff.synthesis.plan import Planner
+from sediff.synthesis.read import Request
+from sediff.synthesis.schema import PARTS
+from sediff.synthesis.shards import Shards
+from sediff.synthesis.synthesize import Cohort, Dataset, Maker, metrics, synthesize
+
+SAMPLER = SamplerParams(steps=2, guidance=1.5, batch_size=4, precision="float32")
+ASKED = [
+    {"text": "atrial fibrillation", "heart_rate": 100, "records": 3},
+    {"statements": {"SR": 1, "CLBBB SR": 1}, "age": {"mean": 60, "sd": 9}, "records": 5},
+    {"like": "corpus", "records": 6},
+]
+
+
+@pytest.fixture
+def dataset(models, vocabulary, tmp_path) -> Dataset:
+    request = Request.of(PARTS.validate_python(ASKED), vocabulary, "test")
+    return Dataset(
+        "dataset", request, SAMPLER, None, 0, "print", models, "cpu", EmbeddingAccess(), Pseudonyms(), tmp_path / "a", 4
+    )
+
+
+def made(dataset: Dataset, vocabulary, runner=None) -> dict[str, bytes]:
+    Shards(dataset.folder).open({"seed": dataset.seed})
+    records = len(dataset.request.plan(Planner(dataset.data, vocabulary, dataset.pseudonyms, dataset.seed)))
+    synthesize(dataset, records, runner or in_processes(1))
+    return {path.name: path.read_bytes() for path in sorted((dataset.folder / "records").glob("*"))}
+
+
+def test_what_is_changed_half_written_or_gone_is_made_again_and_all_else_kept(dataset, vocabulary, capsys):
+    whole = made(dataset, vocabulary)
+    assert list(whole) == [f"shard-{number:06d}.parquet" for number in range(4)]
+    records = dataset.folder / "records"
+    kept = (records / "shard-000000.parquet").stat().st_mtime_ns
+    (records / "shard-000001.parquet").unlink()
+    with (records / "shard-000002.parquet").open("r+b") as file:
+        file.truncate(100)
+    changed = bytearray(whole["shard-000003.parquet"])
+    changed[500] ^= 1
+    (records / "shard-000003.parquet").write_bytes(changed)
+    (records / ".shard-000002.parquet.half.parquet").write_bytes(b"half")
+    capsys.readouterr()
+    assert made(dataset, vocabulary) == whole
+    said = capsys.readouterr().err
+    assert "shard-000001.parquet is gone" in said
+    assert "shard-000002.parquet is changed or truncated" in said and "shard-000003.parquet is changed" in said
+    assert (records / "shard-000000.parquet").stat().st_mtime_ns == kept and "shard-000000" not in said
+    rows = read_columns(records)
+    assert rows["index"].to_list() == list(range(14))
+    assert rows["record_id"][3] == "dataset/000003"
+    assert rows["fingerprint"].unique().to_list() == ["print"]
+    assert rows["miss"].null_count() == 14, "nothing was measured"
+    assert read_signals(records).shape == (14, 12, 1000)
+
+
+def test_the_number_of_workers_changes_no_byte(dataset, vocabulary, tmp_path):
+    alone = made(dataset, vocabulary)
+    several = replace(dataset, folder=tmp_path / "b")
+    assert made(several, vocabulary, in_processes(3)) == alone
+
+
+def test_a_larger_request_begins_with_the_smaller_one(dataset, vocabulary, tmp_path):
+    made(dataset, vocabulary)
+    parts = PARTS.validate_python([*ASKED[:2], {"like": "corpus", "records": 9}])
+    large = replace(dataset, folder=tmp_path / "b", request=Request.of(parts, vocabulary, ""), rows_a_shard=16)
+    made(large, vocabulary)
+    columns, others = read_columns(dataset.folder / "records"), read_columns(large.folder / "records")
+    assert columns.equals(others[:14])
+    assert (read_signals(dataset.folder / "records") == read_signals(large.folder / "records")[:14]).all()
+
+
+def test_another_seed_shares_no_record(dataset, vocabulary, tmp_path):
+    other = replace(dataset, seed=1, folder=tmp_path / "b")
+    made(dataset, vocabulary)
+    made(other, vocabulary)
+    one, two = (read_signals(folder / "records") for folder in (dataset.folder, other.folder))
+    assert (one != two).mean(axis=(1, 2)).min() > 0.5
+
+
+def test_a_folder_of_something_else_is_refused(dataset, vocabulary, tmp_path):
+    made(dataset, vocabulary)
+    shards = Shards(dataset.folder)
+    with pytest.raises(UserError, match="holds a dataset of another seed: give another folder, or --fresh"):
+        shards.open({"seed": 1})
+    shards.remove()
+    shards.open({"seed": 1})
+    assert shards.unfinished(2) == [0, 1]
+    foreign = Shards(tmp_path / "foreign")
+    foreign.records.mkdir(parents=True)
+    (foreign.records / "shard-000.parquet").write_bytes(b"somebody's")
+    for refused in (lambda: foreign.open({"seed": 0}), foreign.remove):
+        with pytest.raises(UserError, match="records that were not made here"):
+            refused()
+    assert (foreign.records / "shard-000.parquet").exists()
+
+
+def test_a_full_disk_is_one_sentence_and_the_rest_is_kept(dataset, vocabulary):
+    """A limit on a file's size stands for it: the system refuses to write, as it does on a full disk."""
+    whole = made(dataset, vocabulary)
+    last = dataset.folder / "records/shard-000003.parquet"
+    last.unlink()
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+        with pytest.raises(UserError, match=r"shard-000003\.parquet cannot be written .*it goes on") as error:
+            made(dataset, vocabulary)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert "\n" not in str(error.value)
+    assert not last.exists()
+    assert made(dataset, vocabulary) == whole
+
+
+def test_a_missed_record_is_made_again_in_its_own_slot(dataset, vocabulary):
+    """Records of random weights have some rate or other, so a wide tolerance lets some through."""
+    params = GateParams(tries=3, heart_rate_bpm=10)
+    rows = dataset.request.plan(Planner(dataset.data, vocabulary, Pseudonyms(), 0)).rows(0, 14)
+    rows = [replace(row, statements=(), condition=replace(row.condition, heart_rate=100.0)) for row in rows]
+    generator = EcgGenerator.load(dataset.data, vocabulary, torch.device("cpu"), EmbeddingAccess())
+
+    class Fixed:
+        def __len__(self) -> int:
+            return len(rows)
+
+        def rows(self, start: int, stop: int):
+            return rows[start:stop]
+
+    def table(size: int, gate: GateParams | None):
+        own = replace(dataset, gate=gate, rows_a_shard=size)
+        return Maker(own, generator, Fixed(), Gate.load(gate) if gate else None).shard(0).to_pylist()
+
+    gated, small = table(14, params), table(5, params)
+    assert gated[:5] == small, "whoever else is made again"
+    tries = [row["try"] for row in gated]
+    assert 0 in tries and max(tries) > 0
+    for row, wanted in zip(gated, rows, strict=True):
+        signal = generator.make([wanted], [Slot(0, row["index"], row["try"])], SAMPLER)[0]
+        assert row["signal"] == np.ascontiguousarray(signal, "<i2").tobytes()
+        assert row["miss"] == Gate.load(params).misses([wanted], signal[None])[0]
+        assert row["miss"] == [] or row["try"] == 3
+    assert [row["signal"] for row in table(14, None)] != [row["signal"] for row in gated]
+
+
+def test_metrics_say_how_often_records_were_made_again(dataset, vocabulary):
+    strict = replace(dataset, gate=GateParams(tries=2, heart_rate_bpm=0.0))
+    made(strict, vocabulary)
+    found = metrics(strict.folder / "records", 0)
+    assert found["records"] == 14 and found["statements"]["AFIB"] >= 3
+    assert sum(found["gate"]["tries"].values()) == 14
+    rows = read_columns(strict.folder / "records")
+    assert found["gate"]["misses"]["heart_rate"] == sum("heart_rate" in names for names in rows["miss"])
+    assert "gate" not in metrics(_made_plain(dataset, vocabulary), 0)
+
+
+def _made_plain(dataset: Dataset, vocabulary) -> Path:
+    plain = replace(dataset, folder=dataset.folder.with_name("plain"))
+    made(plain, vocabulary)
+    return plain.folder / "records"
+
+
+def test_a_cohort_has_the_conditions_of_its_split(dataset, vocabulary):
+    own = replace(dataset, request=Cohort("test", 3))
+    made(own, vocabulary)
+    matched = read_columns(own.folder / "records")["matched_record_id"].to_list()
+    assert set(matched) == {"cohort/00040", "cohort/00041"} and len(matched) == 3

@@ -1,0 +1,98 @@
+"""`sediff synthesize` as a user runs it, and as the system kills it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlcroissant
+import pytest
+import yaml
+
+from sediff.records import read_columns
+
+ROOT = Path(__file__).parents[2]
+MAIN = "from sediff.cli import main; main()"
+SHOWN = ("sediff", "flows", "knowledge", "dvc.yaml", "constraints.txt")
+REQUEST = [{"text": "atrial fibrillation", "records": 700}, {"like": "corpus", "records": 500}]
+
+
+@pytest.fixture(scope="module")
+def project(models, tmp_path_factory) -> Path:
+    """The code, models of random weights, and a request of three shards."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in SHOWN:
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "data").symlink_to(models)
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values["synthesis"]["sampler"] |= {"steps": 1, "guidance": 1.0}
+    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    (folder / "request.yaml").write_text(yaml.safe_dump(REQUEST))
+    code, said = finished(folder, "--out", "whole", "--workers", "1")
+    assert code == 0, said
+    return folder
+
+
+def start(project: Path, *arguments: str) -> subprocess.Popen:
+    command = [sys.executable, "-c", MAIN, "synthesize", "request.yaml", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def finished(project: Path, *arguments: str) -> tuple[int, str]:
+    process = start(project, *arguments)
+    said = process.communicate()[1]
+    return process.returncode, said
+
+
+def shards(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((out / "records").glob("*"))}
+
+
+def test_a_killed_dataset_goes_on_to_the_same_bytes(project):
+    """By kill -9 after the first shard, and again after the second: what was finished is not made again."""
+    whole = shards(project / "whole")
+    assert len(whole) == 3
+    out, kept = project / "killed", {}
+    for number in range(2):
+        process = start(project, "--out", "killed", "--workers", "1")
+        entry = out / f".shards/{number:06d}.json"
+        deadline = time.monotonic() + 120
+        while not entry.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, "it was killed at work"
+        process.stderr.close()
+        assert not (out / "manifest.json").exists()
+        path = out / f"records/shard-{number:06d}.parquet"
+        kept[path] = path.stat().st_mtime_ns
+    code, said = finished(project, "--out", "killed")
+    assert code == 0, said
+    assert shards(out) == whole
+    assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in kept.items())
+    manifests = [json.loads((folder / "manifest.json").read_text()) for folder in (out, project / "whole")]
+    assert manifests[0] == manifests[1] and manifests[0]["records"] == 1200
+    rows = read_columns(out / "records")
+    assert rows["index"].to_list() == list(range(1200))
+    assert (out / "request.yaml").read_text() == (project / "request.yaml").read_text()
+
+
+def test_another_seed_in_the_folder_is_refused_in_a_sentence(project):
+    before = shards(project / "whole")
+    code, said = finished(project, "--out", "whole", "--seed", "7")
+    assert code == 1 and "whole holds a dataset of another seed: give another folder" in said
+    assert "Traceback" not in said and shards(project / "whole") == before
+
+
+def test_the_folder_says_what_it_is(project):
+    out = project / "whole"
+    subprocess.run(["sha256sum", "--strict", "--quiet", "-c", "SHA256SUMS"], cwd=out, check=True)
+    listed = (out / "SHA256SUMS").read_text()
+    assert "records/shard-000002.parquet" in listed and ".shards" not in listed
+    about = json.loads((out / "dataset.json").read_text())
+    assert (about["records"], about["request"]["file"], about["sampler"]["steps"]) == (1200, "request.yaml", 1)
+    assert about["statements"]["AFIB"] >= 700
+    assert not mlcroissant.Dataset(out / "croissant.json").metadata.ctx.issues.errors
