@@ -12,7 +12,7 @@ from flows.stage import DATA, SCHEMA_VERSION, only_one
 from flows.synthesis import DATASET, gate_of, runner_on, told
 from sediff.datasheet.describe import describe_dataset
 from sediff.errors import UserError
-from sediff.files import sha256_file, sha256_json, write_json
+from sediff.files import sha256_json, write_json
 from sediff.lineage.fingerprint import origin_of
 from sediff.params import Params
 from sediff.synthesis.plan import Planner
@@ -26,7 +26,7 @@ from sediff.vocabulary import Vocabulary
 def synthesize_request(path: Path, out: Path, seed: int | None, workers: int | None, fresh: bool) -> str:
     """Make a dataset, or what is not there yet of it, and say what it holds.
 
-    The folder gets `records/`, `manifest.json`, `metrics.json`, a copy of the request, and what describes a dataset.
+    The folder gets `records/`, `manifest.json`, `metrics.json`, a copy of the request, and its datasheet.
 
     Args:
         seed: that of the parameters where none is given.
@@ -75,8 +75,8 @@ def synthesize_request(path: Path, out: Path, seed: int | None, workers: int | N
             out / "manifest.json",
             {"schema_version": SCHEMA_VERSION, "fingerprint": fingerprint, "records": records, **identity},
         )
-        asked = {"file": f"request{path.suffix}", "sha256": sha256_file(path)}
-        describe_dataset(out, dataset_facts(params, DATASET, asked))
+        asked = {"file": f"request{path.suffix}", "sha256": request.digest}
+        describe_dataset(out, dataset_facts(params, path.stem, asked))
     return f"{told(found)}, in {out}"
 
 

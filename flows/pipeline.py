@@ -24,6 +24,7 @@ from prefect.states import Completed, Crashed, Failed
 from flows.stage import failure_file, folder_tag, read_records, work_of
 from flows.told import Told
 from sediff.errors import UserError
+from sediff.lineage.openlineage import StageEvents
 from sediff.params import PARAMS, Params
 from sediff.pipeline.execute import execute
 from sediff.pipeline.graph import is_stale
@@ -51,7 +52,8 @@ def walk(root: Path, stages: Sequence[str], time_limit: float, forced: Sequence[
         UserError: what the failing stage said.
     """
     reconcile()
-    told = Told.to_server(Params.load(root / PARAMS))
+    params = Params.load(root / PARAMS)
+    told, events = Told.to_server(params), StageEvents(root, params.runtime.openlineage_url)
     results: list[StageResult] = []
     failures: list[Exception] = []
 
@@ -59,10 +61,12 @@ def walk(root: Path, stages: Sequence[str], time_limit: float, forced: Sequence[
     def run_stage(stage: str) -> State:
         started = time.monotonic()
         before = len(read_records(stage))
+        run_id = events.begin(stage)
         try:
             if stage in forced or is_stale(root, stage):
                 execute(root, stage, root / failure_file(stage), time_limit, stage in forced)
         except Exception as error:
+            events.end(stage, run_id, done=False)
             if not (isinstance(error, UserError) or told.restricted):
                 raise
             # A state, not an exception: Prefect would log a traceback, for what is the user's to mend, or with ids.
@@ -70,6 +74,7 @@ def walk(root: Path, stages: Sequence[str], time_limit: float, forced: Sequence[
             return Failed(message=told.failure(stage, error))
         records = read_records(stage)
         ran = len(records) > before
+        events.end(stage, run_id, done=True, cached=not ran)
         if ran:
             # Not before DVC has the outs: a kill in between must not cost the training.
             shutil.rmtree(root / work_of(stage, records[-1]["fingerprint"]), ignore_errors=True)

@@ -25,6 +25,7 @@ from flows.launch import launch
 from flows.told import Told
 from sediff.errors import UserError
 from sediff.files import write_json
+from sediff.lineage.dvc_hash import md5_files
 from sediff.lineage.fingerprint import Origin, origin_of
 from sediff.params import Params
 from sediff.processes import DIES_WITH_PARENT, die_with_parent
@@ -257,13 +258,14 @@ def _record(context: Context, started: datetime, seconds: float, summary: str, f
     """What happened when: appended beside the outs, never in them."""
     folder = RUNS / context.origin.stage / context.fingerprint
     folder.mkdir(parents=True, exist_ok=True)
-    size = sum(f.stat().st_size for base in (context.out, context.report) for f in base.rglob("*") if f.is_file())
+    files = [file for base in (context.out, context.report) for file in sorted(base.rglob("*")) if file.is_file()]
     record = {
         "stage": context.origin.stage,
         "fingerprint": context.fingerprint,
         "started": started.isoformat(),
         "seconds": round(seconds, 2),
-        "bytes": size,
+        "bytes": sum(file.stat().st_size for file in files),
+        "files": md5_files({file.relative_to(context.base).as_posix(): file for file in files}),
         "summary": summary,
         "flow_run": flow_run,
         "commit": _commit(),

@@ -10,6 +10,7 @@ import typer
 from sediff.errors import UserError
 from sediff.fetch.corpora import CATALOGUE, PHYSIONET
 from sediff.knowledge_commands import knowledge_app
+from sediff.lineage_commands import register
 from sediff.options import AgeOption, HeartRateOption, SexOption, checked_text, require_project, sex_of
 
 app = typer.Typer(
@@ -237,6 +238,9 @@ def trace(
 
     record, patient = trace_record(pseudonym, DATA / "corpus", pseudonyms_of(Params.load()))
     typer.echo(f"record {record} of patient {patient}")
+
+
+register(app)  # audit, verify, impact
 
 
 @app.command()

@@ -73,6 +73,7 @@ class RuntimeParams(Section):
     llm_output_price: float = Field(0, ge=0, description="US dollars for a million tokens of answers")
     embedding_base_url: Address = Field("", description="OpenAI-compatible endpoint of encoder.conditioner.text openai")
     llm_allowed_hosts: Items[str] = Field((), description="hosts that may see records of restricted sources")
+    openlineage_url: ServerAddress = Field("", description="server that is told of stages; empty: runs/ alone is")
 
 
 class Params(Section):

@@ -9,6 +9,7 @@ import yaml
 from sediff.errors import UserError
 
 DVC_YAML, DVC_LOCK = Path("dvc.yaml"), Path("dvc.lock")
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, in C: a tenth of the time
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Stage:
 def read_graph(root: Path) -> dict[str, Stage]:
     """All stages by name, `foreach` written out as `name@item`."""
     stages: dict[str, Stage] = {}
-    for name, entry in yaml.safe_load((root / DVC_YAML).read_text())["stages"].items():
+    for name, entry in yaml.load((root / DVC_YAML).read_text(), LOADER)["stages"].items():
         if "foreach" in entry:
             items = entry["foreach"]
             for item in items:
@@ -55,7 +56,7 @@ def recorded_hashes(root: Path) -> dict[str, str]:
 def recorded_stages(root: Path) -> dict[str, Any]:
     """The stages of dvc.lock by name, as DVC wrote them; empty before the first run."""
     lock = root / DVC_LOCK
-    return (yaml.safe_load(lock.read_text()) or {}).get("stages", {}) if lock.exists() else {}
+    return (yaml.load(lock.read_text(), LOADER) or {}).get("stages", {}) if lock.exists() else {}
 
 
 def changed_parameters(root: Path, stage: str) -> list[str]:

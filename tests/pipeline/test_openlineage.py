@@ -1,0 +1,102 @@
+"""Events of a walk, in the file and as a real server receives them."""
+
+import json
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from sediff.errors import UserError
+from sediff.lineage.graph import recorded_hashes
+from sediff.lineage.openlineage import FILE
+from sediff.params import set_params
+from tests.pipeline.tiny import BEFORE, make, walk
+from tests.servers import running
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, server) -> Path:
+    monkeypatch.chdir(make(tmp_path))
+    return tmp_path
+
+
+class Receiver(ThreadingHTTPServer):
+    """Keeps the events that are posted to where OpenLineage's clients post them."""
+
+    def __init__(self) -> None:
+        self.events: list[dict] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                found = self.path == "/api/v1/lineage"
+                if found:
+                    receiver.events.append(json.loads(body))
+                self.send_response(201 if found else 404)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
+def written(project: Path) -> list[dict]:
+    return [json.loads(line) for line in (project / FILE).read_text().splitlines()]
+
+
+def told(events: list[dict]) -> list[tuple[str, str]]:
+    return [(event["job"]["name"], event["eventType"]) for event in events]
+
+
+def tags(event: dict) -> dict[str, str]:
+    return {tag["key"]: tag["value"] for tag in event["run"]["facets"]["tags"]["tags"]}
+
+
+def check(event: dict) -> None:
+    """What the published schema of a RunEvent asks for (spec 2-0-2)."""
+    assert {"eventTime", "producer", "schemaURL", "run", "job"} <= event.keys()
+    assert event["schemaURL"].endswith("OpenLineage.json#/$defs/RunEvent")
+    assert datetime.fromisoformat(event["eventTime"]).tzinfo
+    assert UUID(event["run"]["runId"])
+    for part in (event["run"], event["job"], *event["inputs"], *event["outputs"]):
+        assert all({"_producer", "_schemaURL"} <= facet.keys() for facet in part["facets"].values())
+    assert all(part["namespace"] and part["name"] for part in (event["job"], *event["inputs"], *event["outputs"]))
+
+
+def test_each_stage_is_told_cached_ones_too(project):
+    with running(Receiver()) as receiver:
+        address = f"http://127.0.0.1:{receiver.server_address[1]}"
+        set_params(project / "params.yaml", [f"runtime.openlineage_url={address}"])
+        walk(project)
+        first = list(receiver.events)
+        walk(project)
+    assert receiver.events == written(project)
+    assert told(first) == [(stage, state) for stage in BEFORE for state in ("START", "COMPLETE")]
+    for event in receiver.events:
+        check(event)
+    begun, done = first[2:4]
+    assert begun["run"]["runId"] == done["run"]["runId"]
+    assert tags(done)["cached"] == "false"
+    assert tags(done)["fingerprint"] == json.loads((project / "data/second/manifest.json").read_text())["fingerprint"]
+    hashes = recorded_hashes(project)
+    for part, path in (("inputs", "data/first"), ("outputs", "data/second")):
+        (dataset,) = done[part]
+        assert (dataset["name"], dataset["facets"]["version"]["datasetVersion"]) == (path, hashes[path])
+    later = receiver.events[len(first) :]
+    assert told(later) == told(first), "what DVC has in its cache is part of the lineage"
+    assert {tags(event)["cached"] for event in later if event["eventType"] == "COMPLETE"} == {"true"}
+
+
+def test_a_failure_is_told_without_its_words_and_a_lost_server_ends_no_run(project):
+    set_params(project / "params.yaml", ["runtime.openlineage_url=http://127.0.0.1:9"])
+    (project / "mode-second").write_text("mistake: record clinic/00042 is broken, mend it.")
+    with pytest.raises(UserError, match="clinic/00042"):
+        walk(project)
+    events = written(project)
+    assert told(events) == [("first", "START"), ("first", "COMPLETE"), ("second", "START"), ("second", "FAIL")]
+    assert "clinic" not in (project / FILE).read_text()
