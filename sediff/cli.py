@@ -190,7 +190,6 @@ def synthesize(
 ) -> None:
     """Make a dataset of any size with the models of the last run, or go on with it."""
     from flows.dataset import synthesize_request
-    from sediff.options import require_project
 
     require_project()
     typer.echo(synthesize_request(request, out, seed, workers, fresh))
