@@ -15,7 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sediff.autoencoder.beat import beat_grid
 from sediff.autoencoder.model import Autoencoder
-from sediff.diffusion.data import TrainingData, record_phase
+from sediff.diffusion.course import record_course
+from sediff.diffusion.data import TrainingData
 from sediff.diffusion.loss import DiffusionLoss
 from sediff.diffusion.model import Denoiser
 from sediff.diffusion.params import DiffusionParams
@@ -34,7 +35,7 @@ def random_data(records: int, buckets: int) -> TrainingData:
     asked = [Condition("sinus rhythm", 60, "male", 75)] * records
     return TrainingData(
         latents=torch.randn(records, 10, 125),
-        phases=torch.from_numpy(np.stack([record_phase(row) for row in peaks])),
+        courses=torch.from_numpy(np.stack([record_course(row, "N" * len(row)) for row in peaks])),
         conditions=encode_conditions(asked, Vocabulary.load(), buckets),
         grid=beat_grid(peaks),
         waves=Waves(waves, waves, waves),

@@ -20,7 +20,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from sediff.autoencoder.beat import beat_grid, qrs_mask
 from sediff.autoencoder.loss import vae_loss
 from sediff.autoencoder.model import Autoencoder
-from sediff.diffusion.data import TrainingData, record_phase
+from sediff.diffusion.course import record_course
+from sediff.diffusion.data import TrainingData
 from sediff.diffusion.loss import DiffusionLoss
 from sediff.diffusion.model import Denoiser
 from sediff.diffusion.physics import Waves
@@ -80,7 +81,7 @@ def cases(params: Params, device: torch.device) -> Iterator[Case]:
     waves = torch.full((RECORDS, 8, 5), 0.3)
     data = TrainingData(
         latents=torch.randn(RECORDS, 10, 125),
-        phases=torch.from_numpy(np.stack([record_phase(row) for row in peaks])),
+        courses=torch.from_numpy(np.stack([record_course(row, "N" * len(row)) for row in peaks])),
         conditions=encode_conditions(asked, vocabulary, buckets),
         grid=grid,
         waves=Waves(waves, waves, waves),

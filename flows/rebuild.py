@@ -5,18 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from flows.device import computing_device
 from flows.inputs import embedding_access, pseudonyms_of
 from flows.stage import DATA
-from flows.synthesis import SPLITS
+from flows.synthesis import request_of
 from sediff.lineage.project import Project
 from sediff.lineage.rebuild import differences, sample_of
 from sediff.lineage.verify import REQUEST, Verdict
 from sediff.params import Params
 from sediff.synthesis.generator import EcgGenerator, Slot
-from sediff.synthesis.request import RequestRow, cohort_request, prompt_request
+from sediff.synthesis.plan import Planner
+from sediff.synthesis.synthesize import THREADS
 from sediff.vocabulary import Vocabulary
 
 
@@ -28,18 +30,20 @@ def rebuild_records(count: int, verdict: Verdict) -> None:
     """
     params, vocabulary, project = Params.load(), Vocabulary.load(), Project(Path())
     device, described = computing_device(params)
+    torch.set_num_threads(THREADS)
     generator = EcgGenerator.load(DATA, vocabulary, device, embedding_access(params))
     requests = [name.removeprefix(REQUEST) for name in project.recorded if name.startswith(REQUEST)]
     rows = sample_of(DATA / "synthesis", requests, count)
-    asked = {request: _asked(params, request, vocabulary) for request in sorted({row["request"] for row in rows})}
+    planner = Planner(DATA, vocabulary, pseudonyms_of(params), params.reproducibility.seed)
+    asked = {name: request_of(params, name, vocabulary).plan(planner) for name in {row["request"] for row in rows}}
 
     def make(rows: Sequence[dict[str, Any]]) -> NDArray[np.int16]:
         slots = [Slot(row["seed"], row["index"], row["try"]) for row in rows]
-        wanted = [asked[row["request"]][row["index"]] for row in rows]
+        wanted = [asked[row["request"]].rows(row["index"], row["index"] + 1)[0] for row in rows]
         return generator.make(wanted, slots, params.synthesis.sampler)
 
     found = differences(rows, make)
-    for request in asked:
+    for request in sorted(asked):
         made_on = project.manifest(f"{REQUEST}{request}")["device"]
         other = [one for name, one in found.items() if name.startswith(f"{request}/")]
         if made_on != described:
@@ -52,16 +56,6 @@ def rebuild_records(count: int, verdict: Verdict) -> None:
             why = f"made again, {one.samples} samples are others, by {one.microvolts} µV at most"
             verdict.add(f"record {one.record_id}", why)
     verdict.checked.append(f"made again: {len(rows)} records, {len(rows) - len(found)} of them byte for byte the same")
-
-
-def _asked(params: Params, request: str, vocabulary: Vocabulary) -> list[RequestRow]:
-    """The rows of a request, in the order of their indices."""
-    own, pseudonyms, knowledge = params.synthesis, pseudonyms_of(params), DATA / "knowledge"
-    if request not in SPLITS:
-        return prompt_request(own.dataset, vocabulary, knowledge, None, pseudonyms)
-    wanted = own.evaluation if request == "evaluation" else own.augmentation
-    seed = params.reproducibility.seed
-    return cohort_request(wanted, SPLITS[request], DATA / "corpus", knowledge, seed, pseudonyms)
 
 
 def _told(device: dict[str, str]) -> str:

@@ -26,7 +26,7 @@ def synthesis(context: Context) -> str:
     seed, shards = params.reproducibility.seed, Shards(context.work)
     dataset = Dataset(
         context.item,
-        _request(params, context.item, vocabulary),
+        request_of(params, context.item, vocabulary),
         params.synthesis.sampler,
         gate_of(params, context.item),
         seed,
@@ -70,7 +70,8 @@ def told(found: dict) -> str:
     return f"{line}, {again} made again by the gate; missed at last: {missed or 'nothing'}"
 
 
-def _request(params: Params, item: str, vocabulary: Vocabulary) -> Planned:
+def request_of(params: Params, item: str, vocabulary: Vocabulary) -> Planned:
+    """What gives the rows of a request."""
     own = params.synthesis
     if item == DATASET:
         return Request.of(own.dataset, vocabulary, f"{PARAMS}: synthesis.dataset")

@@ -190,12 +190,12 @@ def synthesize(
 ) -> None:
     """Make a dataset of any size with the models of the last run, or go on with it."""
     from flows.dataset import synthesize_request
-    from sediff.options import require_project
 
     require_project()
     typer.echo(synthesize_request(request, out, seed, workers, fresh))
 
 
+@app.command()
 def studio(
     port: Annotated[int, typer.Option(min=0, max=65535, help="On loopback; a free one by default.")] = 0,
 ) -> None:

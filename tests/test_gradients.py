@@ -47,8 +47,8 @@ def reconstruct(network: Autoencoder) -> Tensor:
 
 def denoise(network: Denoiser) -> Tensor:
     tokens, mask = torch.ones(BATCH, 5, 16), torch.ones(BATCH, 5, dtype=torch.bool)
-    phases = torch.linspace(0, 60, 1000).expand(BATCH, -1)
-    return network(latents(), torch.zeros(BATCH), rhythm_channels(phases), tokens, mask)
+    courses = torch.linspace(0, 60, 1000).expand(BATCH, 2, -1)
+    return network(latents(), torch.zeros(BATCH), rhythm_channels(courses), tokens, mask)
 
 
 def conditions() -> Conditions:

@@ -8,20 +8,18 @@ from typing import Literal
 import numpy as np
 import polars as pl
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from sediff.autoencoder.beat import BeatGrid, beat_grid
+from sediff.diffusion.course import record_course
 from sediff.diffusion.params import PhysicsParams
 from sediff.diffusion.physics import Waves
 from sediff.diffusion.physics_forms import simulated
-from sediff.ecg import SAMPLES, SAMPLING_RATE
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Condition, Conditions, corpus_conditions, encode_conditions
 from sediff.encoder.embedding import EmbeddingAccess, reopen_embedding
 from sediff.layers import read_tensors
 from sediff.records import read_columns
-from sediff.simulator.rhythm import phase
 from sediff.vocabulary import Vocabulary
 
 Part = Literal["text", "experience"]
@@ -33,14 +31,14 @@ class TrainingData:
 
     Attributes:
         latents: standardised, (n, 10, 125).
-        phases: θ at 100 Hz, (n, 1000).
+        courses: θ at 100 Hz, and 1 where the beat is ventricular, (n, 2, 1000).
         conditions: encoded conditions.
         grid, waves: where the beats lie and the morphology that the physics terms take.
         applies: 1 where they are taken of the record, else 0, (n,).
     """
 
     latents: Tensor
-    phases: Tensor
+    courses: Tensor
     conditions: Conditions
     grid: BeatGrid
     waves: Waves
@@ -48,9 +46,9 @@ class TrainingData:
 
     def rows(self, index: Tensor) -> "TrainingData":
         """The data of some records."""
-        latents, phases, applies = self.latents[index], self.phases[index], self.applies[index]
+        latents, courses, applies = self.latents[index], self.courses[index], self.applies[index]
         parts = (self.conditions.rows(index), self.grid.rows(index), self.waves.rows(index))
-        return TrainingData(latents, phases, *parts, applies)
+        return TrainingData(latents, courses, *parts, applies)
 
     def to(self, device: torch.device) -> "TrainingData":
         """The same on another device."""
@@ -81,7 +79,7 @@ def load_training_data(
     embedding = reopen_embedding(conditioner.config["embedding"], access)
     return TrainingData(
         latents=latents,
-        phases=torch.from_numpy(np.stack([record_phase(row) for row in peaks])),
+        courses=torch.from_numpy(np.stack(list(map(record_course, peaks, records["beat_kinds"].to_list())))),
         conditions=encode_conditions(conditions, vocabulary, conditioner.buckets, embedding),
         grid=beat_grid(peaks),
         waves=waves,
@@ -93,12 +91,3 @@ def without(condition: Condition, withheld: Collection[Part]) -> Condition:
     """A condition without its text, and so without statements, or without its experience."""
     condition = replace(condition, text="") if "text" in withheld else condition
     return replace(condition, experience=None) if "experience" in withheld else condition
-
-
-def record_phase(peaks: NDArray[np.float64]) -> NDArray[np.float32]:
-    """θ of a record at 100 Hz, (1000,), from its R peaks in seconds; the mean RR goes on beyond the outer ones."""
-    rr = float(np.mean(np.diff(peaks)))
-    duration = SAMPLES / SAMPLING_RATE
-    before = peaks[0] - rr * np.arange(int(peaks[0] / rr) + 1, 0, -1)
-    after = peaks[-1] + rr * np.arange(1, int((duration - peaks[-1]) / rr) + 2)
-    return phase(np.concatenate([before, peaks, after]), np.arange(SAMPLES) / SAMPLING_RATE).astype(np.float32)

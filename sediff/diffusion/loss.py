@@ -58,7 +58,7 @@ class DiffusionLoss:
         with torch.no_grad():
             tokens, mask = self.conditioner(data.conditions.withheld(params.condition_dropout, rng))
         z_t = add_noise(z, noise, lam)
-        v = denoiser(z_t, lam, rhythm_channels(data.phases), tokens, mask, dropped).float()
+        v = denoiser(z_t, lam, rhythm_channels(data.courses), tokens, mask, dropped).float()
         return nn.functional.mse_loss(v, velocity(z, noise, lam)), estimate(z_t, v, lam), lam
 
     def physics(

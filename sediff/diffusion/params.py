@@ -14,7 +14,10 @@ class DenoiserParams(Section):
     depth: int = Field(3, ge=1, le=64)
     heads: int = Field(2, ge=1, le=64, description="few heads are faster on a CPU")
     patch: int = Field(2, ge=1, le=25, description="latent steps in a token")
-    rhythm: bool = Field(True, description="whether it sees the limit cycle (cos θ, sin θ) of the record")
+    rhythm: bool = Field(
+        True,
+        description="whether it sees the limit cycle (cos θ, sin θ) of the record, and which beats are ventricular",
+    )
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:

@@ -87,7 +87,7 @@ def _file(rows: Rows, path: Path) -> None:
 
 def _generated(rows: Rows, path: Path, said: Said) -> None:
     """A record that `sediff generate` wrote: what its header says, and the models, if they are those that are here."""
-    facts = {"asked": said.asked, "seed": said.seed, "index": said.index, "try": 0, "model": said.model}
+    facts = {"asked": said.asked, "seed": said.seed, "index": said.index, "try": said.attempt, "model": said.model}
     own, lineage = f"record:{path.with_suffix('').as_posix()}", rows.lineage
     lineage.add(Node(own, "entity", "synthetic record", path.with_suffix("").as_posix(), facts))
     here = model_hash(rows.project.root)

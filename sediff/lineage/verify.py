@@ -15,7 +15,7 @@ import yaml
 
 from sediff.errors import UserError
 from sediff.files import sha256_file, sha256_json
-from sediff.lineage.audit import model_hash
+from sediff.lineage.audit import WEIGHTS, model_hash
 from sediff.lineage.changed_files import changed_files
 from sediff.lineage.dvc_hash import WORKERS, Cache, files_of, md5_files, md5_of
 from sediff.lineage.fingerprint import content_hash
@@ -165,7 +165,9 @@ def _rows(project: Project, verdict: Verdict) -> None:
     for stage in (name for name in project.recorded if name.startswith(REQUEST)):
         try:
             weights = weights or model_hash(project.root)
-            wanted = {"model": weights, "fingerprint": project.manifest(stage)["fingerprint"]}
+            wanted = {"fingerprint": project.manifest(stage)["fingerprint"]}
+            if not any(_faulty(verdict, f"data/{name}") for name in WEIGHTS):  # they are named, and rows need not be
+                wanted["model"] = weights
             for path in numbered_shards(project.folder(stage) / "records").values():
                 name = path.relative_to(project.root).as_posix()
                 if not _faulty(verdict, name):

@@ -21,6 +21,7 @@ class Said:
     asked: str
     seed: int
     index: int
+    attempt: int
     model: str
     experience_id: str
     distiller: str
@@ -54,7 +55,7 @@ def read_header(path: Path) -> Said | None:
             (record, float(similarity)) for record, similarity in NEIGHBOUR.findall(said.get("from", ""))
         )
         return Said(
-            said["asked"], int(said["seed"]), int(said["index"]), said["model"],
+            said["asked"], int(said["seed"]), int(said["index"]), int(said.get("try", 0)), said["model"],
             name if rest else "", distiller, text, neighbours,
         )  # fmt: skip
     except (KeyError, ValueError):

@@ -180,6 +180,12 @@ class RhythmModel:
         )
 
 
+def beat_at(times: NDArray[np.float64], t: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Which of the beats with R peaks at `times` each time t (n,) belongs to: that of the nearest phase."""
+    turns = np.interp(t, times, np.arange(len(times)))
+    return np.floor(turns + 0.5).astype(np.intp)
+
+
 def phase(times: NDArray[np.float64], t: NDArray[np.float64]) -> NDArray[np.float64]:
     """θ at times t (n,): 0 at each R peak, rising by 2π to the next, wrapped to [−π, π)."""
     turns = np.interp(t, times, np.arange(len(times)))

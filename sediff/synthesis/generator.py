@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sediff.autoencoder.model import LATENT_CHANNELS, LATENT_STEPS, Autoencoder
+from sediff.diffusion.course import course_channels
 from sediff.diffusion.model import Denoiser, rhythm_channels
 from sediff.diffusion.sampler import SAMPLERS, guided
 from sediff.ecg import SAMPLES, SAMPLING_RATE, to_microvolts, twelve_leads
@@ -19,9 +20,9 @@ from sediff.encoder.conditions import Conditions, encode_conditions
 from sediff.encoder.embedding import EmbeddingAccess, TextEmbedding, reopen_embedding
 from sediff.files import sha256_file, sha256_json
 from sediff.seeds import generator, seed_of
-from sediff.simulator.course import sample_r_peaks
+from sediff.simulator.course import sample_course
 from sediff.simulator.morphology import Morphology
-from sediff.simulator.rhythm import RhythmModel, phase, rhythm_of
+from sediff.simulator.rhythm import RhythmModel, rhythm_of
 from sediff.synthesis.params import SamplerParams
 from sediff.synthesis.request import RequestRow, expected_heart_rate
 from sediff.vocabulary import Vocabulary
@@ -78,33 +79,32 @@ class EcgGenerator:
         """Make one record for each row: int16 microvolts, (n, 12, 1000)."""
         asked = [row.condition for row in rows]
         conditions = encode_conditions(asked, self.vocabulary, self.conditioner.buckets, self.embedding)
-        phases = torch.from_numpy(np.stack([self._phase(row, slot) for row, slot in zip(rows, slots, strict=True)]))
+        courses = torch.from_numpy(np.stack([self._course(row, slot) for row, slot in zip(rows, slots, strict=True)]))
         noise = _noise(slots)
         parts = []
         for start in range(0, len(rows), sampler.batch_size):
             index = _padded(start, len(rows), sampler.batch_size)
             batch = [slots[row] for row in index.tolist()]
-            eight = self._sample(conditions.rows(index), phases[index], noise[index], batch, sampler)
+            eight = self._sample(conditions.rows(index), courses[index], noise[index], batch, sampler)
             parts.append(eight[: len(rows) - start])
         return twelve_leads(to_microvolts(torch.cat(parts).numpy()))
 
-    def _phase(self, row: RequestRow, slot: Slot) -> NDArray[np.float32]:
-        """The limit cycle's θ at 100 Hz for a rhythm of the condition: (1000,)."""
+    def _course(self, row: RequestRow, slot: Slot) -> NDArray[np.float32]:
+        """When a record of the condition beats, as the denoiser is told: (2, 1000)."""
         rng = np.random.default_rng(seed_of("rhythm", slot.seed, slot.index, slot.attempt))
         rate = expected_heart_rate(row.condition) or USUAL_HEART_RATE
-        times, _ = sample_r_peaks(
-            self.rhythms.draw(rhythm_of(row.statements), rate, rng), rate, rng, SAMPLES / SAMPLING_RATE
-        )
-        return phase(times, np.arange(SAMPLES) / SAMPLING_RATE).astype(np.float32)
+        beats = self.rhythms.draw(rhythm_of(row.statements), rate, rng)
+        course = sample_course(beats, rate, rng, SAMPLES / SAMPLING_RATE)
+        return course_channels(course.r_peaks, course.kinds.tolist())
 
     @torch.no_grad()
     def _sample(
-        self, conditions: Conditions, phases: Tensor, noise: Tensor, slots: Sequence[Slot], sampler: SamplerParams
+        self, conditions: Conditions, courses: Tensor, noise: Tensor, slots: Sequence[Slot], sampler: SamplerParams
     ) -> Tensor:
         """One batch of exactly `sampler.batch_size` rows: eight leads in mV, (batch, 8, 1000)."""
         tokens, mask = self.conditioner(conditions.to(self.device))
-        rhythm = rhythm_channels(phases).to(self.device)
-        kept = torch.zeros(len(phases), dtype=torch.bool, device=self.device)
+        rhythm = rhythm_channels(courses).to(self.device)
+        kept = torch.zeros(len(courses), dtype=torch.bool, device=self.device)
 
         def predict(z_t: Tensor, lam: Tensor) -> Tensor:
             conditional = self.denoiser(z_t, lam, rhythm, tokens, mask).float()

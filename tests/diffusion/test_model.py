@@ -17,8 +17,8 @@ def inputs(batch: int = 3):
     generator = torch.Generator().manual_seed(1)
     tokens = torch.randn(batch, 5, 16, generator=generator)
     mask = torch.tensor([[True, True, True, False, False]] * batch)
-    phases = torch.linspace(0, 60, 1000).expand(batch, -1)
-    return torch.randn(batch, 10, 125, generator=generator), torch.zeros(batch), rhythm_channels(phases), tokens, mask
+    courses = torch.linspace(0, 60, 1000).expand(batch, 2, -1)
+    return torch.randn(batch, 10, 125, generator=generator), torch.zeros(batch), rhythm_channels(courses), tokens, mask
 
 
 def test_every_input_counts():
@@ -57,11 +57,12 @@ def test_attention_depends_on_the_query():
 
 
 def test_rhythm_channels_fold_time_without_loss():
-    phases = torch.randn(2, 1000)
-    channels = rhythm_channels(phases)
-    assert channels.shape == (2, 16, 125)
-    assert torch.allclose(channels[:, :8].permute(0, 2, 1).flatten(1), phases.cos())
-    assert torch.allclose(channels[:, 8:].permute(0, 2, 1).flatten(1), phases.sin())
+    courses = torch.randn(2, 2, 1000)
+    channels = rhythm_channels(courses)
+    assert channels.shape == (2, 24, 125)
+    unfolded = [part.permute(0, 2, 1).flatten(1) for part in channels.split(8, dim=1)]
+    for channel, wanted in zip(unfolded, (courses[:, 0].cos(), courses[:, 0].sin(), courses[:, 1]), strict=True):
+        assert torch.allclose(channel, wanted)
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path):

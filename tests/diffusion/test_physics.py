@@ -9,7 +9,8 @@ import torch
 
 from sediff.autoencoder.beat import BeatGrid, beat_grid
 from sediff.autoencoder.model import Autoencoder
-from sediff.diffusion.data import TrainingData, record_phase
+from sediff.diffusion.course import record_course
+from sediff.diffusion.data import TrainingData
 from sediff.diffusion.loss import DiffusionLoss
 from sediff.diffusion.model import Denoiser
 from sediff.diffusion.params import DenoiserParams, DiffusionParams, PhysicsParams
@@ -48,7 +49,7 @@ def records(vocabulary) -> TrainingData:
     shape = (4, 8, 5)
     return TrainingData(
         latents=torch.randn(4, 10, 125, generator=torch.Generator().manual_seed(2)),
-        phases=torch.from_numpy(np.stack([record_phase(PEAKS)] * 4)),
+        courses=torch.from_numpy(np.stack([record_course(PEAKS, "N" * len(PEAKS))] * 4)),
         conditions=encode_conditions([Condition("sinus rhythm", 60, "male", 75)] * 4, vocabulary, 64),
         grid=beat_grid([PEAKS] * 4),
         waves=Waves(THETA.expand(shape), A.expand(shape), B.expand(shape)),
@@ -137,7 +138,7 @@ def test_gradients_of_the_terms_are_measured_and_nothing_is_left_behind(vocabula
 
 def test_without_its_rhythm_channels_the_denoiser_does_not_see_the_rhythm(vocabulary):
     data = records(vocabulary)
-    other = replace(data, phases=data.phases + 1)
+    other = replace(data, courses=data.courses + 1)
     for rhythm in (True, False):
         denoiser, loss = loss_of(vocabulary, rhythm=rhythm)
         one, two = (loss(denoiser, x, torch.Generator().manual_seed(0))[1]["denoising"] for x in (data, other))

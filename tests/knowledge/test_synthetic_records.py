@@ -1,12 +1,13 @@
 """Free-text requests on a small real store: what the text states reaches the condition, and is kept with the record."""
 
+import numpy as np
 import pytest
 
 from sediff.pseudonyms import Pseudonyms
 from sediff.synthesis.generator import Slot
 from sediff.synthesis.params import PromptRequest
 from sediff.synthesis.plan import Planner
-from sediff.synthesis.prompt import _comments
+from sediff.synthesis.prompt import record_of
 from sediff.synthesis.request import RequestRow
 from sediff.synthesis.synthesize import _rests_on
 
@@ -43,7 +44,8 @@ def test_a_record_keeps_what_it_rests_on(rows, records):
     training = records.filter(records["split"] == "train")["record_id"]
     assert set(kept["neighbours"]) <= {pseudonyms.of(record) for record in training}
     assert _rests_on(unknown.condition.experience)["neighbours"] == []
-    comments = _comments(row, Slot(0, 0), "model")
+    signal = np.zeros((12, 1000), np.int16)
+    comments = record_of(row, Slot(0, 0), signal, "model").comments()
     assert any(kept["experience"] in comment and "offline" in comment for comment in comments)
     assert all(neighbour in " ".join(comments) for neighbour in kept["neighbours"])
-    assert "experience: none" in _comments(unknown, Slot(0, 0), "model")
+    assert "experience: none" in record_of(unknown, Slot(0, 0), signal, "model").comments()

@@ -12,7 +12,7 @@ import pytest
 
 from sediff.corpus.readers import READERS, RawRecord
 from sediff.errors import UserError
-from sediff.export import write_wfdb
+from sediff.export.wfdb import write_wfdb
 from sediff.files import read_json, sha256_file, write_json
 from sediff.lineage.audit import audit, model_hash
 from sediff.lineage.raw import LAYOUTS, raw_files
@@ -103,6 +103,7 @@ def generated(folder: Path, model: str, neighbours: str) -> Path:
         f"from: {neighbours}",
         "seed: 3",
         "index: 1",
+        "try: 2",
         f"model: {model}",
     ]
     write_wfdb(np.zeros((12, 1000), np.int16), folder, "ecg001", comments)
@@ -115,7 +116,7 @@ def test_a_generated_record_is_read_from_its_header(tree):
     header = generated(tree / "out", model_hash(tree), told)
     lineage = audit(tree, str(header.relative_to(tree)))
     assert lineage.root.facts | {"model": ""} == {
-        "asked": "atrial fibrillation, 71 years", "seed": 3, "index": 1, "try": 0, "model": "",
+        "asked": "atrial fibrillation, 71 years", "seed": 3, "index": 1, "try": 2, "model": "",
     }  # fmt: skip
     assert set(lineage.nodes) >= EVERY_MODEL | {f"record:{name}" for name in experience["neighbours"]}
     assert lineage.nodes["experience:query:0123456789abcdef"].facts["text"].count("atrial fibrillation.") == 20

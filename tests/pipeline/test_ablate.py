@@ -15,7 +15,7 @@ from sediff.ablation.compute import TRAINED, Bench
 from sediff.ablation.queue import run
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.errors import UserError
-from sediff.params import Params
+from sediff.params import Params, set_params
 from sediff.training import checkpoint
 from tests.pipeline.clone import MAIN, command, sediff
 
@@ -147,12 +147,13 @@ def test_other_inputs_are_other_cells(clone, bench, cells):
 
 
 def test_the_verb_lists_runs_and_compares(clone):
-    wanted = ("--arm", "none", "--arm", "derivative", "--seed", "3", "--steps", "3", "--samples", "30")
-    assert "none, seed 3             not run" in sediff(clone, "ablate", "--list", *wanted)
+    wanted = ("--arm", "none", "--arm", "derivative", "--steps", "3", "--samples", "30", "--seed", "3")
+    set_params(clone / "params.yaml", ["reproducibility.threads=1"])  # threads that wait for each other spin
     sediff(clone, "ablate", *wanted)
     assert len(list((clone / "reports/ablation").glob("*-3-*.json"))) == 2
-    said = sediff(clone, "ablate", "--list", "--table", *wanted)
-    assert "2 of 2 done" in said
+    said = sediff(clone, "ablate", "--list", "--table", *wanted, "--seed", "4")
+    assert "2 of 4 done" in said
+    assert "none, seed 4             not run  about" in said
     assert "| derivative | 1 |" in said
 
 

@@ -75,7 +75,7 @@ def test_what_is_changed_half_written_or_gone_is_made_again_and_all_else_kept(da
 def test_the_number_of_workers_changes_no_byte(dataset, vocabulary, tmp_path):
     alone = made(dataset, vocabulary)
     several = replace(dataset, folder=tmp_path / "b")
-    assert made(several, vocabulary, in_processes(3)) == alone
+    assert made(several, vocabulary, in_processes(2)) == alone
 
 
 def test_a_larger_request_begins_with_the_smaller_one(dataset, vocabulary, tmp_path):

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import mlcroissant
 import pytest
 import yaml
 
@@ -84,3 +85,14 @@ def test_another_seed_in_the_folder_is_refused_in_a_sentence(project):
     code, said = finished(project, "--out", "whole", "--seed", "7")
     assert code == 1 and "whole holds a dataset of another seed: give another folder" in said
     assert "Traceback" not in said and shards(project / "whole") == before
+
+
+def test_the_folder_says_what_it_is(project):
+    out = project / "whole"
+    subprocess.run(["sha256sum", "--strict", "--quiet", "-c", "SHA256SUMS"], cwd=out, check=True)
+    listed = (out / "SHA256SUMS").read_text()
+    assert "records/shard-000002.parquet" in listed and ".shards" not in listed
+    about = json.loads((out / "dataset.json").read_text())
+    assert (about["records"], about["request"]["file"], about["sampler"]["steps"]) == (1200, "request.yaml", 1)
+    assert about["statements"]["AFIB"] >= 700
+    assert not mlcroissant.Dataset(out / "croissant.json").metadata.ctx.issues.errors
