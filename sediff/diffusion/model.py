@@ -1,7 +1,7 @@
 """The denoiser: a transformer over the latent with cross-attention to condition tokens.
 
-Shapes: noisy latent z_t (batch, 10, 125); rhythm channels (batch, 24, 125), the limit cycle (cos θ, sin θ) at 100 Hz and
-which beats are ventricular, folded to the latent's resolution; condition tokens (batch, K, C) with a mask.
+Shapes: noisy latent z_t (batch, 10, 125); rhythm channels (batch, 24, 125), the limit cycle (cos θ, sin θ) at 100 Hz
+and which beats are ventricular, folded to the latent's resolution; condition tokens (batch, K, C) with a mask.
 """
 
 import math
