@@ -5,24 +5,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from prefect import flow
-from prefect.schedules import Cron
-
-from flows.refresh import OWN, refresh
+from flows.refresh import OWN
 from sediff.errors import UserError
 from sediff.params import Params
 from sediff.pipeline.server import prefect_server
 from sediff.progress import log_line
-from sediff.publication.health import SUCCESSES, health
-
-
-@flow(name="scheduled refresh", log_prints=True)
-def scheduled() -> str:
-    """One refresh in the folder where `serve` was started; a failed one is a failed flow run."""
-    entry = refresh()
-    if entry["outcome"] not in SUCCESSES:
-        raise UserError(entry["told"])
-    return entry["told"]
+from sediff.publication.health import health
 
 
 class Healthz(BaseHTTPRequestHandler):
@@ -51,12 +39,6 @@ def serve(cron: str, port: int) -> None:
     Raises:
         UserError: the line is none, or the port is taken.
     """
-    try:
-        schedule = Cron(cron)
-    except ValueError as error:
-        raise UserError(
-            f"--cron {cron!r} is no schedule ({error}): write five fields, for example '0 2 * * *'."
-        ) from None
     if port:
         try:
             probes = ThreadingHTTPServer(("127.0.0.1", port), Healthz)
@@ -66,7 +48,7 @@ def serve(cron: str, port: int) -> None:
         log_line(f"health: http://127.0.0.1:{port}/healthz")
     params = Params.load()
     with prefect_server(OWN / "prefect", params.runtime.server_start_limit) as api:
+        from flows.scheduled import serve_schedule  # Prefect reads its address as it is imported
+
         log_line(f"refreshing by {cron!r}; Prefect: {api.removesuffix('/api')}")
-        scheduled.serve(
-            name=f"refresh {params.publication.name}", schedule=schedule, limit=1, print_starting_message=False
-        )
+        serve_schedule(f"refresh {params.publication.name}", cron)

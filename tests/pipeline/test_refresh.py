@@ -1,12 +1,17 @@
 """Refreshes of a real repository with real remotes: git's a bare one, DVC's a folder."""
 
 import json
+import socket
+import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 
+from sediff.publication.health import note
 from tests.pipeline.clone import MAIN, command
 from tests.pipeline.nightly import change, make, said
 
@@ -95,3 +100,29 @@ def test_a_remote_that_is_down_publishes_nothing_and_the_next_night_goes_on(proj
 def test_mistakes_are_one_sentence(project, arguments, message):
     status, told = sediff(project, *arguments)
     assert (status, message in told) == (1, True), told
+
+
+def test_probes_hear_whether_refreshes_go_well(project):
+    """`sediff serve` with a schedule that is never due: nothing has succeeded yet, then something has."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    arguments = [sys.executable, "-c", MAIN, "serve", "--cron", "0 0 29 2 *", "--port", str(port)]
+    with subprocess.Popen(arguments, cwd=project, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            lines = iter(process.stderr.readline, "")
+            assert any("refreshing by" in line for line in lines)
+            assert probe(port) == (503, False)
+            note(project, "published", "by hand", "ecg@v0.0.1")
+            assert probe(port) == (200, True)
+        finally:
+            process.terminate()
+
+
+def probe(port: int) -> tuple[int, bool]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
+            return answer.status, json.load(answer)["healthy"]
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)["healthy"]
