@@ -1,6 +1,8 @@
 """What `sediff synthesize` does: a request in a file to a dataset in a folder, with the models of the last run."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfile
 
@@ -18,9 +20,11 @@ from sediff.params import Params
 from sediff.synthesis.plan import Planner
 from sediff.synthesis.prompt import require_models
 from sediff.synthesis.read import read_request
-from sediff.synthesis.shards import Shards
+from sediff.synthesis.shards import IDENTITY, JOURNAL, Shards
 from sediff.synthesis.synthesize import Dataset, metrics, synthesize
 from sediff.vocabulary import Vocabulary
+
+COPY = "request"  # its name in the folder, before the suffix
 
 
 def synthesize_request(path: Path, out: Path, seed: int | None, workers: int | None, fresh: bool) -> str:
@@ -34,7 +38,8 @@ def synthesize_request(path: Path, out: Path, seed: int | None, workers: int | N
         fresh: remove what the folder holds of another dataset.
 
     Raises:
-        UserError: the request is wrong, there are no models, or the folder holds another dataset.
+        UserError: the request is wrong, there are no models, the folder holds another dataset or other files, or it
+            cannot be written to.
     """
     require_models(DATA)
     params, vocabulary = Params.load(), Vocabulary.load()
@@ -60,24 +65,57 @@ def synthesize_request(path: Path, out: Path, seed: int | None, workers: int | N
     records = len(request.plan(Planner(DATA, vocabulary, dataset.pseudonyms, seed)))
     shards = Shards(out)
     with only_one(f"synthesize-{sha256_json(str(out.resolve()))[:16]}"):
-        try:
+        with _writing(out):
+            _require_none_but_ours(out)
             if fresh:
                 shards.remove()
+                _remove_old_copies(out, path)
             shards.open(identity)
-        except OSError as error:
-            raise UserError(f"{out} cannot be written to ({error.strerror}): give another --out.") from None
         wanted = params.runtime.model_copy(update={"workers": workers or len(os.sched_getaffinity(0))})
         synthesize(dataset, records, runner_on(device.type, runner(wanted)))
         found = metrics(shards.records, seed)
-        copyfile(path, out / f"request{path.suffix}")
-        write_json(out / "metrics.json", found)
-        write_json(
-            out / "manifest.json",
-            {"schema_version": SCHEMA_VERSION, "fingerprint": fingerprint, "records": records, **identity},
-        )
-        asked = {"file": f"request{path.suffix}", "sha256": request.digest}
-        describe_dataset(out, dataset_facts(params, path.stem, asked))
+        copy = out / f"{COPY}{path.suffix}"
+        facts = dataset_facts(params, path.stem, {"file": copy.name, "sha256": request.digest})
+        with _writing(out):
+            if not (copy.exists() and copy.samefile(path)):
+                copyfile(path, copy)
+            write_json(out / "metrics.json", found)
+            write_json(
+                out / "manifest.json",
+                {"schema_version": SCHEMA_VERSION, "fingerprint": fingerprint, "records": records, **identity},
+            )
+            describe_dataset(out, facts)
     return f"{told(found)}, in {out}"
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Say in a sentence that the folder cannot be written to, or that the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{out} cannot be written to ({error.strerror or error}): mend that and run again, or give another --out."
+        ) from None
+
+
+def _require_none_but_ours(out: Path) -> None:
+    """Refuse a folder of other files, some of which a dataset's README.md, metrics.json and so on would replace.
+
+    A journal without an identity is what is left where the disk was full before the first record.
+    """
+    if not out.is_dir() or (out / JOURNAL / IDENTITY).is_file():
+        return
+    other = min((path.name for path in out.iterdir() if path.name != JOURNAL), default=None)
+    if other is not None:
+        raise UserError(f"{out} holds {other}, which is no part of a dataset made here: give another --out, a new one.")
+
+
+def _remove_old_copies(out: Path, request: Path) -> None:
+    """Remove the copy of the last dataset's request, which may have another suffix, but never the request itself."""
+    for copy in out.glob(f"{COPY}*"):
+        if copy.stem == COPY and copy.is_file() and not copy.samefile(request):
+            copy.unlink()
 
 
 def _identity(params: Params, request: str, seed: int, described: dict[str, str]) -> dict:

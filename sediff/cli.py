@@ -11,7 +11,16 @@ from sediff import lineage_commands, publication_commands
 from sediff.errors import UserError
 from sediff.fetch.corpora import CATALOGUE, PHYSIONET
 from sediff.knowledge_commands import knowledge_app
-from sediff.options import AgeOption, HeartRateOption, SexOption, checked_text, require_project, sex_of
+from sediff.options import (
+    LARGEST_SEED,
+    AgeOption,
+    HeartRateOption,
+    SeedOption,
+    SexOption,
+    checked_text,
+    require_project,
+    sex_of,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -163,7 +172,7 @@ def generate(
     heart_rate: HeartRateOption = None,
     axis: Annotated[float | None, typer.Option(min=-180, max=180, help="Of QRS, degrees.")] = None,
     count: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many records.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed gives other records.")] = 0,
+    seed: SeedOption = 0,
     out: Annotated[Path, typer.Option(help="Folder for WFDB records and pictures.")] = Path("out"),
     explain: Annotated[bool, typer.Option(help="Print the experience that the records rest on.")] = False,
 ) -> None:
@@ -183,7 +192,10 @@ def synthesize(
     request: Annotated[Path, typer.Argument(help="What to make, as YAML or Parquet; README says how.")],
     out: Annotated[Path, typer.Option(help="Folder for the dataset; what is there of it is kept.")],
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Another seed gives other records; reproducibility.seed by default.")
+        int | None,
+        typer.Option(
+            min=0, max=LARGEST_SEED, help="Another seed gives other records; reproducibility.seed by default."
+        ),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Processes; one a core by default.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Replace another dataset that the folder holds.")] = False,
@@ -262,7 +274,7 @@ def simulate(
     heart_rate: Annotated[float | None, typer.Option(help="Mean rate, beats a minute; the statement's usual.")] = None,
     rhythm: Annotated[str, typer.Option(help="For example pause; the one that the statements name.")] = "",
     count: Annotated[int, typer.Option("-n", min=1, max=100_000, help="How many records.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed gives other records.")] = 0,
+    seed: SeedOption = 0,
     out: Annotated[Path, typer.Option(help="Folder for the records, shard-000.parquet.")] = Path("out"),
 ) -> None:
     """Write records of McSharry's model alone, with the morphology and rhythms that the last run fitted."""

@@ -12,6 +12,8 @@ SexOption = Annotated[str | None, typer.Option(help="F or M; wins over what the 
 HeartRateOption = Annotated[
     float | None, typer.Option(min=20, max=300, help="Beats a minute; wins over what the text says.")
 ]
+LARGEST_SEED = 2**63 - 1  # of a signed 64-bit column, as of reproducibility.seed
+SeedOption = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Another seed gives other records.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 SEXES: dict[str, Literal["male", "female"]] = {"f": "female", "female": "female", "m": "male", "male": "male"}
 

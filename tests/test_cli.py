@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from sediff.cli import app
 from sediff.configure import PROFILES, _flat
 from sediff.params import set_params
 
@@ -74,6 +76,13 @@ def test_mistakes_are_one_sentence(project, arguments, sentence):
     assert sentence in error
     assert "Traceback" not in result.stderr
     assert (project / "params.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("verb", ["generate text", "synthesize request.yaml --out out", "simulate"])
+def test_a_seed_that_no_column_holds_is_refused(verb):
+    result = CliRunner().invoke(app, [*verb.split(), "--seed", str(2**63)])
+    said = " ".join(result.output.replace("│", " ").split())
+    assert result.exit_code == 2 and f"less than or equal to {2**63 - 1}" in said
 
 
 def test_help_names_the_verbs_and_is_quick(project):

@@ -85,13 +85,19 @@ def _identify(dataset: Dataset, record: Record, identity: str) -> None:
     dataset.PatientComments = "\r\n".join(record.comments())[:LONGEST_TEXT]
     dataset.StudyID = dataset.AccessionNumber = dataset.ReferringPhysicianName = ""
     dataset.StudyDescription = "SYNTHETIC ECG, no patient"
-    dataset.SeriesDescription = record.title[:LONGEST_STRING]
+    dataset.SeriesDescription = _long_string(record.title)
     dataset.SeriesNumber = dataset.InstanceNumber = 1
     dataset.Modality = "ECG"
     dataset.Manufacturer = "sediff"
     dataset.ContentDate, dataset.ContentTime = NO_DATE, NO_TIME
     dataset.AcquisitionDateTime = NO_DATE + NO_TIME
     dataset.AcquisitionContextSequence = Sequence([])
+
+
+def _long_string(text: str) -> str:
+    """One value of a Long String (PS3.5 6.2): a backslash would begin another, and control characters may not stand."""
+    one = text.replace("\\", "/")[:LONGEST_STRING]
+    return "".join(character if character.isprintable() else " " for character in one)
 
 
 def _waveform(signal: NDArray[np.int16]) -> Dataset:

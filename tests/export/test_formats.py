@@ -14,9 +14,10 @@ from PIL import Image
 
 from sediff.ecg import LEADS
 from sediff.errors import UserError
-from sediff.export.dicom import at_500_hz
+from sediff.export.dicom import at_500_hz, dicom_file
 from sediff.export.export import export
 from sediff.export.formats import FORMATS
+from sediff.export.record import Record
 from tests.browsers import chromium
 from tests.datasets import COUNT, TEXT, rows, signals
 
@@ -65,6 +66,13 @@ def test_pydicom_reads_every_microvolt(dataset, tmp_path):
         assert file.file_meta.MediaStorageSOPInstanceUID == file.SOPInstanceUID
         seen |= uids
     assert len(seen) == 3 * COUNT
+
+
+def test_a_dicom_description_is_one_value():
+    record = Record(signals()[0], index=0, seed=7, text="AF\\flutter\nold\tinfarct", model="a" * 64)
+    file = pydicom.dcmread(io.BytesIO(dicom_file(record)))
+    assert file["SeriesDescription"].VM == 1
+    assert file.SeriesDescription == "SYNTHETIC · AF/flutter old infarct"
 
 
 def test_between_samples_lies_the_band_limited_curve():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,14 +37,14 @@ def project(models, tmp_path_factory) -> Path:
     return folder
 
 
-def start(project: Path, *arguments: str) -> subprocess.Popen:
-    command = [sys.executable, "-c", MAIN, "synthesize", "request.yaml", *arguments]
+def start(project: Path, *arguments: str, request: str = "request.yaml") -> subprocess.Popen:
+    command = [sys.executable, "-c", MAIN, "synthesize", request, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True)
 
 
-def finished(project: Path, *arguments: str) -> tuple[int, str]:
-    process = start(project, *arguments)
+def finished(project: Path, *arguments: str, request: str = "request.yaml") -> tuple[int, str]:
+    process = start(project, *arguments, request=request)
     said = process.communicate()[1]
     return process.returncode, said
 
@@ -85,6 +86,37 @@ def test_another_seed_in_the_folder_is_refused_in_a_sentence(project):
     code, said = finished(project, "--out", "whole", "--seed", "7")
     assert code == 1 and "whole holds a dataset of another seed: give another folder" in said
     assert "Traceback" not in said and shards(project / "whole") == before
+
+
+def test_a_folder_of_other_files_is_refused_as_it_is(project):
+    out = project / "notes"
+    out.mkdir()
+    (out / "README.md").write_text("mine")
+    code, said = finished(project, "--out", "notes", "--fresh")
+    assert code == 1 and "notes holds README.md, which is no part of a dataset" in said and "Traceback" not in said
+    assert [path.name for path in out.iterdir()] == ["README.md"] and (out / "README.md").read_text() == "mine"
+
+
+def test_the_request_may_lie_in_its_dataset_and_fresh_leaves_no_other(project):
+    out = project / "again"
+    shutil.copytree(project / "whole", out)
+    code, said = finished(project, "--out", "again", request="again/request.yaml")
+    assert code == 0, said
+    assert shards(out) == shards(project / "whole")
+    (out / "request.yml").write_text("{text: atrial fibrillation, records: 2}")
+    code, said = finished(project, "--out", "again", "--fresh", "--workers", "1", request="again/request.yml")
+    assert code == 0, said
+    assert [path.name for path in out.glob("request*")] == ["request.yml"]
+    assert json.loads((out / "manifest.json").read_text())["records"] == 2
+
+
+def test_a_disk_that_is_full_after_the_last_shard_is_a_sentence(project):
+    out = project / "full"
+    shutil.copytree(project / "whole", out)
+    (out / "request.yaml").unlink()
+    (out / "request.yaml").symlink_to("/dev/full")
+    code, said = finished(project, "--out", "full")
+    assert code == 1 and "full cannot be written to (No space left on device)" in said and "Traceback" not in said
 
 
 def test_the_folder_says_what_it_is(project):
