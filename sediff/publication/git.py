@@ -18,7 +18,7 @@ def git(folder: Path, *arguments: str) -> str:
     done = _run(folder, arguments)
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).split())
-        raise UserError(f"git {arguments[0]} failed in {folder} ({said}): mend the repository, then run again.")
+        raise UserError(f"git {_verb(arguments)} failed in {folder} ({said}): mend the repository, then run again.")
     return done.stdout.strip()
 
 
@@ -41,8 +41,13 @@ def remote_of(folder: Path) -> str:
 
 def commit(folder: Path, message: str) -> None:
     """Commit the index."""
+    git(folder, *as_author(folder), "commit", "--quiet", "-m", message)
+
+
+def as_author(folder: Path) -> list[str]:
+    """What stands before a command of git that may write a commit."""
     name, address = author_of(folder)
-    git(folder, "-c", f"user.name={name}", "-c", f"user.email={address}", "commit", "--quiet", "-m", message)
+    return ["-c", f"user.name={name}", "-c", f"user.email={address}"]
 
 
 def _run(folder: Path, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
@@ -50,3 +55,8 @@ def _run(folder: Path, arguments: tuple[str, ...]) -> subprocess.CompletedProces
     return subprocess.run(
         ["git", "-C", str(folder), *arguments], capture_output=True, text=True, env=environment, check=False
     )
+
+
+def _verb(arguments: tuple[str, ...]) -> str:
+    """The command among its arguments, behind `-c` and its value."""
+    return arguments[4] if arguments[0] == "-c" else arguments[0]

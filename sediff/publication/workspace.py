@@ -11,7 +11,7 @@ from dvc.repo import Repo
 
 from sediff.errors import UserError
 from sediff.pipeline.graph import ask_dvc
-from sediff.publication.git import commit, git, git_says, remote_of
+from sediff.publication.git import as_author, commit, git, git_says, remote_of
 from sediff.sources import VIRTUAL, read_local_paths, write_local_path
 
 BRANCH = "published"
@@ -79,7 +79,7 @@ def _take(folder: Path, wanted: str) -> None:
         git(folder, "checkout", "--quiet", "HEAD", "--", *REST)
         return
     if not known:
-        git(folder, "merge", "--quiet", "-s", "ours", "--no-commit", "--no-ff", wanted)
+        git(folder, *as_author(folder), "merge", "--quiet", "-s", "ours", "--no-commit", "--no-ff", wanted)
     gone = git(folder, "diff", "--name-only", "--diff-filter=D", "-z", "HEAD", wanted, "--", *REST)
     for name in filter(None, gone.split("\0")):
         git(folder, "rm", "--quiet", "--force", "--ignore-unmatch", "--", f":(literal){name}")
