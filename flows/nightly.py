@@ -1,30 +1,35 @@
 """A refresh as a Prefect flow: the corpus, all that follows from it, the gates, approval, publication."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from dvc.api import read
 from prefect import flow, tags, task
 from prefect.client.schemas.objects import State
+from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.states import Completed, Failed
 
 from flows.pipeline import reconcile
 from flows.stage import folder_tag
-from sediff.errors import UserError
+from flows.told import Told
 from sediff.files import read_out, write_json
-from sediff.pipeline.graph import ask_dvc
+from sediff.params import Params
 from sediff.progress import log_line
-from sediff.publication.drift import drift
+from sediff.publication.drift import beyond, drift
 from sediff.publication.health import NotPublishedError
 from sediff.publication.params import PublicationParams
-from sediff.publication.publish import publish
+from sediff.publication.publish import needs_publishing, publish
 from sediff.publication.sediff import sediff
-from sediff.publication.versions import current
+from sediff.publication.versions import Version, current
 
 CORPUS_METRICS = "reports/corpus/metrics.json"
 MANIFEST = Path("runs/publication.json")
+Given = TypeVar("Given")
 
 
 class Approval(RunInput):
@@ -34,52 +39,70 @@ class Approval(RunInput):
     by: str
 
 
-def run_nightly(folder: Path, params: PublicationParams) -> str:
-    """Run, check and publish as tasks of a flow run; gives the version."""
-    reconcile()
-    failures: list[UserError] = []
-    version = ""
+def run_nightly(folder: Path, params: Params) -> Version:
+    """Run, check and publish as tasks of a flow run; gives the version.
 
-    @flow(name="refresh", log_prints=True)
+    Raises:
+        UserError: a step failed, or the version may not be published.
+    """
+    tag = f"{folder_tag()}:refresh"  # its own, or a `sediff run` would take it for one of its runs that was killed
+    reconcile(tag)
+    told, own = Told.to_server(params), params.publication
+    failures: list[Exception] = []
+    made: list[Version] = []
+
+    def step(name: str, action: Callable[[], Given]) -> Given:
+        """One task. Its failure is a state: Prefect would log a traceback, with what a restricted source has."""
+        given: list[Given] = []
+
+        @task(name=name)
+        def act() -> State:
+            try:
+                given.append(action())
+            except Exception as error:
+                failures.append(error)
+                return Failed(message=told.failure(name, error))
+            return Completed()
+
+        if not act(return_state=True).is_completed():
+            raise failures[-1]
+        return given[0]
+
+    @flow(name="refresh", log_prints=not told.restricted)
     def nightly() -> State:
-        nonlocal version
         try:
-            drifted = task(_run_corpus)(folder, params)
-            task(sediff)(folder, "run")
-            verdict = task(_check_gates)(folder)
-            approved_by = _approval(params)
-            version = str(task(_publish)(folder, params.name, drifted, verdict, approved_by))
-        except UserError as error:
-            failures.append(error)
-            return Failed(message=str(error))
-        return Completed(message=f"{version} is served")
+            moved = step("corpus", lambda: _run_corpus(folder, own))
+            step("pipeline", lambda: sediff(folder, "run"))
+            verdict = step("gates", lambda: _check_gates(folder))
+            if not needs_publishing(folder, own.name):
+                raise NotPublishedError("nothing new", "what ran gave what is published already")
+            approved_by = _approval(own)
+            manifest = {"approved_by": approved_by, "drift": moved, "gates": verdict}
+            made.append(step("publication", lambda: _publish(folder, own.name, manifest)))
+        except Exception as error:
+            if error not in failures:
+                failures.append(error)
+            return Failed(message=told.failure("refresh", error))
+        return Completed(message=f"{made[0]} is served")
 
-    with tags(folder_tag()):
-        state = nightly(return_state=True)
+    with tags(tag):
+        nightly(return_state=True)
     if failures:
         raise failures[0]
-    state.result()
-    return version
+    return made[0]
 
 
-def _run_corpus(folder: Path, params: PublicationParams) -> list[str]:
-    """The corpus first: what has drifted is not trained on."""
+def _run_corpus(folder: Path, params: PublicationParams) -> dict[str, float]:
+    """The corpus first: what has drifted is not trained on. Gives how far it moved from the one that is served."""
     served = current(folder, params.name)
     sediff(folder, "run", "corpus")
     if served is None:
-        return []
-    before = ask_dvc(folder, lambda repo: _metrics_of(repo, served.commit))
-    moved = drift(before, read_out(folder / CORPUS_METRICS), params.drift)
-    if moved:
-        raise NotPublishedError("drifted", f"The corpus is not that of {served}: {'; '.join(moved)}.")
+        return {}
+    before = json.loads(read(CORPUS_METRICS, repo=str(folder), rev=served.commit))
+    moved = drift(before, read_out(folder / CORPUS_METRICS))
+    if too_far := beyond(moved, params.drift):
+        raise NotPublishedError("drifted", f"The corpus is not that of {served}: {'; '.join(too_far)}.")
     return moved
-
-
-def _metrics_of(repo: Any, commit: str) -> dict[str, Any]:
-    """The corpus's metrics in a version, from DVC's cache or remote."""
-    from dvc.api import read
-
-    return json.loads(read(CORPUS_METRICS, repo=repo.root_dir, rev=commit))
 
 
 def _check_gates(folder: Path) -> dict[str, Any]:
@@ -93,14 +116,18 @@ def _approval(params: PublicationParams) -> str:
     """Who approved; "" where nobody is asked."""
     if not params.approval:
         return ""
-    log_line("waiting for an approval: resume the flow run in Prefect")
-    answer = pause_flow_run(wait_for_input=Approval, timeout=int(params.approval_limit * 3600))
+    log_line(f"waiting for an approval: resume the flow run at {os.environ['PREFECT_API_URL'].removesuffix('/api')}")
+    try:
+        answer = pause_flow_run(wait_for_input=Approval, timeout=int(params.approval_limit * 3600))
+    except FlowPauseTimeout:
+        limit = f"publication.approval_limit = {params.approval_limit:g} h"
+        raise NotPublishedError("not approved", f"Nobody approved of publishing within {limit}.") from None
     if not answer.approved:
-        raise NotPublishedError("refused", f"{answer.by} did not approve of publishing.")
+        raise NotPublishedError("not approved", f"{answer.by} did not approve of publishing.")
     return answer.by
 
 
-def _publish(folder: Path, name: str, drifted: list[str], verdict: dict[str, Any], approved_by: str) -> str:
-    write_json(folder / MANIFEST, {"approved_by": approved_by, "drift": drifted, "gates": verdict})
-    approved = f", approved by {approved_by}" if approved_by else ""
-    return str(publish(folder, name, f"Refresh of {name}: all gates passed{approved}", log_line))
+def _publish(folder: Path, name: str, manifest: dict[str, Any]) -> Version:
+    write_json(folder / MANIFEST, manifest)
+    approved = f", approved by {manifest['approved_by']}" if manifest["approved_by"] else ""
+    return publish(folder, name, f"Refresh of {name}: all gates passed{approved}", log_line)

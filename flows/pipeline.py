@@ -51,7 +51,7 @@ def walk(root: Path, stages: Sequence[str], time_limit: float, forced: Sequence[
     Raises:
         UserError: what the failing stage said.
     """
-    reconcile()
+    reconcile(folder_tag())
     params = Params.load(root / PARAMS)
     told, events = Told.to_server(params), StageEvents(root, params.runtime.openlineage_url)
     results: list[StageResult] = []
@@ -101,12 +101,12 @@ def walk(root: Path, stages: Sequence[str], time_limit: float, forced: Sequence[
     return results
 
 
-def reconcile() -> int:
-    """Mark this folder's runs that a killed process left unfinished as crashed; nobody else's are touched."""
-    unfinished = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+def reconcile(tag: str) -> int:
+    """Mark runs with a tag that a killed process left unfinished as crashed; nobody else's are touched."""
+    unfinished = [StateType.RUNNING, StateType.PENDING, StateType.PAUSED, StateType.CANCELLING]
     mine = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=unfinished)),
-        tags=FlowRunFilterTags(all_=[folder_tag()]),
+        tags=FlowRunFilterTags(all_=[tag]),
     )
     count = 0
     with get_client(sync_client=True) as client:

@@ -8,6 +8,7 @@ import json
 import urllib.request
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,7 @@ from sediff.pipeline.graph import staleness
 from sediff.pipeline.server import prefect_server
 from sediff.progress import log_line
 from sediff.publication.health import SUCCESSES, NotPublishedError, note
-from sediff.publication.params import PublicationParams
-from sediff.publication.publish import needs_publishing
+from sediff.publication.publish import needs_publishing, push_pointers
 from sediff.publication.sediff import sediff
 from sediff.publication.versions import current
 from sediff.publication.workspace import prepare_workspace
@@ -33,23 +33,34 @@ def refresh(root: Path = Path()) -> dict[str, Any]:
     Raises:
         UserError: another refresh is going on.
     """
-    with _only_refresh(root):
-        params = Params.load(root / PARAMS)
+    with only_refresh(root):
+        params = None
         try:
             folder = prepare_workspace(root)
-            sediff(folder, "scan")
-            if _is_published(folder, params.publication.name):
-                served = current(folder, params.publication.name)
-                return _end(root, params.publication, "nothing new", "nothing has changed; nothing ran", str(served))
-            with prefect_server(root / OWN / "prefect", params.runtime.server_start_limit):
-                from flows.nightly import run_nightly  # Prefect reads its address as it is imported
-
-                version = run_nightly(folder, params.publication)
+            params = Params.load(folder / PARAMS)
+            outcome, told, version = _refresh(root, folder, params)
         except NotPublishedError as end:
-            return _end(root, params.publication, end.outcome, str(end), "")
+            outcome, told, version = end.outcome, str(end), ""
         except UserError as error:
-            return _end(root, params.publication, "failed", str(error), "")
-        return _end(root, params.publication, "published", f"{version} is served; all gates passed", version)
+            outcome, told, version = "failed", str(error), ""
+        except Exception as error:
+            _end(root, params, "failed", f"it ended by a fault of its own, {type(error).__name__}", "")
+            raise
+        return _end(root, params, outcome, told, version)
+
+
+def _refresh(root: Path, folder: Path, params: Params) -> tuple[str, str, str]:
+    """Outcome, what is told of it, and the version that is served."""
+    name = params.publication.name
+    sediff(folder, "scan")
+    if _is_published(folder, name):
+        push_pointers(folder, name, log_line)  # a push that failed is made good
+        return "nothing new", "nothing has changed; nothing ran", str(current(folder, name))
+    with prefect_server(root / OWN / "prefect", params.runtime.server_start_limit):
+        from flows.nightly import run_nightly  # Prefect reads its address as it is imported
+
+        version = run_nightly(folder, params)
+    return "published", f"{version} is served; all gates passed", str(version)
 
 
 def _is_published(folder: Path, name: str) -> bool:
@@ -59,12 +70,14 @@ def _is_published(folder: Path, name: str) -> bool:
     return not stale and not needs_publishing(folder, name)
 
 
-def _end(root: Path, params: PublicationParams, outcome: str, told: str, version: str) -> dict[str, Any]:
-    """Write the journal and tell the webhook; nobody hears ids, since the sentence names stages and gates only."""
+def _end(root: Path, params: Params | None, outcome: str, told: str, version: str) -> dict[str, Any]:
+    """Write the journal and tell the webhook; of a restricted corpus it hears no sentence, which may name a record."""
     entry = note(root, outcome, told, version)
     log_line(f"refresh: {outcome}: {told}")
-    if params.webhook:
-        _tell(params.webhook, {"name": params.name, "passed": outcome in SUCCESSES, **entry})
+    if params and params.publication.webhook:
+        own = params.publication
+        hidden = {"told": "see .sediff/refreshes.jsonl"} if params.restricted and outcome not in SUCCESSES else {}
+        _tell(own.webhook, {"name": own.name, "passed": outcome in SUCCESSES, **entry, **hidden})
     return entry
 
 
@@ -73,12 +86,12 @@ def _tell(address: str, message: dict[str, Any]) -> None:
     request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
     try:
         urllib.request.urlopen(request, timeout=WEBHOOK_LIMIT).close()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         log_line(f"publication.webhook did not take the verdict ({error})")
 
 
 @contextmanager
-def _only_refresh(root: Path) -> Iterator[None]:
+def only_refresh(root: Path) -> Iterator[None]:
     """Two refreshes never run over each other.
 
     Raises:

@@ -1,20 +1,22 @@
 """The refresh as Prefect schedules it."""
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.schedules import Cron
+from prefect.states import Completed, Failed
 
 from flows.refresh import refresh
 from sediff.errors import UserError
 from sediff.publication.health import SUCCESSES
 
+FIELDS = 5  # minute, hour, day, month, weekday
 
-@flow(name="scheduled refresh", log_prints=True)
-def scheduled() -> str:
-    """One refresh in the folder where `serve` was started; a failed one is a failed flow run."""
-    entry = refresh()
-    if entry["outcome"] not in SUCCESSES:
-        raise UserError(entry["told"])
-    return entry["told"]
+
+@flow(name="scheduled refresh")
+def scheduled() -> State:
+    """One refresh in the folder where `serve` was started; a failed one is a failed flow run, without words."""
+    outcome = refresh()["outcome"]
+    return Completed(name=outcome) if outcome in SUCCESSES else Failed(message=outcome)
 
 
 def serve_schedule(name: str, cron: str) -> None:
@@ -24,7 +26,9 @@ def serve_schedule(name: str, cron: str) -> None:
         UserError: the line is none.
     """
     try:
-        schedule = Cron(cron)
+        if len(cron.split()) != FIELDS:
+            raise ValueError(f"{len(cron.split())} fields")
+        schedule = Cron(cron, timezone="UTC")
     except ValueError as error:
         raise UserError(f"--cron {cron!r} is no schedule ({error}): write five fields, such as '0 2 * * *'.") from None
     scheduled.serve(name=name, schedule=schedule, limit=1, print_starting_message=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 from threading import Thread
 
 from flows.refresh import OWN
+from flows.stage import folder_tag
 from sediff.errors import UserError
 from sediff.params import Params
 from sediff.pipeline.server import prefect_server
@@ -21,7 +22,10 @@ class Healthz(BaseHTTPRequestHandler):
         if self.path != "/healthz":
             self.send_error(404)
             return
-        well, told = health(Path(), Params.load().publication.max_age)
+        try:
+            well, told = health(Path(), Params.load().publication.max_age)
+        except UserError as error:
+            well, told = False, str(error)
         body = json.dumps({"healthy": well, "told": told}).encode()
         self.send_response(200 if well else 503)
         self.send_header("Content-Type", "application/json")
@@ -51,4 +55,4 @@ def serve(cron: str, port: int) -> None:
         from flows.scheduled import serve_schedule  # Prefect reads its address as it is imported
 
         log_line(f"refreshing by {cron!r}; Prefect: {api.removesuffix('/api')}")
-        serve_schedule(f"refresh {params.publication.name}", cron)
+        serve_schedule(f"refresh of {folder_tag()}", cron)

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from sediff.errors import UserError
 from sediff.options import require_project
 
 VersionArgument = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="NAME alone is the one that is served.")]
@@ -22,7 +21,7 @@ def refresh_command() -> None:
 
 
 def serve_command(
-    cron: Annotated[str, typer.Option(help="When to refresh: minute, hour, day, month, weekday.")] = "0 2 * * *",
+    cron: Annotated[str, typer.Option(help="Minute, hour, day, month, weekday, in UTC.")] = "0 2 * * *",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of /healthz on loopback; 0: none.")] = 0,
 ) -> None:
     """Refresh by a schedule until ended, through Prefect."""
@@ -71,17 +70,15 @@ def pull_command(
 
 
 def rollback_command(version: VersionArgument) -> None:
-    """Serve an older version again."""
+    """Serve an older version again; refreshes leave it so until there is something new."""
     require_project()
+    from flows.refresh import only_refresh
     from sediff.params import Params
     from sediff.publication.publish import serve_version
-    from sediff.publication.versions import current, find_version
+    from sediff.publication.versions import find_version
 
-    name = Params.load().publication.name
-    found = find_version(Path(), version, name)
-    if current(Path(), name) == found:
-        raise UserError(f"{found} is served already: name another version.")
-    serve_version(Path(), found, typer.echo)
+    with only_refresh(Path()):
+        serve_version(Path(), find_version(Path(), version, Params.load().publication.name), typer.echo)
 
 
 def register(app: typer.Typer) -> None:

@@ -6,22 +6,27 @@ from typing import Any
 from sediff.publication.params import DriftParams
 
 
-def drift(before: Mapping[str, Any], now: Mapping[str, Any], bounds: DriftParams) -> list[str]:
-    """A sentence for each way in which a corpus moved beyond its bounds.
+def drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, float]:
+    """How far a corpus moved, by what `DriftParams` bounds.
 
     Args:
         before, now: metrics of the corpus stage.
     """
-    found = {
+    return {
         "records": abs(now["records"] - before["records"]) / max(before["records"], 1),
         "quarantined": abs(_set_aside(now) - _set_aside(before)),
         "statements": _distance(_counts(before, "statements"), _counts(now, "statements")),
         "sources": _distance(_counts(before, "sources"), _counts(now, "sources")),
     }
+
+
+def beyond(moved: Mapping[str, float], bounds: DriftParams) -> list[str]:
+    """A sentence for each way in which it moved too far."""
+    limits = bounds.model_dump()
     return [
-        f"{name} moved by {value:.3f} (publication.drift.{name}: {getattr(bounds, name):g})"
-        for name, value in found.items()
-        if value > getattr(bounds, name)
+        f"{name} moved by {value:.3f} (publication.drift.{name}: {limits[name]:g})"
+        for name, value in moved.items()
+        if value > limits[name]
     ]
 
 

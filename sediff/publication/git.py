@@ -6,8 +6,7 @@ from pathlib import Path
 
 from sediff.errors import UserError
 
-NOBODY = {"GIT_AUTHOR_NAME": "sediff", "GIT_COMMITTER_NAME": "sediff"}
-ADDRESS = {"GIT_AUTHOR_EMAIL": "sediff@localhost", "GIT_COMMITTER_EMAIL": "sediff@localhost"}
+NOBODY = ("sediff", "sediff@localhost")  # a machine that commits by night may have no name of its own
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -19,7 +18,7 @@ def git(folder: Path, *arguments: str) -> str:
     done = _run(folder, arguments)
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).split())
-        raise UserError(f"git {arguments[0]} failed in {folder} ({said}): mend the repository, then run again.")
+        raise UserError(f"git {_verb(arguments)} failed in {folder} ({said}): mend the repository, then run again.")
     return done.stdout.strip()
 
 
@@ -28,16 +27,36 @@ def git_says(folder: Path, *arguments: str) -> bool:
     return _run(folder, arguments).returncode == 0
 
 
-def _run(folder: Path, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
-    if subprocess.run(["git", "-C", folder, "config", "user.email"], capture_output=True, check=False).returncode:
-        environment |= NOBODY | ADDRESS  # a machine that commits by night may have no name of its own
-    return subprocess.run(
-        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, env=environment, check=False
-    )
+def author_of(folder: Path) -> tuple[str, str]:
+    """Name and address under which commits and tags are made."""
+    name, address = (_run(folder, ("config", f"user.{part}")).stdout.strip() for part in ("name", "email"))
+    return (name, address) if name and address else NOBODY
 
 
 def remote_of(folder: Path) -> str:
     """The git remote that versions are pushed to: origin, else the only one, else ""."""
     names = git(folder, "remote").split()
     return "origin" if "origin" in names else (names[0] if len(names) == 1 else "")
+
+
+def commit(folder: Path, message: str) -> None:
+    """Commit the index."""
+    git(folder, *as_author(folder), "commit", "--quiet", "-m", message)
+
+
+def as_author(folder: Path) -> list[str]:
+    """What stands before a command of git that may write a commit."""
+    name, address = author_of(folder)
+    return ["-c", f"user.name={name}", "-c", f"user.email={address}"]
+
+
+def _run(folder: Path, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+    return subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, env=environment, check=False
+    )
+
+
+def _verb(arguments: tuple[str, ...]) -> str:
+    """The command among its arguments, behind `-c` and its value."""
+    return arguments[4] if arguments[0] == "-c" else arguments[0]

@@ -24,20 +24,23 @@ def note(root: Path, outcome: str, told: str, version: str) -> dict[str, Any]:
     entry = {"ended": datetime.now(UTC).isoformat(), "outcome": outcome, "told": told, "version": version}
     path = root / JOURNAL
     path.parent.mkdir(exist_ok=True)
+    cut = path.exists() and not path.read_bytes().endswith(b"\n")
     with path.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        stream.write(("\n" if cut else "") + json.dumps(entry, ensure_ascii=False) + "\n")
     return entry
 
 
 def read_journal(root: Path) -> list[dict[str, Any]]:
-    """All entries, the oldest first; a line that a crash cut is left out."""
+    """All entries, the oldest first; what a crash cut is left out."""
     path = root / JOURNAL
     entries = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
-            entries.append(json.loads(line))
+            entry = json.loads(line)
         except ValueError:
             continue
+        if isinstance(entry, dict) and {"ended", "outcome", "version"} <= entry.keys():
+            entries.append(entry)
     return entries
 
 

@@ -22,4 +22,4 @@ class PublicationParams(Section):
     drift: DriftParams = DriftParams()
     approval: bool = Field(False, description="wait in Prefect for a person's approval before publishing")
     approval_limit: float = Field(24, gt=0, description="h to wait for it")
-    webhook: str = Field("", description="address that hears the verdict; what it says is in the runbook")
+    webhook: str = Field("", description="address that hears the verdict, as JSON")

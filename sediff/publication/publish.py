@@ -11,8 +11,8 @@ from dvc.repo import Repo
 
 from sediff.errors import UserError
 from sediff.pipeline.graph import ask_dvc
-from sediff.publication.git import git, git_says, remote_of
-from sediff.publication.versions import CURRENT, Version, current, make_current, register_version
+from sediff.publication.git import commit, git, git_says, remote_of
+from sediff.publication.versions import Version, make_current, pointers, register_version, versions
 from sediff.publication.workspace import BRANCH, RESULTS
 
 Say = Callable[[str], None]
@@ -35,18 +35,24 @@ def publish(folder: Path, name: str, message: str, say: Say) -> Version:
 def serve_version(folder: Path, version: Version, say: Say) -> None:
     """Move the pointer, here and at the remote."""
     make_current(folder, version)
-    pointers = git(folder, "tag", "--list", f"{version.name}#{CURRENT}#*").split()
-    push_refs(folder, [f"refs/tags/{tag}" for tag in pointers], say)
+    push_pointers(folder, version.name, say)
     say(f"{version} is served")
 
 
+def push_pointers(folder: Path, name: str, say: Say) -> None:
+    """Send all moves of the pointer; those that are there already cost nothing."""
+    moves = [f"refs/tags/{tag}" for tag, _ in pointers(folder, name)]
+    if moves:
+        push_refs(folder, moves, say)
+
+
 def needs_publishing(folder: Path, name: str) -> bool:
-    """Whether the worktree's results are another version's than the one that is served."""
-    served = current(folder, name)
-    if served is None or git_says(folder, "rev-parse", "--verify", "MERGE_HEAD"):
-        return True
+    """Whether the worktree's results are no version yet, or one that never was served; a rollback stays."""
+    known = versions(folder, name)
     lock = folder / RESULTS[0]
-    return not lock.exists() or lock.read_text().strip() != git(folder, "show", f"{served.commit}:{RESULTS[0]}")
+    if not known or not lock.exists() or known[0].commit not in {served for _, served in pointers(folder, name)}:
+        return True
+    return lock.read_text(encoding="utf-8").strip() != git(folder, "show", f"{known[0].commit}:{RESULTS[0]}")
 
 
 def push_data(folder: Path, say: Say) -> None:
@@ -73,7 +79,7 @@ def commit_results(folder: Path, message: str) -> None:
     there = [name for name in (*RESULTS, "params.yaml") if (folder / name).exists()]
     git(folder, "add", "--force", "--", *there)
     if not git_says(folder, "diff", "--cached", "--quiet"):
-        git(folder, "commit", "--quiet", "-m", message)
+        commit(folder, message)
 
 
 def push_refs(folder: Path, refs: list[str], say: Say) -> None:

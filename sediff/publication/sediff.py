@@ -13,24 +13,26 @@ SEDIFF = [sys.executable, "-c", "from sediff.cli import main; main()"]
 
 
 def sediff(folder: Path, *arguments: str) -> None:
-    """Run a command of the worktree's own code.
+    """Run a command of the worktree's own code, and pass on what it says line by line.
 
     Raises:
         UserError: it failed; it has said why.
     """
-    done = subprocess.run(
+    said = ""
+    with subprocess.Popen(
         [*SEDIFF, *arguments],
         cwd=folder,
         env={**os.environ, DIES_WITH_PARENT: "1"},
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=die_with_parent,
-        check=False,
-    )
-    lines = done.stderr.splitlines()
-    for line in lines:
-        if "sediff: error:" not in line:
-            log_line(line)
-    if done.returncode:
-        said = [line.partition("sediff: error: ")[2] for line in lines if "sediff: error:" in line]
-        raise UserError(said[-1] if said else f"`sediff {' '.join(arguments)}` ended with status {done.returncode}.")
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            _, mistake, sentence = line.rstrip().partition("sediff: error: ")
+            if mistake:
+                said = sentence
+            elif line.strip():
+                log_line(line.rstrip())
+    if process.returncode:
+        raise UserError(said or f"`sediff {' '.join(arguments)}` ended with status {process.returncode}.")

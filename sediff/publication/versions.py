@@ -4,6 +4,8 @@ GTO's stage `current` is the pointer: each move of it is a tag NAME#current#N, s
 """
 
 import re
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +14,11 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from gto.api import assign, register
 from gto.exceptions import GTOException
+from scmrepo.exceptions import SCMError
 
 from sediff.errors import UserError
-from sediff.files import read_out
-from sediff.publication.git import git, git_says
+from sediff.lineage.dvc_hash import files_of, md5_files, md5_of
+from sediff.publication.git import author_of, git
 
 CURRENT = "current"
 DATASET = "data/synthesis/dataset"
@@ -36,9 +39,15 @@ class Version:
 
 def versions(root: Path, name: str) -> list[Version]:
     """All versions of a name, the newest first."""
-    lines = git(root, "for-each-ref", "--format=%(refname:short) %(*objectname)", f"refs/tags/{name}@v*").splitlines()
-    found = [Version(name, tag.partition("@")[2], commit) for tag, commit in (line.split() for line in lines)]
-    return sorted((v for v in found if VERSION.match(v.number)), key=_order, reverse=True)
+    found = [Version(name, tag.removeprefix(f"{name}@"), commit) for tag, commit in _tags(root, f"{name}@v*")]
+    return sorted((version for version in found if VERSION.match(version.number)), key=_order, reverse=True)
+
+
+def _tags(root: Path, pattern: str) -> list[tuple[str, str]]:
+    """Annotated tags with their commits; others are nobody's versions."""
+    said = git(root, "for-each-ref", "--format=%(refname:short) %(*objectname)", f"refs/tags/{pattern}")
+    fields = (line.split() for line in said.splitlines())
+    return [(row[0], row[1]) for row in fields if len(row) == 2]
 
 
 def _order(version: Version) -> tuple[int, ...]:
@@ -48,11 +57,16 @@ def _order(version: Version) -> tuple[int, ...]:
 
 def current(root: Path, name: str) -> Version | None:
     """The version that is served; None before the first."""
-    lines = git(root, "for-each-ref", "--format=%(refname:short) %(*objectname)", f"refs/tags/{name}#{CURRENT}#*")
-    moves = sorted((int(tag.rpartition("#")[2]), commit) for tag, commit in map(str.split, lines.splitlines()))
-    if not moves:
-        return None
-    return next((version for version in versions(root, name) if version.commit == moves[-1][1]), None)
+    served = pointers(root, name)
+    return (
+        next((version for version in versions(root, name) if version.commit == served[-1][1]), None) if served else None
+    )
+
+
+def pointers(root: Path, name: str) -> list[tuple[str, str]]:
+    """Every move of the pointer, the last one last: its tag and the commit that was served from then on."""
+    moves = [(tag, commit) for tag, commit in _tags(root, f"{name}#{CURRENT}#*") if tag.rpartition("#")[2].isdigit()]
+    return sorted(moves, key=lambda move: int(move[0].rpartition("#")[2]))
 
 
 def find_version(root: Path, named: str, default: str) -> Version:
@@ -76,51 +90,65 @@ def register_version(root: Path, name: str, message: str) -> Version:
     commit = git(root, "rev-parse", "HEAD")
     known = versions(root, name)
     if not any(version.commit == commit for version in known):
-        try:
-            register(root, name, "HEAD", bump_patch=bool(known), message=message)
-        except GTOException as error:
-            raise UserError(f"{name} cannot be tagged ({error}): mend its tags, then run again.") from None
+        author, address = author_of(root)
+        _gto(
+            lambda: register(
+                root, name, "HEAD", bump_patch=bool(known), message=message, author=author, author_email=address
+            )
+        )
     return next(version for version in versions(root, name) if version.commit == commit)
 
 
-def make_current(root: Path, version: Version) -> bool:
-    """Move the pointer to a version; False where it is there already."""
-    if current(root, version.name) == version:
-        return False
+def make_current(root: Path, version: Version) -> None:
+    """Move the pointer to a version, if it is not there already."""
+    if current(root, version.name) != version:
+        author, address = author_of(root)
+        told = f"{version} is served"
+        _gto(
+            lambda: assign(
+                root,
+                version.name,
+                CURRENT,
+                version=version.number,
+                message=told,
+                force=True,
+                author=author,
+                author_email=address,
+            )
+        )
+
+
+def _gto(tag: Callable[[], object]) -> None:
     try:
-        assign(root, version.name, CURRENT, version=version.number, message=f"{version} is served", force=True)
-    except GTOException as error:
-        raise UserError(f"{version} cannot be made current ({error}): mend its tags, then run again.") from None
-    return True
+        tag()
+    except (GTOException, SCMError) as error:
+        raise UserError(f"git could not be tagged ({error}): mend the repository's tags, then run again.") from None
 
 
 def pull(root: Path, version: Version, to: Path) -> None:
     """Bring the dataset of a version, from DVC's cache or its remote, to a folder that is not there yet.
 
     Raises:
-        UserError: the folder exists, or the data can be found nowhere.
+        UserError: the folder exists, or the data can be found nowhere or are not those of the version.
     """
     if to.exists():
         raise UserError(f"{to} exists already: name a folder that does not.")
+    part = to.with_name(f".{to.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
     try:
-        Repo.get(str(root.resolve()), DATASET, out=str(to), rev=version.commit)
+        Repo.get(str(root.resolve()), DATASET, out=str(part), rev=version.commit)
+        if md5_of(md5_files(files_of(part))) != _recorded(root, version, DATASET):
+            raise UserError(f"What came is not {version}: `dvc fetch` it anew, then pull again.")
+        part.rename(to)
     except (DvcException, OSError) as error:
         said = " ".join(str(error).split())
         raise UserError(f"{version} cannot be brought ({said}): check DVC's remote, then pull again.") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
-def recorded_hash(root: Path, version: Version, out: str) -> str:
+def _recorded(root: Path, version: Version, wanted: str) -> str:
     """DVC's hash of an out in a version."""
     lock = yaml.safe_load(git(root, "show", f"{version.commit}:dvc.lock"))
     outs = (out for stage in lock["stages"].values() for out in stage.get("outs", []))
-    return next((entry["md5"] for entry in outs if entry["path"] == out), "")
-
-
-def is_published(root: Path, version: Version, branch: str) -> bool:
-    """Whether a version is on a branch."""
-    return git_says(root, "merge-base", "--is-ancestor", version.commit, branch)
-
-
-def read_report(folder: Path) -> dict:
-    """The gates' verdict of a folder's last run."""
-    return read_out(folder / "reports/report/metrics.json")
+    return next((out["md5"] for out in outs if out["path"] == wanted), "")

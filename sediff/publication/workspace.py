@@ -1,6 +1,7 @@
 """Where a refresh works: a git worktree on branch `published`, never the checkout in which people work.
 
-It has the checkout's last commit, its own dvc.lock and runs, and shares DVC's cache, so nothing is computed twice.
+It holds what the checkout's last commit holds, but its own dvc.lock and runs, and shares DVC's cache, so nothing is
+computed twice.
 """
 
 import shutil
@@ -9,14 +10,14 @@ from pathlib import Path
 from dvc.repo import Repo
 
 from sediff.errors import UserError
-from sediff.files import replacing
 from sediff.pipeline.graph import ask_dvc
-from sediff.publication.git import git, git_says
+from sediff.publication.git import as_author, commit, git, git_says, remote_of
 from sediff.sources import VIRTUAL, read_local_paths, write_local_path
 
 BRANCH = "published"
 FOLDER = Path(".sediff/published")
 RESULTS = ("dvc.lock", "runs")  # the worktree's own, whatever the checkout has
+REST = (".", *(f":(exclude){name}" for name in RESULTS))
 SETTINGS, KEY, ANSWERS = Path(".sediff/local.yaml"), Path(".sediff/pseudonym.key"), Path(".sediff/answers")
 
 
@@ -24,78 +25,97 @@ def prepare_workspace(root: Path) -> Path:
     """Make the worktree, or bring it up to the checkout's last commit; gives its folder.
 
     Raises:
-        UserError: the project is no git repository with a commit, or the commit cannot be merged.
+        UserError: the project is no git repository with a commit, or what is published elsewhere does not fit.
     """
     if not git_says(root, "rev-parse", "HEAD"):
         raise UserError("There is no commit here: a refresh works on what is committed; commit the project first.")
-    folder = root / FOLDER
+    folder, remote = root / FOLDER, remote_of(root)
+    elsewhere = _fetch(root, remote) if remote else ""
     if not (folder / ".git").exists():
-        _make(root, folder)
-    _update(folder, git(root, "rev-parse", "HEAD"))
+        _make(root, folder, elsewhere)
+    git(folder, "reset", "--quiet")  # what a killed refresh had staged is still in the folder
+    if elsewhere:
+        _follow(folder, elsewhere)
+    _take(folder, git(root, "rev-parse", "HEAD"))
     _share(root, folder)
     return folder
 
 
-def _make(root: Path, folder: Path) -> None:
+def _fetch(root: Path, remote: str) -> str:
+    """Bring the remote's branch and tags; the branch's name here, "" where the remote has none."""
+    if not git(root, "ls-remote", "--heads", remote, BRANCH):
+        return ""
+    git(root, "fetch", "--quiet", "--tags", remote, f"+refs/heads/{BRANCH}:refs/remotes/{remote}/{BRANCH}")
+    return f"{remote}/{BRANCH}"
+
+
+def _make(root: Path, folder: Path, elsewhere: str) -> None:
     git(root, "worktree", "prune")
     shutil.rmtree(folder, ignore_errors=True)
     if git_says(root, "rev-parse", "--verify", f"refs/heads/{BRANCH}"):
         git(root, "worktree", "add", str(folder.resolve()), BRANCH)
     else:
-        git(root, "worktree", "add", "-b", BRANCH, str(folder.resolve()), "HEAD")
+        git(root, "worktree", "add", "--no-track", "-b", BRANCH, str(folder.resolve()), elsewhere or "HEAD")
 
 
-def _update(folder: Path, commit: str) -> None:
-    """Merge a commit of the checkout; results of an unfinished refresh stay."""
-    if git_says(folder, "rev-parse", "--verify", "MERGE_HEAD"):
-        git(folder, "merge", "--abort")  # a merge that was killed
-    if git_says(folder, "merge-base", "--is-ancestor", commit, "HEAD"):
+def _follow(folder: Path, elsewhere: str) -> None:
+    """Go on from what another machine has published, before anything runs."""
+    if git_says(folder, "merge-base", "--is-ancestor", elsewhere, "HEAD"):
         return
-    lock = folder / RESULTS[0]
-    kept = lock.read_bytes() if lock.exists() else None
-    git(folder, "reset", "--quiet", "--hard")
-    if not git_says(folder, "merge", "--quiet", "--no-commit", "--no-ff", "-X", "theirs", commit):
-        git(folder, "merge", "--abort")
+    if not git_says(folder, "merge-base", "--is-ancestor", "HEAD", elsewhere):
         raise UserError(
-            f"Commit {commit[:12]} cannot be merged into branch {BRANCH}: merge it by hand in {folder}, then run again."
+            f"Branch {BRANCH} and {elsewhere} have gone apart: two machines published; remove {folder} and its branch "
+            "here to go on from the remote's."
         )
-    published = git(folder, "rev-parse", "HEAD")
-    if git_says(folder, "cat-file", "-e", f"{published}:{RESULTS[0]}"):
-        git(folder, "checkout", "--quiet", published, "--", RESULTS[0])
-    git(folder, "commit", "--quiet", "--no-edit", "-m", f"Merge {commit[:12]} for the next refresh")
-    if kept is not None:
-        with replacing(lock) as temporary:
-            temporary.write_bytes(kept)
+    git(folder, "checkout", "--quiet", "-f", "-B", BRANCH, elsewhere)
+
+
+def _take(folder: Path, wanted: str) -> None:
+    """Make the folder hold a commit's files, and its own results; what the branch had beside them goes."""
+    if git_says(folder, "rev-parse", "--verify", "MERGE_HEAD"):
+        git(folder, "merge", "--quit")  # it was killed half way
+    known = git_says(folder, "merge-base", "--is-ancestor", wanted, "HEAD")
+    if known and git_says(folder, "diff", "--quiet", wanted, "HEAD", "--", *REST):
+        git(folder, "checkout", "--quiet", "HEAD", "--", *REST)
+        return
+    if not known:
+        git(folder, *as_author(folder), "merge", "--quiet", "-s", "ours", "--no-commit", "--no-ff", wanted)
+    gone = git(folder, "diff", "--name-only", "--diff-filter=D", "-z", "HEAD", wanted, "--", *REST)
+    for name in filter(None, gone.split("\0")):
+        git(folder, "rm", "--quiet", "--force", "--ignore-unmatch", "--", f":(literal){name}")
+    git(folder, "checkout", "--quiet", wanted, "--", *REST)
+    commit(folder, f"Take {wanted[:12]} for the next refresh")
 
 
 def _share(root: Path, folder: Path) -> None:
-    """Let the worktree use the checkout's DVC cache, paths of sources, key and answers of language models."""
+    """Let the worktree use the checkout's DVC cache and remotes, paths of sources, key and answers."""
     own = folder / ".sediff"
     own.mkdir(exist_ok=True)
     local = root / ".dvc/config.local"
-    if local.exists():  # credentials of a remote
-        shutil.copyfile(local, folder / ".dvc/config.local")
-    cache = ask_dvc(root, _cache)
-    ask_dvc(folder, lambda repo: _use_cache(repo, cache))
+    if local.exists():  # credentials of a remote, which only their owner may read
+        shutil.copy(local, folder / ".dvc/config.local")
+    places = ask_dvc(root, _places)
+    ask_dvc(folder, lambda repo: _use(repo, places))
     if (root / KEY).exists():
         shutil.copy(root / KEY, folder / KEY)
     if (root / ANSWERS).is_dir() and not (folder / ANSWERS).exists():
         (folder / ANSWERS).symlink_to((root / ANSWERS).resolve())
-    _copy_settings(root, folder)
+    paths = read_local_paths(folder / SETTINGS)
+    for name, path in read_local_paths(root / SETTINGS).items():
+        if name != VIRTUAL and paths.get(name) != str((root / path).resolve()):  # the virtual cohort is made there
+            write_local_path(folder / SETTINGS, name, (root / path).resolve())
 
 
-def _cache(repo: Repo) -> str:
-    return str(Path(repo.cache.local.path).parents[1].resolve())
+def _places(repo: Repo) -> tuple[str, dict[str, str]]:
+    """The cache's folder, and those of remotes that are folders, which may be relative to the checkout."""
+    remotes = {name: repo.cloud.get_remote(name) for name in repo.config["remote"]}
+    folders = {name: remote.path for name, remote in remotes.items() if remote.fs.protocol == "local"}
+    return str(Path(repo.cache.local.path).parents[1].resolve()), folders
 
 
-def _use_cache(repo: Repo, cache: str) -> None:
+def _use(repo: Repo, places: tuple[str, dict[str, str]]) -> None:
+    cache, folders = places
     with repo.config.edit("local") as config:
         config["cache"] = {**config.get("cache", {}), "dir": cache}
-
-
-def _copy_settings(root: Path, folder: Path) -> None:
-    """Paths of sources, absolute; the virtual cohort is simulated in the worktree itself."""
-    own = read_local_paths(folder / SETTINGS)
-    for name, path in read_local_paths(root / SETTINGS).items():
-        if name != VIRTUAL and own.get(name) != str((root / path).resolve()):
-            write_local_path(folder / SETTINGS, name, (root / path).resolve())
+        for name, path in folders.items():
+            config["remote"][name] = {**config["remote"].get(name, {}), "url": path}

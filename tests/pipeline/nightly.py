@@ -77,7 +77,7 @@ def make(folder: Path) -> Path:
     said(project, "git", "init", "-q", "-b", "main")
     said(folder, "git", "init", "-q", "--bare", "remote.git")
     said(project, "git", "remote", "add", "origin", str(folder / "remote.git"))
-    said(project, sys.executable, "-m", "dvc", "remote", "add", "-q", "-d", "store", str(folder / "store"))
+    said(project, sys.executable, "-m", "dvc", "remote", "add", "-q", "-d", "store", "../store")
     change(project, "cohort.patients=20", "diffusion.steps=1")
     return project
 

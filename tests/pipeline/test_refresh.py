@@ -29,7 +29,9 @@ def served(folder: Path) -> str:
 
 
 @pytest.fixture
-def project(tmp_path) -> Path:
+def project(tmp_path, monkeypatch) -> Path:
+    """One on a machine whose git has no name, as servers have it."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     return make(tmp_path)
 
 
@@ -74,8 +76,14 @@ def test_nights_of_a_year(project, tmp_path):
         status, told = sediff(project, "pull", version, str(tmp_path / version))
         assert status == 0, told
     assert (tmp_path / "ecg@v0.0.1/rows.txt").read_bytes() != (tmp_path / "ecg@v0.0.2/rows.txt").read_bytes()
+    assert (tmp_path / "store/files").is_dir(), "a remote relative to the checkout is that of the worktree too"
+
+    change(project, "cohort.patients=25")
+    said(project, "git", "tag", "ecg@v0.0.9")
+    status, told = sediff(project, "refresh")
+    assert (status, served(project)) == (0, "ecg@v0.0.1"), told
     outcomes = [json.loads(line)["outcome"] for line in (project / ".sediff/refreshes.jsonl").read_text().splitlines()]
-    assert outcomes == ["published", "nothing new", "published", "gates failed", "drifted"]
+    assert outcomes == ["published", "nothing new", "published", "gates failed", "drifted", "nothing new"]
 
 
 def test_a_remote_that_is_down_publishes_nothing_and_the_next_night_goes_on(project, tmp_path):
@@ -87,6 +95,34 @@ def test_a_remote_that_is_down_publishes_nothing_and_the_next_night_goes_on(proj
     status, told = sediff(project, "refresh")
     assert (status, served(project)) == (0, "ecg@v0.0.1"), told
     assert len(list((project / ".sediff/published/runs/diffusion").glob("*/*.json"))) == 1, "it trained once"
+
+
+def test_a_pointer_that_did_not_arrive_is_sent_again_and_another_machine_goes_on(project, tmp_path):
+    hook = tmp_path / "remote.git/hooks/pre-receive"
+    hook.write_text("#!/bin/sh\n! grep -q '#current#'\n")
+    hook.chmod(0o755)
+    assert sediff(project, "refresh")[0] == 1
+    hook.unlink()
+    status, told = sediff(project, "refresh")
+    assert (status, "nothing has changed" in told) == (0, True), told
+    assert "ecg#current#1" in said(project, "git", "ls-remote", "origin")
+
+    (project / "left-over.txt").write_text("of a branch that somebody had checked out")
+    change(project)
+    assert sediff(project, "refresh")[0] == 0
+    said(project, "git", "reset", "-q", "--hard", "HEAD~1")
+    said(project, "git", "push", "-q", "origin", "main")
+
+    said(tmp_path, "git", "clone", "-q", "-b", "main", "remote.git", "another")
+    another = tmp_path / "another"
+    change(another, "cohort.patients=25", "publication.drift.records=10.0")
+    status, told = sediff(another, "refresh")
+    assert (status, served(another)) == (0, "ecg@v0.0.2"), told
+    assert not (another / ".sediff/published/left-over.txt").exists()
+    said(another, "git", "push", "-q", "origin", "main")
+    said(project, "git", "pull", "-q", "origin", "main")
+    status, told = sediff(project, "refresh")
+    assert (status, served(project)) == (0, "ecg@v0.0.2"), told
 
 
 @pytest.mark.parametrize(
