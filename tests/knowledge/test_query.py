@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from sediff.errors import UserError
@@ -7,10 +5,8 @@ from sediff.files import write_json
 from sediff.knowledge.experience import Experience
 from sediff.knowledge.index import KnowledgeIndex
 from sediff.knowledge.query import ask
-from sediff.knowledge.show import SHOWN
 from sediff.knowledge.store import open_store
 from sediff.pseudonyms import Pseudonyms
-from sediff.synthesis.prompt import _rests_on
 
 from .test_build import build
 
@@ -136,17 +132,3 @@ def test_an_answer_that_leaves_names_no_restricted_record(store, vocabulary):
     assert hidden.experience.experience_id == hidden.row["experience_id"] != answer.experience.experience_id
     assert hidden.experience.report == answer.experience.report
     assert answer.exported(Pseudonyms()).neighbours == answer.neighbours
-
-
-def test_the_comment_of_a_record_names_ten_of_its_neighbours(store, vocabulary):
-    experience = ask("LBBB", vocabulary, store).experience
-    assert experience
-    count = len(experience.neighbours)
-    assert count > SHOWN
-    names = ", ".join(
-        f"{record} {similarity:.2f}"
-        for record, similarity in zip(experience.neighbours[:SHOWN], experience.similarities, strict=False)
-    )
-    assert _rests_on(experience)[1] == f"from: {names} and {count - SHOWN} more"
-    few = replace(experience, neighbours=experience.neighbours[:2], similarities=experience.similarities[:2])
-    assert "more" not in _rests_on(few)[1]
