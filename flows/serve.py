@@ -8,6 +8,7 @@ from threading import Thread
 from flows.refresh import OWN
 from flows.stage import folder_tag
 from sediff.errors import UserError
+from sediff.files import sha256_json
 from sediff.params import Params
 from sediff.pipeline.server import prefect_server
 from sediff.progress import log_line
@@ -55,4 +56,5 @@ def serve(cron: str, port: int) -> None:
         from flows.scheduled import serve_schedule  # Prefect reads its address as it is imported
 
         log_line(f"refreshing by {cron!r}; Prefect: {api.removesuffix('/api')}")
-        serve_schedule(f"refresh of {folder_tag()}", cron)
+        # Named by the folder: on a server that several clones share, each gets its own refreshes.
+        serve_schedule(f"refresh {params.publication.name} {sha256_json(folder_tag())[:12]}", cron)
