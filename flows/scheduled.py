@@ -1,26 +1,23 @@
-"""The refresh as Prefect schedules it."""
+"""When the next refresh is due, and waiting for it.
 
-from prefect import flow
-from prefect.client.schemas.objects import State
-from prefect.schedules import Cron
-from prefect.states import Completed, Failed
+Not Prefect's own scheduler: with the pinned SQLAlchemy 2.1 that of Prefect 3.8.8 fails to insert the runs it plans.
+"""
 
-from flows.refresh import refresh
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from prefect.server.schemas.schedules import CronSchedule
+
 from sediff.errors import UserError
-from sediff.publication.health import SUCCESSES
 
 FIELDS = 5  # minute, hour, day, month, weekday
+LONGEST_SLEEP = 30.0  # s: a clock that is set is noticed after so long
 
 
-@flow(name="scheduled refresh")
-def scheduled() -> State:
-    """One refresh in the folder where `serve` was started; a failed one is a failed flow run, without words."""
-    outcome = refresh()["outcome"]
-    return Completed(name=outcome) if outcome in SUCCESSES else Failed(message=outcome)
-
-
-def serve_schedule(name: str, cron: str) -> None:
-    """Refresh by a cron line until ended.
+def due(cron: str) -> Iterator[datetime]:
+    """Wait until a cron line is due, in UTC, give the time, and wait again; what was missed meanwhile is left out.
 
     Raises:
         UserError: the line is none.
@@ -28,7 +25,18 @@ def serve_schedule(name: str, cron: str) -> None:
     try:
         if len(cron.split()) != FIELDS:
             raise ValueError(f"{len(cron.split())} fields")
-        schedule = Cron(cron, timezone="UTC")
+        schedule = CronSchedule(cron=cron, timezone="UTC")
     except ValueError as error:
-        raise UserError(f"--cron {cron!r} is no schedule ({error}): write five fields, such as '0 2 * * *'.") from None
-    scheduled.serve(name=name, schedule=schedule, limit=1, print_starting_message=False)
+        said = " ".join(str(error).split())
+        raise UserError(f"--cron {cron!r} is no schedule ({said}): write five fields, such as '0 2 * * *'.") from None
+    while True:
+        wanted = next_time(schedule, datetime.now(UTC))
+        while (left := (wanted - datetime.now(UTC)).total_seconds()) > 0:
+            time.sleep(min(left, LONGEST_SLEEP))
+        yield wanted
+
+
+def next_time(schedule: CronSchedule, now: datetime) -> datetime:
+    """The first time of a schedule after `now`."""
+    times = asyncio.run(schedule.get_dates(n=2, start=now))
+    return next(wanted for wanted in times if wanted > now)

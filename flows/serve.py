@@ -5,10 +5,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from flows.refresh import OWN
-from flows.stage import folder_tag
+from flows.refresh import OWN, refresh
 from sediff.errors import UserError
-from sediff.files import sha256_json
 from sediff.params import Params
 from sediff.pipeline.server import prefect_server
 from sediff.progress import log_line
@@ -53,8 +51,12 @@ def serve(cron: str, port: int) -> None:
         log_line(f"health: http://127.0.0.1:{port}/healthz")
     params = Params.load()
     with prefect_server(OWN / "prefect", params.runtime.server_start_limit) as api:
-        from flows.scheduled import serve_schedule  # Prefect reads its address as it is imported
+        from flows.scheduled import due  # Prefect reads its address as it is imported
 
+        nights = due(cron)
         log_line(f"refreshing by {cron!r}; Prefect: {api.removesuffix('/api')}")
-        # Named by the folder: on a server that several clones share, each gets its own refreshes.
-        serve_schedule(f"refresh {params.publication.name} {sha256_json(folder_tag())[:12]}", cron)
+        for _ in nights:
+            try:
+                refresh()
+            except Exception as error:  # the journal has it; the next night is another one
+                log_line(f"refresh: {type(error).__name__}: {error}")

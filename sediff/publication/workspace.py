@@ -62,7 +62,8 @@ def _follow(folder: Path, elsewhere: str) -> None:
     """Go on from what another machine has published, before anything runs."""
     if git_says(folder, "merge-base", "--is-ancestor", elsewhere, "HEAD"):
         return
-    if not git_says(folder, "merge-base", "--is-ancestor", "HEAD", elsewhere):
+    base = git(folder, "merge-base", "HEAD", elsewhere)
+    if not git_says(folder, "diff", "--quiet", base, "HEAD", "--", *RESULTS):
         raise UserError(
             f"Branch {BRANCH} and {elsewhere} have gone apart: two machines published; remove {folder} and its branch "
             "here to go on from the remote's."

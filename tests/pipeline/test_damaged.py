@@ -27,6 +27,7 @@ from sediff.sources import Source, read_inventory
 
 Reader = Callable[[Path], object]
 UNREAD = ("quarantine.parquet", "predictions.parquet", "simulator/records.parquet", "evaluation/records.parquet")
+DESCRIBES = ("README.md", "croissant.json", "dataset.json", "SHA256SUMS")  # for others, who have the last to check them
 ALIKE = ("data/synthesis/evaluation/records", "data/synthesis/augmentation/records")  # to those of the dataset
 
 
@@ -88,7 +89,7 @@ def files(folder: Path) -> list[str]:
         name = path.relative_to(folder).as_posix()
         if path.is_file() and not name.startswith(("data/report", "reports/report", *ALIKE)):
             found[path.parent, "shard" if "shard-" in path.name else path.name] = name
-    return [name for name in found.values() if not name.endswith(UNREAD)]
+    return [name for name in found.values() if not name.endswith((*UNREAD, *DESCRIBES))]
 
 
 def test_every_file_of_a_run_that_is_damaged_is_named(project, tmp_path):

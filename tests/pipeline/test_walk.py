@@ -74,7 +74,7 @@ def test_stages_are_flow_runs_and_lost_ones_are_reconciled(project):
         own = next(run for run in client.read_flow_runs() if run.name == "first" and folder_tag() in run.tags)
         foreign = client.create_flow_run(flow(name="foreign")(lambda: None), state=Running())
         client.set_flow_run_state(own.id, Running(), force=True)
-        assert reconcile() == 1
+        assert reconcile(folder_tag()) == 1
         assert client.read_flow_run(own.id).state.is_crashed()
         assert client.read_flow_run(foreign.id).state.is_running(), "another folder's runs are not ours to end"
         flows = {flow.name for flow in client.read_flows()}

@@ -1,0 +1,28 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from flows.scheduled import due, next_time
+from sediff.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("cron", "now", "wanted"),
+    [
+        ("0 2 * * *", (2026, 3, 1, 1, 59), (2026, 3, 1, 2, 0)),
+        ("0 2 * * *", (2026, 3, 1, 2, 0), (2026, 3, 2, 2, 0)),
+        ("30 4 * * 1", (2026, 11, 21, 12, 0), (2026, 11, 23, 4, 30)),
+        ("0 0 29 2 *", (2026, 3, 1, 0, 0), (2028, 2, 29, 0, 0)),
+    ],
+)
+def test_the_next_time_of_a_schedule(cron, now, wanted):
+    from prefect.server.schemas.schedules import CronSchedule
+
+    schedule = CronSchedule(cron=cron, timezone="UTC")
+    assert next_time(schedule, datetime(*now, tzinfo=UTC)) == datetime(*wanted, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("cron", ["at night", "0 2 * *", "0 25 * * *", "0 0 2 * * *"])
+def test_a_line_that_is_no_schedule_is_one_sentence(cron):
+    with pytest.raises(UserError, match="is no schedule"):
+        next(due(cron))
