@@ -47,7 +47,7 @@ def clone(project, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def bench(clone, vocabulary) -> Bench:
-    work = clone / ".sediff/work/ablation"
+    work = clone.joinpath(".sediff", "work", "ablation")
     work.mkdir(parents=True)
     params = Params.load(clone / "params.yaml")
     return Bench(clone / "data", work, PLAN, params, vocabulary, torch.device("cpu"), EmbeddingAccess())
