@@ -21,7 +21,7 @@ from sediff.files import read_out, write_json
 from sediff.params import Params
 from sediff.progress import log_line
 from sediff.publication.drift import beyond, drift
-from sediff.publication.health import NotPublishedError
+from sediff.publication.health import SUCCESSES, NotPublishedError
 from sediff.publication.params import PublicationParams
 from sediff.publication.publish import needs_publishing, publish
 from sediff.publication.sediff import sediff
@@ -82,6 +82,8 @@ def run_nightly(folder: Path, params: Params) -> Version:
         except Exception as error:
             if error not in failures:
                 failures.append(error)
+            if isinstance(error, NotPublishedError) and error.outcome in SUCCESSES:
+                return Completed(message=error.outcome)
             return Failed(message=told.failure("refresh", error))
         return Completed(message=f"{made[0]} is served")
 

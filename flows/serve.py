@@ -1,6 +1,7 @@
 """`sediff serve`: refreshes by a schedule, and says on loopback whether they go well."""
 
 import json
+import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -58,5 +59,7 @@ def serve(cron: str, port: int) -> None:
         for _ in nights:
             try:
                 refresh()
-            except Exception as error:  # the journal has it; the next night is another one
-                log_line(f"refresh: {type(error).__name__}: {error}")
+            except UserError as error:
+                log_line(f"refresh: {error}")
+            except Exception:  # a fault of its own, which the journal has too: the next night is another one
+                traceback.print_exc()
