@@ -65,7 +65,7 @@ def main() -> None:
         request = Cohort("train", count)
         access, names = EmbeddingAccess(), Pseudonyms()
         own = Dataset(
-            "a", request, params, None, 0, "", arguments.data, arguments.device, access, names, Path(folder), count
+            "a", request, params, None, 0, "", arguments.data, (arguments.device,), access, names, Path(folder), count
         )
         maker = Maker(own, generator, plan, None)
         whole = best(lambda: write_table(maker.shard(0), Path(folder) / "a.parquet"), arguments.rounds, clock)

@@ -35,7 +35,18 @@ ASKED = [
 def dataset(models, vocabulary, tmp_path) -> Dataset:
     request = Request.of(PARTS.validate_python(ASKED), vocabulary, "test")
     return Dataset(
-        "dataset", request, SAMPLER, None, 0, "print", models, "cpu", EmbeddingAccess(), Pseudonyms(), tmp_path / "a", 4
+        "dataset",
+        request,
+        SAMPLER,
+        None,
+        0,
+        "print",
+        models,
+        ("cpu",),
+        EmbeddingAccess(),
+        Pseudonyms(),
+        tmp_path / "a",
+        4,
     )
 
 
