@@ -78,7 +78,8 @@ def synthesize_request(path: Path, out: Path, seed: int | None, workers: int | N
         synthesize(dataset, records, shared)
         found = metrics(shards.records, seed)
         copy = out / f"{COPY}{path.suffix}"
-        facts = dataset_facts(params, path.stem, {"file": copy.name, "sha256": request.digest})
+        called = f"{DATASET}-{request.digest[:8]}"  # by what was asked, whatever its file is called
+        facts = dataset_facts(params, called, {"file": copy.name, "sha256": request.digest})
         with _writing(out):
             if not (copy.exists() and copy.samefile(path)):
                 copyfile(path, copy)

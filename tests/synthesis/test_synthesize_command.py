@@ -104,10 +104,11 @@ def test_a_killed_dataset_goes_on_to_the_same_bytes(project):
 
 @pytest.mark.parametrize("name", ["dask", pytest.param("ray", marks=pytest.mark.slow)])
 def test_a_cluster_of_two_workers_gives_the_same_bytes(project, name):
-    """As one process: through Prefect's task runner, on a real cluster of this machine."""
+    """As one process: through Prefect's task runner, on a real cluster of this machine. The request's name is none."""
     pytest.importorskip(f"prefect_{name}")
+    shutil.copy(project / "request.yaml", project / "renamed.yaml")
     with on_runner(project, name):
-        code, said = finished(project, "--out", name, "--workers", "2")
+        code, said = finished(project, "--out", name, "--workers", "2", request="renamed.yaml")
     assert code == 0, said
     assert shards(project / name) == shards(project / "whole")
     assert files(project / name) == files(project / "whole")
