@@ -110,6 +110,6 @@ def test_a_text_of_several_lines_becomes_one(vocabulary, tmp_path):
     path.write_text(f"- text: |\n    atrial  fibrillation,\n    rapid\n{yaml.safe_dump([drawn])}")
     one, other = read_request(path, vocabulary).parts
     assert one.text == wanted and list(other.text) == [wanted]
-    path.write_text(f"- text: {{{'x' * 2001}: 1}}\n  records: 2")
+    path.write_text(yaml.safe_dump([{"text": {"x" * 2001: 1}, "records": 2}]))
     with pytest.raises(UserError, match="row 1, text"):
         read_request(path, vocabulary)
