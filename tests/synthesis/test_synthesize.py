@@ -3,7 +3,9 @@
 import os
 import resource
 import signal
+import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -208,6 +210,34 @@ def test_a_full_disk_is_one_sentence_and_the_rest_is_kept(dataset, vocabulary):
     assert "\n" not in str(error.value)
     assert not last.exists()
     assert made(dataset, vocabulary) == whole
+
+
+def mounted(folder: Path, *options: str) -> bool:
+    """Mount memory as a disk there, or change it."""
+    command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)]
+    return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+@pytest.fixture
+def disk(tmp_path) -> Iterator[Path]:
+    """A disk that has room for two shards or so."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if not mounted(folder, "size=256k"):
+        pytest.skip("only root may mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_was_full_and_has_room_again(dataset, vocabulary, disk):
+    whole, own = made(dataset, vocabulary), replace(dataset, folder=disk / "dataset")
+    with pytest.raises(UserError, match=r"shard-00000\d\.parquet cannot be written .*No space left on device"):
+        made(own, vocabulary)
+    done = {path: path.stat().st_mtime_ns for path in (own.folder / "records").glob("shard-*")}
+    assert 0 < len(done) < len(whole)
+    assert mounted(disk, "remount", "size=4m")
+    assert made(own, vocabulary) == whole
+    assert all(path.stat().st_mtime_ns == written for path, written in done.items())
 
 
 def test_a_missed_record_is_made_again_in_its_own_slot(dataset, vocabulary):

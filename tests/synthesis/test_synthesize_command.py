@@ -74,21 +74,26 @@ def on_runner(project: Path, name: str) -> Iterator[None]:
         path.write_text(before)
 
 
+def kill_at_work(project: Path, out: str, shard: int, request: str = "request.yaml") -> None:
+    """Begin or go on with a dataset, and kill -9 once a shard is there."""
+    process = start(project, "--out", out, "--workers", "1", request=request)
+    entry = project / out / f".shards/{shard:06d}.json"
+    deadline = time.monotonic() + 120
+    while not entry.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "it was killed at work"
+    process.stderr.close()
+    assert not (project / out / "manifest.json").exists()
+
+
 def test_a_killed_dataset_goes_on_to_the_same_bytes(project):
     """By kill -9 after the first shard, and again after the second: what was finished is not made again."""
     whole = shards(project / "whole")
     assert len(whole) == 5
     out, kept = project / "killed", {}
     for number in range(2):
-        process = start(project, "--out", "killed", "--workers", "1")
-        entry = out / f".shards/{number:06d}.json"
-        deadline = time.monotonic() + 120
-        while not entry.exists() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, "it was killed at work"
-        process.stderr.close()
-        assert not (out / "manifest.json").exists()
+        kill_at_work(project, "killed", number)
         path = out / f"records/shard-{number:06d}.parquet"
         kept[path] = path.stat().st_mtime_ns
     code, said = finished(project, "--out", "killed", "--resume")
@@ -112,6 +117,25 @@ def test_a_cluster_of_two_workers_gives_the_same_bytes(project, name):
     assert code == 0, said
     assert shards(project / name) == shards(project / "whole")
     assert files(project / name) == files(project / "whole")
+
+
+@pytest.mark.slow
+def test_ten_thousand_records_are_the_same_however_they_are_made(project):
+    """By one worker, by four, after three kill -9, on Dask, on Ray."""
+    (project / "large.yaml").write_text(yaml.safe_dump([{**part, "records": 5000} for part in REQUEST]))
+    for number in range(3):
+        kill_at_work(project, "large-killed", 10 * number, "large.yaml")
+    made = {}
+    for out, workers, name in (
+        ("killed", 1, "processes"), ("one", 1, "processes"), ("four", 4, "processes"), ("dask", 2, "dask"),
+        ("ray", 2, "ray"),
+    ):  # fmt: skip
+        with on_runner(project, name):
+            code, said = finished(project, "--out", f"large-{out}", "--workers", str(workers), request="large.yaml")
+        assert code == 0, said
+        made[out] = shards(project / f"large-{out}")
+    assert len(read_columns(project / "large-one/records")) == 10_000 and len(made["one"]) == 40
+    assert all(of == made["one"] for of in made.values())
 
 
 def test_another_seed_in_the_folder_is_refused_in_a_sentence(project):
