@@ -28,6 +28,7 @@ from sediff.files import replacing, write_json
 from sediff.processes import Runner
 from sediff.progress import track
 from sediff.records import ROWS_PER_GROUP, SIGNAL
+from sediff.shares import is_drawn
 from sediff.sources import Source
 from sediff.vocabulary import Vocabulary
 
@@ -82,7 +83,7 @@ def build_corpus(
     folders = replace(folders, work=folders.work.resolve(), cache=folders.cache.resolve())
     listing = Listing(folders.work / "listing.sqlite", params.shards)
     opened = list_records(sources, vocabulary, params.min_likelihood, listing, folders.cache / "headers.sqlite")
-    splits = Splits(params.folds, _splits_by_hash(params.folds, listing))
+    splits = Splits(params.folds, _splits_by_hash(params.folds, listing), params.audit)
     _check_patients(listing, splits)
     roots = {source.name: source.resolved().root for source in sources}
     job = ParseJob(listing, roots, params.screening, folders.cache)
@@ -127,10 +128,12 @@ class Splits:
 
     Attributes:
         by_hash: splits that take training patients by hash, since their folds hold no record.
+        audit: share of the training patients that are withheld from all training.
     """
 
     folds: FoldParams
     by_hash: tuple[str, ...]
+    audit: float
 
     def of(self, fold: int | None, patient_id: str) -> str:
         """The split of a record; "" where its fold is in none. A source without folds is split by hash, 8 : 1 : 1."""
@@ -138,7 +141,9 @@ class Splits:
         split = "train" if fold is None else next((name for name in names if fold in getattr(self.folds, name)), "")
         place = patient_hash(patient_id) % 10
         chosen = ("validation", "test")[place] if place < 2 else ""
-        return chosen if chosen and split == "train" and (fold is None or chosen in self.by_hash) else split
+        if chosen and split == "train" and (fold is None or chosen in self.by_hash):
+            return chosen
+        return "audit" if split == "train" and is_drawn(patient_id, "audit", self.audit) else split
 
 
 def _check_patients(listing: Listing, splits: Splits) -> None:

@@ -68,7 +68,7 @@ def summarise(out: Path, report: Path) -> dict[str, Any]:
         "patients": patients,
         "quarantined": reasons.total(),
         "quarantine": _known(reasons),
-        "splits": {split: words["split"][split] for split in ("train", "validation", "test")},
+        "splits": {split: words["split"][split] for split in ("train", "audit", "validation", "test")},
         "sources": _known(words["source"]),
         "sexes": _named(words["sex"], None),
         "age": numbers["age"].quartiles,

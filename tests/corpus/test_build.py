@@ -105,8 +105,23 @@ def test_every_record_is_read_as_it_was_written(cohort, scanned, vocabulary, tmp
 def test_splits_share_no_patient(cohort, scanned, vocabulary, tmp_path):
     rows = read_columns(build(scanned(cohort), vocabulary, tmp_path) / "records")
     by_split = rows.group_by("split").agg(pl.col("patient_id").unique())["patient_id"].to_list()
-    assert len(by_split) == 3
+    assert len(by_split) == 4
     assert sum(map(len, by_split)) == rows["patient_id"].n_unique()
+
+
+def test_the_audit_takes_training_patients_by_hash_and_no_others(cohort, scanned, vocabulary, tmp_path):
+    source, splits = scanned(cohort), {}
+    for share in (0.0, 0.2, 0.5):
+        rows = read_columns(build(source, vocabulary, tmp_path / str(share), audit=share) / "records")
+        splits[share] = dict(rows["record_id", "split"].iter_rows())
+        assert rows.group_by("patient_id").agg(pl.col("split").n_unique())["split"].max() == 1
+    withheld = {share: {one for one, split in of.items() if split == "audit"} for share, of in splits.items()}
+    assert set() == withheld[0.0] < withheld[0.2] < withheld[0.5], "a larger share keeps those of a smaller one"
+    training = sum(split == "train" for split in splits[0.0].values())
+    assert 0.3 * training < len(withheld[0.5]) < 0.7 * training
+    assert all(splits[0.0][one] == "train" for one in withheld[0.5])
+    for one, split in splits[0.5].items():
+        assert split in ("audit", splits[0.0][one])
 
 
 def test_workers_change_no_byte(cohort, scanned, vocabulary, tmp_path):
@@ -262,7 +277,7 @@ def test_a_source_without_folds_is_split_by_hash_beside_one_that_has_them(
         number = int(path.stem.split("_")[0])
         _rewrite(damaged, number, lambda signal: signal + np.int16(1))
     sources = [scanned(cohort, "virtual"), scanned(damaged, "plain", "wfdb")]
-    rows = read_columns(build(sources, vocabulary, tmp_path) / "records")
+    rows = read_columns(build(sources, vocabulary, tmp_path, audit=0.0) / "records")
     plain = rows.filter(pl.col("source") == "plain")
     assert len(plain) > 40
     for patient, split in zip(plain["patient_id"], plain["split"], strict=True):
