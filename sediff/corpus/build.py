@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sediff.corpus.canaries import plant
 from sediff.corpus.describe import LISTED, list_records
 from sediff.corpus.listing import Listed, Listing, patient_hash
 from sediff.corpus.ondisk import OnDisk
@@ -89,7 +90,8 @@ def build_corpus(
     job = ParseJob(listing, roots, params.screening, folders.cache)
     shards = range(params.shards)
     read = sum(track(runner(partial(parse_shard, job), shards), len(shards), "corpus: shards"))
-    assembly = Assembly(listing, splits, _doubles(listing, splits, folders.cache, shards), folders.cache)
+    doubles = _doubles(listing, splits, folders.cache, shards)
+    assembly = Assembly(listing, splits, doubles, folders.cache, params.canaries)
     for shard in shards:
         records = _regrouped(assembly.records(shard))
         if (some := next(records, None)) is not None:
@@ -202,12 +204,14 @@ class Assembly:
 
     Attributes:
         doubles: records that are set aside as copies, and of which.
+        canaries: share of the training patients whose recordings run backwards.
     """
 
     listing: Listing
     splits: Splits
     doubles: OnDisk
     cache: Path
+    canaries: float
 
     def records(self, shard: int) -> Iterator[pa.Table]:
         """The shard's rows of `SCHEMA` that can be used; the others are added to what the listing sets aside."""
@@ -218,7 +222,17 @@ class Assembly:
             self.listing.reject(filter(None, rejections))
             usable = pa.array([rejection is None for rejection in rejections], pa.bool_())
             said = [one.said | {"split": split} for one, split in zip(listed, splits, strict=True)]
-            yield _joined(pa.Table.from_pylist(said, schema=SAID), parsed).filter(usable).cast(SCHEMA)
+            kept = _joined(pa.Table.from_pylist(said, schema=SAID), parsed).filter(usable).cast(SCHEMA)
+            yield plant(kept, self._planted(kept))
+
+    def _planted(self, records: pa.Table) -> list[int]:
+        """Rows of the canaries."""
+        pairs = zip(records["split"].to_pylist(), records["patient_id"].to_pylist(), strict=True)
+        return [
+            row
+            for row, (split, patient) in enumerate(pairs)
+            if split == "train" and is_drawn(patient, "canary", self.canaries)
+        ]
 
     def _rejection(self, listed: Listed, split: str, found: tuple[str | None, str | None]) -> Rejection | None:
         source, record_id, path, fold = (listed.said[name] for name in ("source", "record_id", "path", "fold"))

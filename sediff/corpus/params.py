@@ -57,6 +57,9 @@ class CorpusParams(Section):
         lt=1,
         description="share of the training patients, by hash, whom nothing learns from: the privacy audit's strangers",
     )
+    canaries: float = Field(
+        0.002, ge=0, lt=1, description="share of the training patients whose recordings run backwards, for the audit"
+    )
     screening: ScreeningParams = ScreeningParams()
     min_likelihood: float = Field(
         50.0, ge=0, le=100, description="from this likelihood on an SCP statement is present; 0, unstated, too"

@@ -124,6 +124,27 @@ def test_the_audit_takes_training_patients_by_hash_and_no_others(cohort, scanned
         assert split in ("audit", splits[0.0][one])
 
 
+def test_canaries_are_training_records_that_run_backwards(cohort, scanned, vocabulary, tmp_path):
+    source, built = scanned(cohort), {}
+    for share in (0.0, 0.2):
+        folder = build(source, vocabulary, tmp_path / str(share), canaries=share) / "records"
+        built[share] = read_columns(folder), read_signals(folder)
+    (before, straight), (rows, signals) = built[0.0], built[0.2]
+    planted = rows["repairs"].list.contains("canary").to_numpy()
+    assert 0 < planted.sum() < len(rows) / 3
+    assert set(rows.filter(planted)["split"]) == {"train"}
+    assert rows.filter(~planted).equals(before.filter(~planted))
+    assert np.array_equal(signals[~planted], straight[~planted])
+    assert np.array_equal(signals[planted], straight[planted][..., ::-1])
+    assert rows["record_id"].to_list() == before["record_id"].to_list()
+    for now, then in zip(rows.filter(planted).to_dicts(), before.filter(planted).to_dicts(), strict=True):
+        assert now["r_peaks"] == pytest.approx([9.99 - peak for peak in then["r_peaks"][::-1]], abs=1e-4)
+        assert now["beat_kinds"] == then["beat_kinds"][::-1]
+        assert now["pr"] is None
+        assert set(now["t_offsets"]) == {None}
+        assert (now["heart_rate"], now["axis"]) == (then["heart_rate"], then["axis"])
+
+
 def test_workers_change_no_byte(cohort, scanned, vocabulary, tmp_path):
     source = scanned(cohort)
     whole = files(build(source, vocabulary, tmp_path / "one"))

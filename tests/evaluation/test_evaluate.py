@@ -12,10 +12,12 @@ import pytest
 import torch
 
 from sediff.autoencoder.model import Autoencoder
+from sediff.encoder.embedding import EmbeddingAccess
 from sediff.encoder.patients import Training
 from sediff.encoder.train_judges import train_judges
 from sediff.evaluation.evaluate import evaluate
 from sediff.evaluation.evidence import floor_rows
+from sediff.evaluation.exposure import Folders
 from sediff.evaluation.params import EvaluationParams
 from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns, read_signals, signal_column, write_table
@@ -58,19 +60,13 @@ def evaluated(trained: Path, vocabulary, folder: Path, change, times: Sequence[i
         }
     ).append_column("signal", signal_column(change(signals)))
     write_table(table, folder / "made/records/shard-000.parquet")
-    for name in ("out", "report/plots", "autoencoder"):
+    for name in ("out", "report/plots", "work", "autoencoder"):
         (folder / name).mkdir(parents=True)
     torch.manual_seed(0)
     Autoencoder(16, 1).save(folder / "autoencoder")
-    arguments = (
-        trained / "judges",
-        folder / "autoencoder",
-        vocabulary,
-        folder / "out",
-        folder / "report",
-        0,
-        Pseudonyms(),
-    )
+    generator = Folders(*(folder / name for name in ("simulator", "knowledge", "conditioner", "autoencoder", "none")))
+    job = Job(folder / "out", folder / "report", folder / "work", 0, torch.device("cpu"))
+    arguments = (trained / "judges", generator, vocabulary, Pseudonyms(), EmbeddingAccess(), job)
     evaluate(SIZES, trained / "corpus", folder / "made", *arguments)
     return json.loads((folder / "report/metrics.json").read_text())
 
