@@ -19,11 +19,13 @@ def compare(root: Path, params: Params, first: Version, second: Version | None, 
         UserError: what one of them measured cannot be read.
     """
     restricted = bool(params.restricted) or any(is_restricted(root, one) for one in (first, second) if one)
-    runs = []
-    for version in (first, second):
-        metrics = read_metrics(root, version)
-        pictures = {} if restricted else read_pictures(root, version)
-        runs.append(Run(str(version or WORKING_TREE), metrics, pictures, check_gates(metrics, params.gates)))
+    before, after = (_run(root, params, version, restricted) for version in (first, second))
     with replacing(page) as temporary:
-        temporary.write_text(compare_page(*runs, restricted), encoding="utf-8")
-    return f"{page} has {runs[0].name} beside {runs[1].name}"
+        temporary.write_text(compare_page(before, after, restricted), encoding="utf-8")
+    return f"{page} has {before.name} beside {after.name}"
+
+
+def _run(root: Path, params: Params, version: Version | None, restricted: bool) -> Run:
+    metrics = read_metrics(root, version)
+    pictures = {} if restricted else read_pictures(root, version)
+    return Run(str(version or WORKING_TREE), metrics, pictures, check_gates(metrics, params.gates))

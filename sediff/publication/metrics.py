@@ -26,9 +26,8 @@ def read_metrics(root: Path, version: Version | None = None) -> dict[str, Any]:
     """
     names = {stage: f"{REPORTS}/{stage}/metrics.json" for stage in STAGES}
     if version is not None:
-        return {
-            stage: json.loads(found) for stage, name in names.items() if (found := _of_version(root, version, name))
-        }
+        texts = {stage: _of_version(root, version, name) for stage, name in names.items()}
+        return {stage: json.loads(text) for stage, text in texts.items() if text}
     found = {stage: read_out(root / name) for stage, name in names.items() if (root / name).exists()}
     if not found:
         raise UserError("reports/ holds no metrics: run `sediff run`, or `dvc pull`, first.")
@@ -46,10 +45,9 @@ def read_pictures(root: Path, version: Version | None = None) -> Pictures:
         return {path.relative_to(root / REPORTS).as_posix(): path.read_bytes() for path in paths}
     try:
         files = DVCFileSystem(str(root.resolve()), rev=version.commit)
-        folders = [f"{REPORTS}/{stage}/plots" for stage in STAGES]
-        paths = [path for folder in folders if files.exists(folder) for path in sorted(files.ls(folder, detail=False))]
-        pictures = (path for path in paths if path.endswith(".png"))
-        return {path.removeprefix(f"{REPORTS}/"): files.read_bytes(path) for path in pictures}
+        folders = [folder for stage in STAGES if files.exists(folder := f"{REPORTS}/{stage}/plots")]
+        names = [name for folder in folders for name in sorted(files.ls(folder, detail=False)) if name.endswith(".png")]
+        return {name.removeprefix(f"{REPORTS}/"): files.read_bytes(name) for name in names}
     except (DvcException, OSError) as error:
         raise _unreadable(version, error) from None
 

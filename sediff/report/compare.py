@@ -77,7 +77,7 @@ def compared(stage: str, first: Mapping[str, Any], second: Mapping[str, Any]) ->
 
 def _compared(path: str, name: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> Compared:
     values = metric_at(first, path), metric_at(second, path)
-    told = [_told(metrics, path) for metrics in (first, second)]
+    told = _told(first, path), _told(second, path)
     before, after = values
     if before is None or after is None:
         return Compared(name, *told, NO_PLACE, "")
