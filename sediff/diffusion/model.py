@@ -1,7 +1,8 @@
 """The denoiser: a transformer over the latent with cross-attention to condition tokens.
 
-Shapes: noisy latent z_t (batch, 10, 125); rhythm channels (batch, 24, 125), the limit cycle (cos θ, sin θ) at 100 Hz
-and which beats are ventricular, folded to the latent's resolution; condition tokens (batch, K, C) with a mask.
+Shapes: noisy latent z_t (batch, 10, 125); rhythm channels (batch, 32, 125), the limit cycle (cos θ, sin θ) at 100 Hz,
+which beats are ventricular and which have a P wave, folded to the latent's resolution; condition tokens (batch, K, C)
+with a mask.
 """
 
 import math
@@ -15,7 +16,7 @@ from sediff.autoencoder.model import LATENT_CHANNELS, LATENT_STEPS, STRIDE
 from sediff.diffusion.params import DenoiserParams
 from sediff.layers import read_network, write_network
 
-RHYTHM_CHANNELS = 3 * STRIDE
+RHYTHM_CHANNELS = 4 * STRIDE
 
 
 class Attention(nn.Module):
@@ -97,7 +98,7 @@ class Denoiser(nn.Module):
         """Predict v.
 
         Args:
-            z_t: (batch, 10, 125); lam: log-SNR (batch,); rhythm: (batch, 24, 125).
+            z_t: (batch, 10, 125); lam: log-SNR (batch,); rhythm: (batch, 32, 125).
             context: condition tokens (batch, K, C); mask: (batch, K), true where a token is there.
             dropped: (batch,), true where tokens and rhythm are withheld (classifier-free guidance).
         """
@@ -138,7 +139,7 @@ class Denoiser(nn.Module):
 
 
 def rhythm_channels(course: Tensor) -> Tensor:
-    """Fold a course (batch, 2, 1000), θ and ventricular or not, to the latent's resolution: (batch, 24, 125)."""
-    phase, ventricular = course.unbind(1)
-    channels = torch.stack([phase.cos(), phase.sin(), ventricular], dim=1)  # (batch, 3, 1000)
+    """Fold a course (batch, 3, 1000), see `course.course_channels`, to the latent's resolution: (batch, 32, 125)."""
+    phase = course[:, :1]
+    channels = torch.cat([phase.cos(), phase.sin(), course[:, 1:]], dim=1)  # (batch, 4, 1000)
     return channels.unflatten(-1, (LATENT_STEPS, STRIDE)).permute(0, 1, 3, 2).flatten(1, 2)

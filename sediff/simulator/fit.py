@@ -71,7 +71,7 @@ def fit_simulator(params: SimulatorParams, corpus: Path, vocabulary: Vocabulary,
     own = _fit_records(normal, rates, statements, Morphology.load(out), params.record_steps)
     rows = complete(normal)
     write_table(_record_table(records.filter(rows), rates[rows], own), out / "records.parquet")
-    rhythms = RhythmModel.fit(statements, peaks, kinds, params.min_records)
+    rhythms = RhythmModel.fit(statements, peaks, kinds, records["p_onsets"].to_list(), params.min_records)
     rhythms.save(out)
     shown = [standings[0], *sorted((s for s in standings[1:] if beats[s.beat].source == OWN), key=_most_first)]
     draw_fits([(s.statement, beats[s.beat].beat, fitted.beats[s.beat].numpy()) for s in shown], report / "plots")
