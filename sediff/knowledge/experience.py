@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +164,11 @@ def read_experience_table(knowledge: Path) -> pl.DataFrame:
     path = knowledge / FILE
     if not path.is_file():
         raise UserError(f"{path} is missing: run the knowledge stage first.")
+    return _read(path.resolve(), path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)  # a dataset asks for some of its rows with each shard
+def _read(path: Path, modified: int) -> pl.DataFrame:
     require_version(path, SCHEMA_VERSION, "knowledge")
     return read_table(path)
 
