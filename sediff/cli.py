@@ -255,7 +255,7 @@ def trace(
 
 
 lineage_commands.register(app)  # audit, verify, impact
-publication_commands.register(app)  # refresh, serve, health, versions, pull, rollback
+publication_commands.register(app)  # refresh, serve, health, versions, gate, compare, pull, rollback
 
 
 @app.command()

@@ -27,7 +27,7 @@ Part = Literal["text", "experience"]
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What the denoiser learns from, a row for each training record.
+    """What the denoiser learns from, a row for each record.
 
     Attributes:
         latents: standardised, (n, 10, 125).
@@ -73,6 +73,21 @@ def load_training_data(
     """
     records = read_columns(corpus / "records").filter(pl.col("split") == "train")
     latents = read_tensors(autoencoder / "latents.safetensors")["latents"]
+    return denoiser_data(physics, records, latents, simulator, knowledge, conditioner, vocabulary, access, withheld)
+
+
+def denoiser_data(
+    physics: PhysicsParams,
+    records: pl.DataFrame,
+    latents: Tensor,
+    simulator: Path,
+    knowledge: Path,
+    conditioner: Conditioner,
+    vocabulary: Vocabulary,
+    access: EmbeddingAccess,
+    withheld: Collection[Part] = (),
+) -> TrainingData:
+    """The same of any records of the corpus, whose latents (n, 10, 125) are given."""
     peaks = [np.asarray(row, np.float64) for row in records["r_peaks"].to_list()]
     told = (records[name].to_list() for name in ("beat_kinds", "p_onsets"))
     waves, applies = simulated(physics, records, simulator)
