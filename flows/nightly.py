@@ -17,7 +17,7 @@ from prefect.states import Completed, Failed
 from flows.pipeline import reconcile
 from flows.stage import folder_tag
 from flows.told import Told
-from sediff.files import read_out, write_json
+from sediff.files import read_out
 from sediff.params import Params
 from sediff.progress import log_line
 from sediff.publication.drift import beyond, drift
@@ -25,10 +25,10 @@ from sediff.publication.health import SUCCESSES, NotPublishedError
 from sediff.publication.params import PublicationParams
 from sediff.publication.publish import needs_publishing, publish
 from sediff.publication.sediff import sediff
+from sediff.publication.signature import FILE, public_key, signing_key
 from sediff.publication.versions import Version, current
 
 CORPUS_METRICS = "reports/corpus/metrics.json"
-MANIFEST = Path("runs/publication.json")
 Given = TypeVar("Given")
 
 
@@ -130,6 +130,8 @@ def _approval(params: PublicationParams) -> str:
 
 
 def _publish(folder: Path, name: str, manifest: dict[str, Any]) -> Version:
-    write_json(folder / MANIFEST, manifest)
+    key, new = signing_key(Path())
+    if new:
+        log_line(f"a signing key was made, {FILE}: keep it, and let publication.signers name {public_key(key)}")
     approved = f", approved by {manifest['approved_by']}" if manifest["approved_by"] else ""
-    return publish(folder, name, f"Refresh of {name}: all gates passed{approved}", log_line)
+    return publish(folder, name, f"Refresh of {name}: all gates passed{approved}", manifest, key, log_line)

@@ -62,11 +62,14 @@ def pull_command(
     """Bring the dataset of a published version, and check it."""
     require_project()
     from sediff.params import Params
+    from sediff.publication.manifest import read_manifest
     from sediff.publication.versions import find_version, pull
 
-    found = find_version(Path(), version, Params.load().publication.name)
-    pull(Path(), found, to)
-    typer.echo(f"{found} is in {to}")
+    own = Params.load().publication
+    found = find_version(Path(), version, own.name)
+    manifest, signed = read_manifest(Path(), found, own.signers)
+    pull(Path(), found, to, manifest["dataset"])
+    typer.echo(f"{found} is in {to}, {signed}")
 
 
 def rollback_command(version: VersionArgument) -> None:

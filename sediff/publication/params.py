@@ -1,8 +1,12 @@
 """Parameters of publication. No stage depends on them."""
 
-from pydantic import Field
+from typing import Annotated
 
-from sediff.section import Section
+from pydantic import Field, StringConstraints
+
+from sediff.section import Items, Section
+
+SignerKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]  # Ed25519, as hex
 
 
 class DriftParams(Section):
@@ -22,4 +26,5 @@ class PublicationParams(Section):
     drift: DriftParams = DriftParams()
     approval: bool = Field(False, description="wait in Prefect for a person's approval before publishing")
     approval_limit: float = Field(24, gt=0, description="h to wait for it")
+    signers: Items[SignerKey] = Field((), description="public keys that may sign versions; none: any may")
     webhook: str = Field("", description="address that hears the verdict, as JSON")

@@ -5,11 +5,10 @@ GTO's stage `current` is the pointer: each move of it is a tag NAME#current#N, s
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from gto.api import assign, register
@@ -17,7 +16,8 @@ from gto.exceptions import GTOException
 from scmrepo.exceptions import SCMError
 
 from sediff.errors import UserError
-from sediff.lineage.dvc_hash import files_of, md5_files, md5_of
+from sediff.files import sha256_file
+from sediff.lineage.dvc_hash import files_of
 from sediff.publication.git import author_of, git
 
 CURRENT = "current"
@@ -85,18 +85,32 @@ def find_version(root: Path, named: str, default: str) -> Version:
     return found
 
 
+def next_number(root: Path, name: str) -> str:
+    """What the next version of a name is called."""
+    known = versions(root, name)
+    major, minor, patch = _order(known[0]) if known else (0, 0, 0)
+    return f"v{major}.{minor}.{patch + 1}"
+
+
+def version_of_head(root: Path, name: str) -> Version | None:
+    """The version that the worktree's commit is; None where it is none."""
+    commit = git(root, "rev-parse", "HEAD")
+    return next((version for version in versions(root, name) if version.commit == commit), None)
+
+
 def register_version(root: Path, name: str, message: str) -> Version:
     """Tag the worktree's commit as the next version; the one it has already, if it has one."""
-    commit = git(root, "rev-parse", "HEAD")
-    known = versions(root, name)
-    if not any(version.commit == commit for version in known):
-        author, address = author_of(root)
-        _gto(
-            lambda: register(
-                root, name, "HEAD", bump_patch=bool(known), message=message, author=author, author_email=address
-            )
+    known = version_of_head(root, name)
+    if known:
+        return known
+    version = Version(name, next_number(root, name), git(root, "rev-parse", "HEAD"))
+    author, address = author_of(root)
+    _gto(
+        lambda: register(
+            root, name, "HEAD", version=version.number, message=message, author=author, author_email=address
         )
-    return next(version for version in versions(root, name) if version.commit == commit)
+    )
+    return version
 
 
 def make_current(root: Path, version: Version) -> None:
@@ -125,8 +139,11 @@ def _gto(tag: Callable[[], object]) -> None:
         raise UserError(f"git could not be tagged ({error}): mend the repository's tags, then run again.") from None
 
 
-def pull(root: Path, version: Version, to: Path) -> None:
+def pull(root: Path, version: Version, to: Path, hashes: Mapping[str, str]) -> None:
     """Bring the dataset of a version, from DVC's cache or its remote, to a folder that is not there yet.
+
+    Args:
+        hashes: SHA-256 of each file, as the version's manifest has them.
 
     Raises:
         UserError: the folder exists, or the data can be found nowhere or are not those of the version.
@@ -137,7 +154,7 @@ def pull(root: Path, version: Version, to: Path) -> None:
     shutil.rmtree(part, ignore_errors=True)
     try:
         Repo.get(str(root.resolve()), DATASET, out=str(part), rev=version.commit)
-        if md5_of(md5_files(files_of(part))) != _recorded(root, version, DATASET):
+        if {name: sha256_file(path) for name, path in files_of(part).items()} != hashes:
             raise UserError(f"What came is not {version}: `dvc fetch` it anew, then pull again.")
         part.rename(to)
     except (DvcException, OSError) as error:
@@ -145,10 +162,3 @@ def pull(root: Path, version: Version, to: Path) -> None:
         raise UserError(f"{version} cannot be brought ({said}): check DVC's remote, then pull again.") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
-
-
-def _recorded(root: Path, version: Version, wanted: str) -> str:
-    """DVC's hash of an out in a version."""
-    lock = yaml.safe_load(git(root, "show", f"{version.commit}:dvc.lock"))
-    outs = (out for stage in lock["stages"].values() for out in stage.get("outs", []))
-    return next((out["md5"] for out in outs if out["path"] == wanted), "")
