@@ -67,7 +67,9 @@ def verify_command(
         from sediff.publication.versions import find_version
 
         own = params.publication
-        verdict = verify_version(Path(), find_version(Path(), version, own.name), own.signers, raw=not no_raw)
+        verdict = verify_version(
+            Path(), find_version(Path(), version, own.name, usable=False), own.signers, raw=not no_raw
+        )
     else:
         from flows.inputs import located_sources
 

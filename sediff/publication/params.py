@@ -1,6 +1,6 @@
 """Parameters of publication. No stage depends on them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -18,6 +18,14 @@ class DriftParams(Section):
     sources: float = Field(0.1, ge=0, le=1, description="the same of the sources' shares")
 
 
+class RetentionParams(Section):
+    """Which versions keep their data; the one that is served always does."""
+
+    nightly: int = Field(14, ge=1, description="the last versions; work in progress is kept for as many days")
+    monthly: int = Field(12, ge=0, description="the last version of each of so many months")
+    tagged: Literal["all", "none"] = Field("all", description="versions that a person gave a git tag")
+
+
 class PublicationParams(Section):
     """What a refresh publishes, and under which conditions."""
 
@@ -27,4 +35,5 @@ class PublicationParams(Section):
     approval: bool = Field(False, description="wait in Prefect for a person's approval before publishing")
     approval_limit: float = Field(24, gt=0, description="h to wait for it")
     signers: Items[SignerKey] = Field((), description="public keys that may sign versions; none: any may")
+    retention: RetentionParams = RetentionParams()
     webhook: str = Field("", description="address that hears the verdict, as JSON")

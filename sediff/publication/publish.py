@@ -22,6 +22,7 @@ from sediff.publication.versions import (
     next_number,
     pointers,
     register_version,
+    revoked,
     version_of_head,
     versions,
 )
@@ -64,8 +65,9 @@ def serve_version(folder: Path, version: Version, say: Say) -> None:
 
 
 def push_pointers(folder: Path, name: str, say: Say) -> None:
-    """Send all moves of the pointer; those that are there already cost nothing."""
+    """Send all moves of the pointer, and what is revoked; those that are there already cost nothing."""
     moves = [f"refs/tags/{tag}" for tag, _ in pointers(folder, name)]
+    moves += [f"refs/tags/{name}@{number}!" for number in sorted(revoked(folder, name))]
     if moves:
         push_refs(folder, moves, say)
 

@@ -22,10 +22,9 @@ from sediff.lineage.graph import LOADER, recorded_stages
 from sediff.lineage.project import Project
 from sediff.lineage.stages import INVENTORIES, SETTINGS
 from sediff.lineage.verify import Fault, Verdict, verify
-from sediff.pipeline.graph import ask_dvc
 from sediff.publication.git import git_bytes
 from sediff.publication.manifest import DATASET, dataset_hashes, project_hash, read_manifest
-from sediff.publication.versions import Version
+from sediff.publication.versions import Version, fetch_out, revoked
 from sediff.publication.workspace import FOLDER as WORKSPACE
 from sediff.sources import Source, SourceParams, locate
 
@@ -47,6 +46,8 @@ def verify_version(root: Path, version: Version, signers: Sequence[str], raw: bo
         left_out = sorted({*absent, *([] if sources else [INVENTORIES])})
         verdict = verify(folder, sources or None, left_out)
         verdict.checked.insert(0, f"manifest: {signed}")
+        if version.number in revoked(root, version.name):
+            verdict.add(str(version), "is revoked: a patient in it was withdrawn")
         if project_hash(folder, filter(None, names)) != manifest["project"]:
             verdict.add(str(version), "its commit has other files than were signed")
         found = dataset_hashes(folder / DATASET)
@@ -78,7 +79,7 @@ def laid_out(root: Path, version: Version) -> Iterator[tuple[Path, list[str]]]:
         _use_cache(folder, cache.folder.parents[1].resolve())
         outs = {out["path"]: out["md5"] for s in recorded_stages(folder).values() for out in s.get("outs", ())}
         if not _is_whole(cache, outs.get(DATASET, "")):
-            _fetch(root, version)
+            fetch_out(root, version, DATASET)  # what is nowhere is named later
         yield folder, [path for path, md5 in outs.items() if not _link(cache, md5, folder / path)]
 
 
@@ -86,14 +87,6 @@ def _is_whole(cache: Cache, md5: str) -> bool:
     """Whether the cache has a folder and all its files."""
     listing = cache.listing(md5)
     return listing is not None and all(cache.path(own).is_file() for own in listing.values())
-
-
-def _fetch(root: Path, version: Version) -> None:
-    """Bring the dataset into DVC's cache; where it is nowhere, what is missing is named later."""
-    try:
-        ask_dvc(root, lambda repo: repo.fetch(targets=[DATASET], revs=[version.commit], workspace=False))
-    except (UserError, OSError):
-        return
 
 
 def _use_cache(folder: Path, cache: Path) -> None:

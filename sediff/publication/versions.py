@@ -11,13 +11,15 @@ from pathlib import Path
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from gto.api import assign, register
+from dvc_data.index import DataIndexError
+from gto.api import assign, deregister, register
 from gto.exceptions import GTOException
 from scmrepo.exceptions import SCMError
 
 from sediff.errors import UserError
 from sediff.files import sha256_file
 from sediff.lineage.dvc_hash import files_of
+from sediff.pipeline.graph import ask_dvc
 from sediff.publication.git import author_of, git
 
 CURRENT = "current"
@@ -43,11 +45,33 @@ def versions(root: Path, name: str) -> list[Version]:
     return sorted((version for version in found if VERSION.match(version.number)), key=_order, reverse=True)
 
 
+def names(root: Path) -> list[str]:
+    """Under which names there are versions: publication.name, and what it was before."""
+    return sorted({tag.rpartition("@")[0] for tag, _ in _tags(root, "*@v*")})
+
+
 def _tags(root: Path, pattern: str) -> list[tuple[str, str]]:
     """Annotated tags with their commits; others are nobody's versions."""
     said = git(root, "for-each-ref", "--format=%(refname:short) %(*objectname)", f"refs/tags/{pattern}")
     fields = (line.split() for line in said.splitlines())
     return [(row[0], row[1]) for row in fields if len(row) == 2]
+
+
+def revoked(root: Path, name: str) -> set[str]:
+    """Numbers of the versions that nobody may use any more, which GTO calls deregistered."""
+    tags = [tag for tag, _ in _tags(root, f"{name}@v*!*")]
+    return {tag.removeprefix(f"{name}@").partition("!")[0] for tag in tags}
+
+
+def revoke(root: Path, version: Version, why: str) -> None:
+    """Mark a version as one that nobody may use any more; once is enough."""
+    if version.number not in revoked(root, version.name):
+        author, address = author_of(root)
+        _gto(
+            lambda: deregister(
+                root, version.name, version=version.number, message=why, author=author, author_email=address
+            )
+        )
 
 
 def _order(version: Version) -> tuple[int, ...]:
@@ -69,11 +93,14 @@ def pointers(root: Path, name: str) -> list[tuple[str, str]]:
     return sorted(moves, key=lambda move: int(move[0].rpartition("#")[2]))
 
 
-def find_version(root: Path, named: str, default: str) -> Version:
+def find_version(root: Path, named: str, default: str, usable: bool = True) -> Version:
     """A version by `NAME@VERSION`, `VERSION`, or NAME for the current one.
 
+    Args:
+        usable: whether it may not be a revoked one.
+
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it is revoked.
     """
     name, _, number = named.rpartition("@") if "@" in named else ("", "", named if VERSION.match(named) else "")
     name = name or (default if number else named)
@@ -82,6 +109,10 @@ def find_version(root: Path, named: str, default: str) -> Version:
     if found is None:
         there = ", ".join(map(str, known[:5])) or "none yet; `sediff refresh` publishes one"
         raise UserError(f"There is no version {named}: there are {there}.")
+    if usable and found.number in revoked(root, name):
+        raise UserError(
+            f"{found} is revoked, since a patient in it was withdrawn: take another, see `sediff versions`."
+        )
     return found
 
 
@@ -139,6 +170,15 @@ def _gto(tag: Callable[[], object]) -> None:
         raise UserError(f"git could not be tagged ({error}): mend the repository's tags, then run again.") from None
 
 
+def fetch_out(root: Path, version: Version, out: str) -> bool:
+    """Bring an out of a version from DVC's remote into its cache; whether that went well."""
+    try:
+        ask_dvc(root, lambda repo: repo.fetch(targets=[out], revs=[version.commit], workspace=False))
+    except (UserError, DataIndexError, OSError):
+        return False
+    return True
+
+
 def pull(root: Path, version: Version, to: Path, hashes: Mapping[str, str]) -> None:
     """Bring the dataset of a version, from DVC's cache or its remote, to a folder that is not there yet.
 
@@ -157,7 +197,7 @@ def pull(root: Path, version: Version, to: Path, hashes: Mapping[str, str]) -> N
         if {name: sha256_file(path) for name, path in files_of(part).items()} != hashes:
             raise UserError(f"What came is not {version}: `dvc fetch` it anew, then pull again.")
         part.rename(to)
-    except (DvcException, OSError) as error:
+    except (DvcException, DataIndexError, OSError) as error:
         said = " ".join(str(error).split())
         raise UserError(f"{version} cannot be brought ({said}): check DVC's remote, then pull again.") from None
     finally:
