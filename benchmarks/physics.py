@@ -35,7 +35,7 @@ def random_data(records: int, buckets: int) -> TrainingData:
     asked = [Condition("sinus rhythm", 60, "male", 75)] * records
     return TrainingData(
         latents=torch.randn(records, 10, 125),
-        courses=torch.from_numpy(np.stack([record_course(row, "N" * len(row)) for row in peaks])),
+        courses=torch.from_numpy(np.stack([record_course(row, "N" * len(row), row.tolist()) for row in peaks])),
         conditions=encode_conditions(asked, Vocabulary.load(), buckets),
         grid=beat_grid(peaks),
         waves=Waves(waves, waves, waves),

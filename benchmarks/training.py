@@ -81,7 +81,7 @@ def cases(params: Params, device: torch.device) -> Iterator[Case]:
     waves = torch.full((RECORDS, 8, 5), 0.3)
     data = TrainingData(
         latents=torch.randn(RECORDS, 10, 125),
-        courses=torch.from_numpy(np.stack([record_course(row, "N" * len(row)) for row in peaks])),
+        courses=torch.from_numpy(np.stack([record_course(row, "N" * len(row), row.tolist()) for row in peaks])),
         conditions=encode_conditions(asked, vocabulary, buckets),
         grid=grid,
         waves=Waves(waves, waves, waves),

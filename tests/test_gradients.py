@@ -47,7 +47,7 @@ def reconstruct(network: Autoencoder) -> Tensor:
 
 def denoise(network: Denoiser) -> Tensor:
     tokens, mask = torch.ones(BATCH, 5, 16), torch.ones(BATCH, 5, dtype=torch.bool)
-    courses = torch.linspace(0, 60, 1000).expand(BATCH, 2, -1)
+    courses = torch.linspace(0, 60, 1000).expand(BATCH, 3, -1)
     return network(latents(), torch.zeros(BATCH), rhythm_channels(courses), tokens, mask)
 
 

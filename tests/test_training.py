@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from sediff.errors import UserError
 from sediff.seeds import generator
 from sediff.training import Job, Schedule, train
 from sediff.training.batches import Prefetched, batches
-from sediff.training.optimiser import Optimiser
+from sediff.training.optimiser import BatchedMuon, Optimiser
 
 CPU = torch.device("cpu")
 DATA = torch.randn(37, 4, generator=torch.Generator().manual_seed(1))
@@ -132,6 +133,23 @@ def test_matrices_are_muons_and_all_else_is_adamws():
     assert spread.max() < 2 * spread.min()
 
 
+def test_stacked_matrices_move_as_torchs_muon_moves_them_one_by_one():
+    torch.manual_seed(0)
+    shapes = [(32, 16), (16, 32), (32, 16), (24, 24), (24, 24)]
+    weights, same = ([nn.Parameter(part.clone()) for part in map(torch.ones, shapes)] for _ in range(2))
+    settings = {"lr": 0.1, "weight_decay": 0.1, "adjust_lr_fn": "match_rms_adamw"}
+    own, theirs = BatchedMuon(weights, **settings), torch.optim.Muon(same, **settings)
+    for _ in range(3):
+        for weight, other in zip(weights, same, strict=True):
+            weight.grad = torch.randn_like(weight)
+            other.grad = weight.grad.clone()
+        own.step()
+        theirs.step()
+    for weight, other in zip(weights, same, strict=True):
+        assert (weight - other).abs().max() < 0.02 * (1 - other).abs().max()
+    assert str(own.state_dict()["state"]) == str(theirs.state_dict()["state"])
+
+
 def test_every_record_comes_once_an_epoch():
     seen = torch.cat([rows for _, rows in batches(37, 5, 0, 0, 74)])
     assert torch.equal(seen.bincount(), torch.full((37,), 10))
@@ -227,6 +245,13 @@ def test_the_time_limit_leaves_a_training_to_go_on_with(tmp_path):
         fit(tmp_path / "b", ends=time.monotonic() - 1)
     assert torch.load(tmp_path / "b/tiny.pt", weights_only=True)["step"] == 1
     assert same(undisturbed, fit(tmp_path / "b")[0])
+
+
+def test_progress_tells_loss_rate_and_time_left(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sediff.progress.SECONDS_BETWEEN_LINES", 0.0)
+    fit(tmp_path)
+    lines = capsys.readouterr().err.splitlines()
+    assert any(re.fullmatch(r"tiny: steps: 3\d of 40 \([\d.e+]+/s, \d+ s left, loss [\d.]+\)", line) for line in lines)
 
 
 def test_a_batch_that_does_not_fit_says_what_would(tmp_path):

@@ -27,11 +27,11 @@ Part = Literal["text", "experience"]
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What the denoiser learns from, a row for each training record.
+    """What the denoiser learns from, a row for each record.
 
     Attributes:
         latents: standardised, (n, 10, 125).
-        courses: θ at 100 Hz, and 1 where the beat is ventricular, (n, 2, 1000).
+        courses: θ, and what the beats are, at 100 Hz, (n, 3, 1000); see `course.course_channels`.
         conditions: encoded conditions.
         grid, waves: where the beats lie and the morphology that the physics terms take.
         applies: 1 where they are taken of the record, else 0, (n,).
@@ -73,13 +73,29 @@ def load_training_data(
     """
     records = read_columns(corpus / "records").filter(pl.col("split") == "train")
     latents = read_tensors(autoencoder / "latents.safetensors")["latents"]
+    return denoiser_data(physics, records, latents, simulator, knowledge, conditioner, vocabulary, access, withheld)
+
+
+def denoiser_data(
+    physics: PhysicsParams,
+    records: pl.DataFrame,
+    latents: Tensor,
+    simulator: Path,
+    knowledge: Path,
+    conditioner: Conditioner,
+    vocabulary: Vocabulary,
+    access: EmbeddingAccess,
+    withheld: Collection[Part] = (),
+) -> TrainingData:
+    """The same of any records of the corpus, whose latents (n, 10, 125) are given."""
     peaks = [np.asarray(row, np.float64) for row in records["r_peaks"].to_list()]
+    told = (records[name].to_list() for name in ("beat_kinds", "p_onsets"))
     waves, applies = simulated(physics, records, simulator)
     conditions = [without(condition, withheld) for condition in corpus_conditions(records, knowledge)]
     embedding = reopen_embedding(conditioner.config["embedding"], access)
     return TrainingData(
         latents=latents,
-        courses=torch.from_numpy(np.stack(list(map(record_course, peaks, records["beat_kinds"].to_list())))),
+        courses=torch.from_numpy(np.stack(list(map(record_course, peaks, *told)))),
         conditions=encode_conditions(conditions, vocabulary, conditioner.buckets, embedding),
         grid=beat_grid(peaks),
         waves=waves,

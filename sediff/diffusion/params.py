@@ -16,7 +16,7 @@ class DenoiserParams(Section):
     patch: int = Field(2, ge=1, le=25, description="latent steps in a token")
     rhythm: bool = Field(
         True,
-        description="whether it sees the limit cycle (cos θ, sin θ) of the record, and which beats are ventricular",
+        description="whether it sees (cos θ, sin θ), which beats are ventricular and which have a P wave",
     )
 
     @model_validator(mode="after")

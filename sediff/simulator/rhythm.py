@@ -73,24 +73,33 @@ def rhythm_of(statements: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Dispersion:
-    """RMSSD / mean RR of a rhythm, which falls with the heart rate and has a long tail, and the share of ectopic beats.
+class RhythmFit:
+    """How the records of one rhythm beat: RMSSD / mean RR falls with the heart rate and has a long tail.
 
     Attributes:
         rates: highest rate in bpm of each band of heart rates; the bands hold equally many records.
-        quantiles: of RMSSD / mean RR in each band, evenly spaced from the 0th to the 100th.
+        dispersions: quantiles of RMSSD / mean RR in each band, evenly spaced from the 0th to the 100th.
+        p_shares: the same of the share of a record's beats, ventricular ones aside, in which a P wave was found.
         early_share: of beats that are not normal ones.
         count: training records of the rhythm; where too few, the values are those of all records.
     """
 
     rates: Sequence[float]
-    quantiles: Sequence[Sequence[float]]
+    dispersions: Sequence[Sequence[float]]
+    p_shares: Sequence[Sequence[float]]
     early_share: float
     count: int
 
-    def draw(self, heart_rate: float, rng: np.random.Generator) -> float:
+    def dispersion(self, heart_rate: float, rng: np.random.Generator) -> float:
         """RMSSD / mean RR of one record at a mean rate in bpm."""
-        band = self.quantiles[min(int(np.searchsorted(self.rates, heart_rate)), len(self.rates) - 1)]
+        return self._draw(self.dispersions, heart_rate, rng)
+
+    def p_share(self, heart_rate: float, rng: np.random.Generator) -> float:
+        """Share of one record's beats that have a P wave, at a mean rate in bpm."""
+        return self._draw(self.p_shares, heart_rate, rng)
+
+    def _draw(self, bands: Sequence[Sequence[float]], heart_rate: float, rng: np.random.Generator) -> float:
+        band = bands[min(int(np.searchsorted(self.rates, heart_rate)), len(self.rates) - 1)]
         return float(np.interp(rng.uniform(), np.linspace(0, 1, len(band)), band))
 
 
@@ -116,19 +125,22 @@ USUAL_ECTOPY = {VENTRICULAR: Ectopy(0.55, 0.75, 1.0), ATRIAL: Ectopy(0.6, 0.8, 0
 
 @dataclass(frozen=True)
 class Beats:
-    """How a record beats: its rhythm, RMSSD / mean RR between normal beats, share and timing of ectopic beats."""
+    """How a record beats: its rhythm, RMSSD / mean RR between normal beats, share and timing of ectopic beats, and
+    the share of the other beats that have a P wave to be seen.
+    """
 
     rhythm: str
     dispersion: float
     early_share: float = 0.0
     ectopy: Ectopy = USUAL_ECTOPY[VENTRICULAR]
+    p_share: float = 1.0
 
 
 class RhythmModel:
-    """Dispersion by rhythm and timing of ectopic beats by kind, fitted to training records."""
+    """How each rhythm beats and the timing of ectopic beats by kind, fitted to training records."""
 
-    def __init__(self, dispersions: dict[str, Dispersion], ectopy: dict[str, Ectopy] | None = None) -> None:
-        self.dispersions, self.ectopy = dispersions, ectopy or USUAL_ECTOPY
+    def __init__(self, fits: dict[str, RhythmFit], ectopy: dict[str, Ectopy] | None = None) -> None:
+        self.fits, self.ectopy = fits, ectopy or USUAL_ECTOPY
 
     @classmethod
     def fit(
@@ -136,35 +148,45 @@ class RhythmModel:
         statements: Sequence[Sequence[str]],
         r_peaks: Sequence[NDArray[np.float64]],
         kinds: Sequence[Sequence[str]],
+        p_onsets: Sequence[Sequence[float | None]],
         min_records: int,
     ) -> Self:
-        """Fit each rhythm that has `min_records`; the others take the dispersion of all records.
+        """Fit each rhythm that has `min_records`; the others take what all records do.
 
         Args:
             r_peaks, kinds: of each record its R peaks in s and what beats they are.
+            p_onsets: and where their P waves begin, None where none was found.
             min_records: and beats, for the timing of an ectopic kind.
         """
         rhythms = np.array([rhythm_of(codes) for codes in statements])
         ratios = np.clip([_ratio(np.diff(peaks)) for peaks in r_peaks], *DISPERSIONS)
         early = np.array([np.mean(np.array(row) != NORMAL) for row in kinds])
-        dispersions = {}
+        with_p = np.array([_p_share(*row) for row in zip(kinds, p_onsets, strict=True)])
+        fits = {}
         rates = np.array([60 / np.diff(peaks).mean() for peaks in r_peaks])
         for rhythm in RHYTHMS:
             own = rhythms == rhythm
             rows = own if own.sum() >= min_records else np.ones(len(rhythms), bool)
-            bands = _fit_bands(rates[rows], ratios[rows])
-            dispersions[rhythm] = Dispersion(*bands, float(early[rows].mean()), int(own.sum()))
-        return cls(dispersions, {kind: _fit_ectopy(kind, r_peaks, kinds, min_records) for kind in USUAL_ECTOPY})
+            bands = _bands(rates[rows])
+            dispersions, p_shares = (_quantiles(values[rows], bands) for values in (ratios, with_p))
+            highest = [float(rates[rows][band].max()) for band in bands]
+            fits[rhythm] = RhythmFit(highest, dispersions, p_shares, float(early[rows].mean()), int(own.sum()))
+        return cls(fits, {kind: _fit_ectopy(kind, r_peaks, kinds, min_records) for kind in USUAL_ECTOPY})
 
     def draw(self, rhythm: str, heart_rate: float, rng: np.random.Generator) -> Beats:
-        """A rhythm with a dispersion drawn from its distribution at a mean rate in bpm."""
-        ratio = self.dispersions[SINUS if rhythm in INTERRUPTED else rhythm].draw(heart_rate, rng)
+        """A rhythm with a dispersion drawn from its distribution at a mean rate in bpm.
+
+        In fibrillation no atrium contracts: a P wave that was found there is the delineator's mistake.
+        """
+        fit = self.fits[rhythm]
+        ratio = self.fits[SINUS if rhythm in INTERRUPTED else rhythm].dispersion(heart_rate, rng)
         ectopy = self.ectopy[ATRIAL if rhythm == ATRIAL_ECTOPIC else VENTRICULAR]
-        return Beats(rhythm, ratio, self.dispersions[rhythm].early_share, ectopy)
+        p_share = 0.0 if rhythm == FIBRILLATION else fit.p_share(heart_rate, rng)
+        return Beats(rhythm, ratio, fit.early_share, ectopy, p_share)
 
     def save(self, folder: Path) -> None:
         """Write `rhythm.parquet` and `ectopy.parquet`."""
-        rows = [{"rhythm": name, **vars(dispersion)} for name, dispersion in self.dispersions.items()]
+        rows = [{"rhythm": name, **vars(fit)} for name, fit in self.fits.items()]
         pl.DataFrame(rows).write_parquet(folder / "rhythm.parquet")
         rows = [{"kind": kind, **vars(ectopy)} for kind, ectopy in self.ectopy.items()]
         pl.DataFrame(rows).write_parquet(folder / "ectopy.parquet")
@@ -175,7 +197,7 @@ class RhythmModel:
         rows = read_table(folder / "rhythm.parquet").to_dicts()
         kinds = read_table(folder / "ectopy.parquet").to_dicts()
         return cls(
-            {row.pop("rhythm"): Dispersion(**row) for row in rows},
+            {row.pop("rhythm"): RhythmFit(**row) for row in rows},
             {row.pop("kind"): Ectopy(**row) for row in kinds},
         )
 
@@ -197,11 +219,19 @@ def _ratio(intervals: NDArray[np.floating]) -> float:
     return float(np.sqrt(np.mean(np.diff(intervals) ** 2)) / intervals.mean()) if len(intervals) > 1 else DISPERSIONS[0]
 
 
-def _fit_bands(rates: NDArray[np.float64], ratios: NDArray[np.float64]) -> tuple[list[float], list[list[float]]]:
-    """Highest rate of each band of heart rates, and quantiles of RMSSD / mean RR within it."""
-    bands = np.array_split(np.argsort(rates, kind="stable"), min(BANDS, max(1, len(rates) // IN_BAND)))
-    levels = np.linspace(0, 1, QUANTILES)
-    return [float(rates[band].max()) for band in bands], [np.quantile(ratios[band], levels).tolist() for band in bands]
+def _p_share(kinds: Sequence[str], p_onsets: Sequence[float | None]) -> float:
+    """Share of a record's beats with a P wave; ventricular ones and the first, whose P may lie outside, aside."""
+    beats = list(zip(kinds, p_onsets, strict=True))
+    return float(np.mean([onset is not None for kind, onset in beats[1:] if kind != VENTRICULAR] or [False]))
+
+
+def _bands(rates: NDArray[np.float64]) -> list[NDArray[np.intp]]:
+    """Rows of each band of heart rates, the slowest first."""
+    return np.array_split(np.argsort(rates, kind="stable"), min(BANDS, max(1, len(rates) // IN_BAND)))
+
+
+def _quantiles(values: NDArray[np.float64], bands: Sequence[NDArray[np.intp]]) -> list[list[float]]:
+    return [np.quantile(values[band], np.linspace(0, 1, QUANTILES)).tolist() for band in bands]
 
 
 def _fit_ectopy(

@@ -22,7 +22,7 @@ from sediff.files import sha256_file, sha256_json
 from sediff.seeds import generator, seed_of
 from sediff.simulator.course import sample_course
 from sediff.simulator.morphology import Morphology
-from sediff.simulator.rhythm import RhythmModel, rhythm_of
+from sediff.simulator.rhythm import VENTRICULAR, RhythmModel, rhythm_of
 from sediff.synthesis.params import SamplerParams
 from sediff.synthesis.request import RequestRow, expected_heart_rate
 from sediff.vocabulary import Vocabulary
@@ -90,12 +90,13 @@ class EcgGenerator:
         return twelve_leads(to_microvolts(torch.cat(parts).numpy()))
 
     def _course(self, row: RequestRow, slot: Slot) -> NDArray[np.float32]:
-        """When a record of the condition beats, as the denoiser is told: (2, 1000)."""
+        """When a record of the condition beats, as the denoiser is told: (3, 1000)."""
         rng = np.random.default_rng(seed_of("rhythm", slot.seed, slot.index, slot.attempt))
         rate = expected_heart_rate(row.condition) or USUAL_HEART_RATE
         beats = self.rhythms.draw(rhythm_of(row.statements), rate, rng)
         course = sample_course(beats, rate, rng, SAMPLES / SAMPLING_RATE)
-        return course_channels(course.r_peaks, course.kinds.tolist())
+        with_p = (course.kinds != VENTRICULAR) & (rng.random(len(course.kinds)) < beats.p_share)
+        return course_channels(course.r_peaks, course.kinds.tolist(), with_p)
 
     @torch.no_grad()
     def _sample(

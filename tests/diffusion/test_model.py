@@ -17,7 +17,7 @@ def inputs(batch: int = 3):
     generator = torch.Generator().manual_seed(1)
     tokens = torch.randn(batch, 5, 16, generator=generator)
     mask = torch.tensor([[True, True, True, False, False]] * batch)
-    courses = torch.linspace(0, 60, 1000).expand(batch, 2, -1)
+    courses = torch.linspace(0, 60, 1000).expand(batch, 3, -1)
     return torch.randn(batch, 10, 125, generator=generator), torch.zeros(batch), rhythm_channels(courses), tokens, mask
 
 
@@ -57,11 +57,12 @@ def test_attention_depends_on_the_query():
 
 
 def test_rhythm_channels_fold_time_without_loss():
-    courses = torch.randn(2, 2, 1000)
+    courses = torch.randn(2, 3, 1000)
     channels = rhythm_channels(courses)
-    assert channels.shape == (2, 24, 125)
+    assert channels.shape == (2, 32, 125)
     unfolded = [part.permute(0, 2, 1).flatten(1) for part in channels.split(8, dim=1)]
-    for channel, wanted in zip(unfolded, (courses[:, 0].cos(), courses[:, 0].sin(), courses[:, 1]), strict=True):
+    phase, ventricular, with_p = courses.unbind(1)
+    for channel, wanted in zip(unfolded, (phase.cos(), phase.sin(), ventricular, with_p), strict=True):
         assert torch.allclose(channel, wanted)
 
 

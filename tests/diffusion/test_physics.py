@@ -49,7 +49,7 @@ def records(vocabulary) -> TrainingData:
     shape = (4, 8, 5)
     return TrainingData(
         latents=torch.randn(4, 10, 125, generator=torch.Generator().manual_seed(2)),
-        courses=torch.from_numpy(np.stack([record_course(PEAKS, "N" * len(PEAKS))] * 4)),
+        courses=torch.from_numpy(np.stack([record_course(PEAKS, "N" * len(PEAKS), PEAKS.tolist())] * 4)),
         conditions=encode_conditions([Condition("sinus rhythm", 60, "male", 75)] * 4, vocabulary, 64),
         grid=beat_grid([PEAKS] * 4),
         waves=Waves(THETA.expand(shape), A.expand(shape), B.expand(shape)),

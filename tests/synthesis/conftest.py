@@ -19,7 +19,7 @@ from sediff.knowledge.params import KnowledgeParams
 from sediff.knowledge.profiles import FITS
 from sediff.simulator.morphology import ALL, OWN
 from sediff.simulator.ode import WAVES
-from sediff.simulator.rhythm import RHYTHMS, Dispersion, RhythmModel
+from sediff.simulator.rhythm import RHYTHMS, RhythmFit, RhythmModel
 from sediff.synthesis.generator import WEIGHTS
 from sediff.vocabulary import Vocabulary
 
@@ -78,7 +78,7 @@ def _corpus(data: Path) -> None:
 
 def _simulator(folder: Path) -> None:
     folder.mkdir()
-    RhythmModel({rhythm: Dispersion([200.0], [[0.02, 0.04]], 0.1, 30) for rhythm in RHYTHMS}).save(folder)
+    RhythmModel({rhythm: RhythmFit([200.0], [[0.02, 0.04]], [[1.0, 1.0]], 0.1, 30) for rhythm in RHYTHMS}).save(folder)
     pl.DataFrame([], schema={"record_id": pl.String, **FITS}).write_parquet(folder / "records.parquet")
     values = {"statement": ALL, "source": OWN, "count": 1, "fitted_at": 60.0, "theta": 0.0, "a": 0.0, "b": 0.1}
     row = pl.DataFrame({**values, "offset_exponent": 0.0, "width_exponent": 0.0})
