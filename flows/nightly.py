@@ -27,7 +27,7 @@ from sediff.publication.params import PublicationParams
 from sediff.publication.publish import needs_publishing, publish
 from sediff.publication.sediff import sediff
 from sediff.publication.signature import FILE, public_key, signing_key
-from sediff.publication.versions import Version, current
+from sediff.publication.versions import Version, reference
 
 CORPUS_METRICS = "reports/corpus/metrics.json"
 Given = TypeVar("Given")
@@ -97,7 +97,7 @@ def run_nightly(folder: Path, params: Params) -> Version:
 
 def _run_corpus(folder: Path, params: PublicationParams) -> dict[str, float]:
     """The corpus first: what has drifted is not trained on. Gives how far it moved from the one that is served."""
-    served = current(folder, params.name)
+    served = reference(folder, params.name)
     sediff(folder, "run", "corpus")
     if served is None:
         return {}
@@ -113,7 +113,7 @@ def _check_gates(folder: Path, params: Params) -> dict[str, Any]:
     verdict = read_out(folder / "reports/report/metrics.json")
     if not verdict["passed"]:
         raise NotPublishedError("gates failed", f"The gates failed: {', '.join(verdict['failed'])}; see its report.")
-    served = current(folder, params.publication.name)
+    served = reference(folder, params.publication.name)
     if moved := moved_too_far(folder, params.gates, served):
         told = "; ".join(f"{one.metric} {' and '.join(one.missed)}" for one in moved)
         raise NotPublishedError("gates failed", f"It is worse than {served}: {told}.")

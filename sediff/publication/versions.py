@@ -87,6 +87,13 @@ def current(root: Path, name: str) -> Version | None:
     )
 
 
+def reference(root: Path, name: str) -> Version | None:
+    """What a new version is compared with: the last served one that is not revoked, since a purge takes its data."""
+    gone = revoked(root, name)
+    usable = {version.commit: version for version in versions(root, name) if version.number not in gone}
+    return next((usable[commit] for _, commit in reversed(pointers(root, name)) if commit in usable), None)
+
+
 def pointers(root: Path, name: str) -> list[tuple[str, str]]:
     """Every move of the pointer, the last one last: its tag and the commit that was served from then on."""
     moves = [(tag, commit) for tag, commit in _tags(root, f"{name}#{CURRENT}#*") if tag.rpartition("#")[2].isdigit()]

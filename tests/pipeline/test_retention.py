@@ -14,7 +14,7 @@ from sediff.pipeline.disk import require_space
 from sediff.publication.params import RetentionParams
 from sediff.publication.retention import live_versions
 from sediff.publication.store import kept_by, lock_at
-from sediff.publication.versions import versions
+from sediff.publication.versions import reference, versions
 from tests.pipeline.clone import MAIN, command
 from tests.pipeline.nightly import change, make, said
 
@@ -52,6 +52,10 @@ def test_nights_months_tags_and_what_is_served_stay(tmp_path):
     assert live(nightly=1, monthly=0, tagged="none") == ["v0.0.6", "v0.0.1"]
     said(root, "git", *AUTHOR, "tag", "-a", "ecg@v0.0.6!", "-m", "x", "ecg@v0.0.6^{}")
     assert live(nightly=1, monthly=0, tagged="none") == ["v0.0.5", "v0.0.1"], "a revoked one is no version to keep"
+    said(root, "git", *AUTHOR, "tag", "-a", "ecg#current#2", "-m", "x", "ecg@v0.0.6^{}")
+    compared = reference(root, "ecg")
+    assert compared is not None
+    assert compared.number == "v0.0.1", "what is revoked is no measure of what follows"
 
 
 def test_what_no_live_version_needs_goes(tmp_path):
