@@ -58,6 +58,7 @@ def test_nights_months_tags_and_what_is_served_stay(tmp_path):
     assert compared.number == "v0.0.1", "what is revoked is no measure of what follows"
 
 
+@pytest.mark.slow  # three refreshes
 def test_what_no_live_version_needs_goes(tmp_path):
     project = make(tmp_path)
     for count in (20, 21, 22):

@@ -155,6 +155,7 @@ def sediff(project: Path, *arguments: str) -> tuple[int, str]:
     return result.returncode, result.stdout + result.stderr
 
 
+@pytest.mark.slow  # three refreshes; tests/corpus/test_exclusions.py has the corpus alone
 def test_nothing_of_a_withdrawn_patient_is_left(project, tmp_path):
     wanted = needles(project)
     before = {path.split("/")[0] for path, _ in left(project, wanted)}
@@ -200,6 +201,7 @@ def test_nothing_of_a_withdrawn_patient_is_left(project, tmp_path):
     assert (status, "nothing has changed" in told) == (0, True), told
 
 
+@pytest.mark.slow  # for the project's sake
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -212,7 +214,7 @@ def test_a_name_that_nothing_knows_is_one_sentence(project, arguments, message):
     assert (status, message in told) == (1, True), told
 
 
-def test_a_key_that_is_another_is_refused(project, tmp_path):
+def test_a_key_that_is_another_is_refused(tmp_path):
     (tmp_path / "knowledge").mkdir()
     (tmp_path / "knowledge/exclusions.yaml").write_text("key: '0123456789abcdef'\nwithdrawn: [abc]\n")
     with pytest.raises(UserError, match=r"exclusion\.key is missing: .* written with the key 0123456789abcdef"):
