@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from sediff.knowledge.answers import AnswerStore
 from tests.pipeline.clone import MAIN, ROOT, command
-
-pytest.importorskip("dvc_s3", reason="the extra s3 is not installed")
-moto = pytest.importorskip("moto.server", reason="moto[server] is not installed")
 
 BUCKET, SECRET = "answers-of-models", "-".join(("a", "distinctive", "secret"))
 ANSWER = {"content": "{}", "refusal": None, "finish_reason": "stop", "usage": {"prompt": 10, "completion": 2}}
@@ -29,8 +28,7 @@ class Bucket(NamedTuple):
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[Bucket]:
-    boto3 = pytest.importorskip("boto3")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     url = "http://{}:{}".format(*server.get_host_and_port())
     client = boto3.client(
