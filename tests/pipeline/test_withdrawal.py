@@ -77,7 +77,7 @@ def real_corpus(folder: Path, vocabulary) -> Path:
         "corpus.shards=2",
         "runtime.workers=1",
         "encoder.judges.statement.min_cases=2",
-        "publication.drift={records: 1, quarantined: 1, statements: 1, sources: 1}",
+        "publication.drift={records: 1, quarantined: 1, statements: 1, sources: 1, sites: 1}",
     )
     said(project, sys.executable, "-c", MAIN, "refresh")
     return project
