@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from sediff.autoencoder.beat import BeatGrid, beat_grid
-from sediff.diffusion.course import record_course
-from sediff.diffusion.params import PhysicsParams
+from sediff.autoencoder.model import Autoencoder
+from sediff.diffusion.course import course_channels, record_beats
+from sediff.diffusion.params import DiffusionParams
 from sediff.diffusion.physics import Waves
 from sediff.diffusion.physics_forms import simulated
+from sediff.diffusion.simulated import Simulated, beats_course, simulated_records
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Condition, Conditions, corpus_conditions, encode_conditions
 from sediff.encoder.embedding import EmbeddingAccess, reopen_embedding
@@ -35,6 +37,7 @@ class TrainingData:
         conditions: encoded conditions.
         grid, waves: where the beats lie and the morphology that the physics terms take.
         applies: 1 where they are taken of the record, else 0, (n,).
+        simulated: each record's own η and the simulator's record of it; None where the denoiser does not see it.
     """
 
     latents: Tensor
@@ -43,20 +46,22 @@ class TrainingData:
     grid: BeatGrid
     waves: Waves
     applies: Tensor
+    simulated: Simulated | None = None
 
     def rows(self, index: Tensor) -> "TrainingData":
         """The data of some records."""
         latents, courses, applies = self.latents[index], self.courses[index], self.applies[index]
         parts = (self.conditions.rows(index), self.grid.rows(index), self.waves.rows(index))
-        return TrainingData(latents, courses, *parts, applies)
+        return TrainingData(latents, courses, *parts, applies, self.simulated and self.simulated.rows(index))
 
     def to(self, device: torch.device) -> "TrainingData":
         """The same on another device."""
-        return TrainingData(*(getattr(self, part.name).to(device) for part in fields(self)))
+        parts = (getattr(self, part.name) for part in fields(self))
+        return TrainingData(*(None if part is None else part.to(device) for part in parts))
 
 
 def load_training_data(
-    physics: PhysicsParams,
+    params: DiffusionParams,
     corpus: Path,
     simulator: Path,
     knowledge: Path,
@@ -75,16 +80,23 @@ def load_training_data(
     latents = read_tensors(autoencoder / "latents.safetensors")["latents"]
     peaks = [np.asarray(row, np.float64) for row in records["r_peaks"].to_list()]
     told = (records[name].to_list() for name in ("beat_kinds", "p_onsets"))
-    waves, applies = simulated(physics, records, simulator)
+    beats = list(map(record_beats, peaks, *told))
+    waves, applies = simulated(params.physics, records, simulator)
+    own = None
+    if params.denoiser.morphology:
+        network = Autoencoder.load(autoencoder).to(next(conditioner.parameters()).device)
+        courses = [beats_course(*of) for of in beats]
+        own = simulated_records(records, courses, simulator, network, params.morphology.worst_error)
     conditions = [without(condition, withheld) for condition in corpus_conditions(records, knowledge)]
     embedding = reopen_embedding(conditioner.config["embedding"], access)
     return TrainingData(
         latents=latents,
-        courses=torch.from_numpy(np.stack(list(map(record_course, peaks, *told)))),
+        courses=torch.from_numpy(np.stack([course_channels(*of) for of in beats])),
         conditions=encode_conditions(conditions, vocabulary, conditioner.buckets, embedding),
         grid=beat_grid(peaks),
         waves=waves,
         applies=applies,
+        simulated=own,
     )
 
 
