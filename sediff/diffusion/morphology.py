@@ -31,7 +31,7 @@ FOR_COMPONENTS, FOR_OFFSETS = 4096, 400  # records
 FURTHEST = 5.0  # deviations: fits beyond are no morphology
 USUAL_RATE = 70.0  # bpm
 QUERIES = 4
-STEPS = 20  # of sampling; the network is small beside the denoiser
+STEPS = 12  # of sampling; the network is small beside the denoiser
 FREQUENCIES = 32
 AVERAGE = 0.98  # the rate falls to zero at the end, and there are few steps
 
