@@ -21,6 +21,7 @@ from sediff.files import read_out, write_json
 from sediff.params import Params
 from sediff.progress import log_line
 from sediff.publication.drift import beyond, drift
+from sediff.publication.gate import moved_too_far
 from sediff.publication.health import SUCCESSES, NotPublishedError
 from sediff.publication.params import PublicationParams
 from sediff.publication.publish import needs_publishing, publish
@@ -73,7 +74,7 @@ def run_nightly(folder: Path, params: Params) -> Version:
         try:
             moved = step("corpus", lambda: _run_corpus(folder, own))
             step("pipeline", lambda: sediff(folder, "run"))
-            verdict = step("gates", lambda: _check_gates(folder))
+            verdict = step("gates", lambda: _check_gates(folder, params))
             if not needs_publishing(folder, own.name):
                 raise NotPublishedError("nothing new", "what ran gave what is published already")
             approved_by = _approval(own)
@@ -107,10 +108,15 @@ def _run_corpus(folder: Path, params: PublicationParams) -> dict[str, float]:
     return moved
 
 
-def _check_gates(folder: Path) -> dict[str, Any]:
+def _check_gates(folder: Path, params: Params) -> dict[str, Any]:
+    """The report's verdict, and that of the gates which ask for the version that is served."""
     verdict = read_out(folder / "reports/report/metrics.json")
     if not verdict["passed"]:
         raise NotPublishedError("gates failed", f"The gates failed: {', '.join(verdict['failed'])}; see its report.")
+    served = current(folder, params.publication.name)
+    if moved := moved_too_far(folder, params.gates, served):
+        told = "; ".join(f"{one.metric} {' and '.join(one.missed)}" for one in moved)
+        raise NotPublishedError("gates failed", f"It is worse than {served}: {told}.")
     return verdict
 
 

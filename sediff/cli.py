@@ -202,7 +202,9 @@ def synthesize(
         ),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Processes; one a core by default.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Replace another dataset that the folder holds.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh/--resume", help="Replace what the folder holds, or go on with it.")
+    ] = False,
 ) -> None:
     """Make a dataset of any size with the models of the last run, or go on with it."""
     from flows.dataset import synthesize_request
@@ -257,7 +259,7 @@ def trace(
 
 
 lineage_commands.register(app)  # audit, verify, impact
-publication_commands.register(app)  # refresh, serve, health, versions, pull, rollback
+publication_commands.register(app)  # refresh, serve, health, versions, gate, compare, pull, rollback
 
 
 @app.command()

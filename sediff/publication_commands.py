@@ -1,4 +1,4 @@
-"""Commands of publication: refresh, serve, health, versions, pull, rollback."""
+"""Commands of publication: refresh, serve, health, versions, gate, compare, pull, rollback."""
 
 from pathlib import Path
 from typing import Annotated
@@ -55,6 +55,46 @@ def versions_command() -> None:
         typer.echo(f"{version} {version.commit[:12]}{' (served)' if version == served else ''}")
 
 
+def gate_command(
+    version: Annotated[
+        str | None, typer.Argument(metavar="NAME@VERSION", help="A published version; the working tree by default.")
+    ] = None,
+) -> None:
+    """Check the gates of params.yaml, absolute and against the version that is served; exit 1 if one fails."""
+    require_project()
+    from sediff.params import Params
+    from sediff.publication.gate import gate, lines
+    from sediff.publication.versions import find_version
+
+    params = Params.load()
+    name = params.publication.name
+    found = find_version(Path(), version, name) if version else None
+    results, compared = gate(Path(), params.gates, name, found)
+    for line in lines(results, compared):
+        typer.echo(line)
+    if not all(result.passed for result in results):
+        raise typer.Exit(1)
+
+
+def compare_command(
+    first: VersionArgument,
+    second: Annotated[
+        str | None, typer.Argument(metavar="NAME@VERSION", help="Another; the working tree by default.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The page.")] = Path("reports/compare.html"),
+) -> None:
+    """Write one page on two versions, or a version and the working tree: gates, differences, pictures."""
+    require_project()
+    from sediff.params import Params
+    from sediff.publication.compare import compare
+    from sediff.publication.versions import find_version
+
+    params = Params.load()
+    versions = [find_version(Path(), one, params.publication.name) if one else None for one in (first, second)]
+    assert versions[0] is not None
+    typer.echo(compare(Path(), params, versions[0], versions[1], out))
+
+
 def pull_command(
     version: VersionArgument,
     to: Annotated[Path, typer.Argument(metavar="DEST", help="A folder that does not exist yet.")],
@@ -88,6 +128,8 @@ def register(app: typer.Typer) -> None:
         ("serve", serve_command),
         ("health", health_command),
         ("versions", versions_command),
+        ("gate", gate_command),
+        ("compare", compare_command),
         ("pull", pull_command),
         ("rollback", rollback_command),
     ):

@@ -15,7 +15,7 @@ from sediff.errors import UserError
 from sediff.seeds import generator
 from sediff.training import Job, Schedule, train
 from sediff.training.batches import Prefetched, batches
-from sediff.training.optimiser import Optimiser
+from sediff.training.optimiser import BatchedMuon, Optimiser
 
 CPU = torch.device("cpu")
 DATA = torch.randn(37, 4, generator=torch.Generator().manual_seed(1))
@@ -130,6 +130,23 @@ def test_matrices_are_muons_and_all_else_is_adamws():
     )
     spread = torch.linalg.svdvals(moved["4.weight"])
     assert spread.max() < 2 * spread.min()
+
+
+def test_stacked_matrices_move_as_torchs_muon_moves_them_one_by_one():
+    torch.manual_seed(0)
+    shapes = [(32, 16), (16, 32), (32, 16), (24, 24), (24, 24)]
+    weights, same = ([nn.Parameter(part.clone()) for part in map(torch.ones, shapes)] for _ in range(2))
+    settings = {"lr": 0.1, "weight_decay": 0.1, "adjust_lr_fn": "match_rms_adamw"}
+    own, theirs = BatchedMuon(weights, **settings), torch.optim.Muon(same, **settings)
+    for _ in range(3):
+        for weight, other in zip(weights, same, strict=True):
+            weight.grad = torch.randn_like(weight)
+            other.grad = weight.grad.clone()
+        own.step()
+        theirs.step()
+    for weight, other in zip(weights, same, strict=True):
+        assert (weight - other).abs().max() < 0.02 * (1 - other).abs().max()
+    assert str(own.state_dict()["state"]) == str(theirs.state_dict()["state"])
 
 
 def test_every_record_comes_once_an_epoch():

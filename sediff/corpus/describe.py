@@ -35,6 +35,8 @@ LISTED = pa.schema(
         pa.field("original_report", pa.string(), nullable=False),
         pa.field("report_language", pa.string(), nullable=False),
         pa.field("human_validated", pa.bool_(), nullable=False),
+        pa.field("site", pa.string(), nullable=False),
+        pa.field("device", pa.string(), nullable=False),
     ]
 )
 
@@ -122,4 +124,6 @@ def _said(record: RawRecord, vocabulary: Vocabulary, min_likelihood: float) -> d
         "original_report": record.report or "\n".join(record.lines),
         "report_language": detect_language(record.report or "\n".join(record.lines)),
         "human_validated": record.human_validated,
+        "site": record.site,
+        "device": record.device,
     }

@@ -25,7 +25,18 @@ from matplotlib.axes import Axes
 MOST_FREQUENT, MOST_UNMAPPED = 24, 50
 INTERVALS = ("pr", "qrs_duration", "qt", "qtcf")
 NUMBERS = {"age": 30, "heart_rate": 30, **dict.fromkeys(INTERVALS, 40)}  # bars of each column's picture
-WORDS = ("source", "split", "sex", "report_language", "statements", "uncertain", "unmapped", "repairs")
+WORDS = (
+    "source",
+    "site",
+    "device",
+    "split",
+    "sex",
+    "report_language",
+    "statements",
+    "uncertain",
+    "unmapped",
+    "repairs",
+)
 BATCH = 4096  # rows held while words are counted
 BLUE, RED = "#3b6ea5", "#a3261b"
 
@@ -68,8 +79,10 @@ def summarise(out: Path, report: Path) -> dict[str, Any]:
         "patients": patients,
         "quarantined": reasons.total(),
         "quarantine": _known(reasons),
-        "splits": {split: words["split"][split] for split in ("train", "validation", "test")},
+        "splits": {split: words["split"][split] for split in ("train", "audit", "validation", "test")},
         "sources": _known(words["source"]),
+        "sites": _named(words["site"], ""),
+        "devices": _named(words["device"], ""),
         "sexes": _named(words["sex"], None),
         "age": numbers["age"].quartiles,
         "heart_rate": numbers["heart_rate"].quartiles,

@@ -8,12 +8,13 @@ from typing import Literal
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sediff.autoencoder.beat import BeatGrid, beat_grid
 from sediff.autoencoder.model import Autoencoder
 from sediff.diffusion.course import course_channels, record_beats
-from sediff.diffusion.params import DiffusionParams
+from sediff.diffusion.params import DiffusionParams, PhysicsParams
 from sediff.diffusion.physics import Waves
 from sediff.diffusion.physics_forms import simulated
 from sediff.diffusion.simulated import Simulated, beats_course, simulated_records
@@ -29,7 +30,7 @@ Part = Literal["text", "experience"]
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What the denoiser learns from, a row for each training record.
+    """What the denoiser learns from, a row for each record.
 
     Attributes:
         latents: standardised, (n, 10, 125).
@@ -78,26 +79,50 @@ def load_training_data(
     """
     records = read_columns(corpus / "records").filter(pl.col("split") == "train")
     latents = read_tensors(autoencoder / "latents.safetensors")["latents"]
-    peaks = [np.asarray(row, np.float64) for row in records["r_peaks"].to_list()]
-    told = (records[name].to_list() for name in ("beat_kinds", "p_onsets"))
-    beats = list(map(record_beats, peaks, *told))
-    waves, applies = simulated(params.physics, records, simulator)
-    own = None
-    if params.denoiser.morphology:
-        network = Autoencoder.load(autoencoder).to(next(conditioner.parameters()).device)
-        courses = [beats_course(*of) for of in beats]
-        own = simulated_records(records, courses, simulator, network, params.morphology.worst_error)
+    known = (simulator, knowledge, conditioner, vocabulary, access, withheld)
+    data = denoiser_data(params.physics, records, latents, *known)
+    if not params.denoiser.morphology:
+        return data
+    network = Autoencoder.load(autoencoder).to(next(conditioner.parameters()).device)
+    courses = [beats_course(*beats) for beats in _beats(records)]
+    return replace(
+        data, simulated=simulated_records(records, courses, simulator, network, params.morphology.worst_error)
+    )
+
+
+def denoiser_data(
+    physics: PhysicsParams,
+    records: pl.DataFrame,
+    latents: Tensor,
+    simulator: Path,
+    knowledge: Path,
+    conditioner: Conditioner,
+    vocabulary: Vocabulary,
+    access: EmbeddingAccess,
+    withheld: Collection[Part] = (),
+) -> TrainingData:
+    """The same of any records of the corpus, whose latents (n, 10, 125) are given, without η of their own."""
+    waves, applies = simulated(physics, records, simulator)
     conditions = [without(condition, withheld) for condition in corpus_conditions(records, knowledge)]
     embedding = reopen_embedding(conditioner.config["embedding"], access)
     return TrainingData(
         latents=latents,
-        courses=torch.from_numpy(np.stack([course_channels(*of) for of in beats])),
+        courses=torch.from_numpy(np.stack([course_channels(*beats) for beats in _beats(records)])),
         conditions=encode_conditions(conditions, vocabulary, conditioner.buckets, embedding),
-        grid=beat_grid(peaks),
+        grid=beat_grid(_peaks(records)),
         waves=waves,
         applies=applies,
-        simulated=own,
     )
+
+
+def _peaks(records: pl.DataFrame) -> list[NDArray[np.float64]]:
+    return [np.asarray(row, np.float64) for row in records["r_peaks"].to_list()]
+
+
+def _beats(records: pl.DataFrame) -> list[tuple[NDArray[np.float64], list[str], list[bool]]]:
+    """Of each record what `record_beats` gives."""
+    told = (records[name].to_list() for name in ("beat_kinds", "p_onsets"))
+    return list(map(record_beats, _peaks(records), *told))
 
 
 def without(condition: Condition, withheld: Collection[Part]) -> Condition:

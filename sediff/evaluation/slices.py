@@ -1,4 +1,4 @@
-"""The headline figures by sex, age band, source and statement: good on average must not hide bad for some."""
+"""The headline figures by sex, age band, source, site, device and statement: a good average can hide bad parts."""
 
 from typing import Any
 
@@ -29,22 +29,27 @@ def slices(evidence: Evidence) -> dict[str, Any]:
 
 
 def slices_of(rows: pl.DataFrame, statements: list[list[str]]) -> dict[str, list[tuple[str, Mask]]]:
-    """Which records, (n,), are of each sex, age band, source and statement that occurs.
+    """Which records, (n,), are of each sex, age band, source, site, device and statement that occurs.
 
     Args:
-        rows: with sex, age and, if the corpus has several, source; statements: of each.
+        rows: of the corpus; statements: of each.
     """
     sex = rows["sex"].fill_null(UNKNOWN).to_numpy()
     age = rows["age"].cast(pl.Float64).to_numpy()
     bands = [(name, (age >= low) & (age < high)) for name, (low, high) in AGE_BANDS.items()]
-    source = rows["source"].to_numpy() if "source" in rows.columns else np.full(len(rows), UNKNOWN)
     codes = sorted({code for row in statements for code in row})
     return {
         "sex": [(str(value), sex == value) for value in sorted(set(sex))],
         "age": [(name, mask) for name, mask in [*bands, (UNKNOWN, ~np.isfinite(age))] if mask.any()],
-        "source": [(str(value), source == value) for value in sorted(set(source))],
+        **{kind: _named(rows[kind]) for kind in ("source", "site", "device")},
         "statement": [(code, np.array([code in row for row in statements])) for code in codes],
     }
+
+
+def _named(values: pl.Series) -> list[tuple[str, Mask]]:
+    """Which records have each value."""
+    named = values.replace("", UNKNOWN).to_numpy()
+    return [(str(value), named == value) for value in sorted(set(named))]
 
 
 def headline(evidence: Evidence, mask: Mask) -> dict[str, Any]:

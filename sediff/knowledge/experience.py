@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +165,11 @@ def read_experience_table(knowledge: Path) -> pl.DataFrame:
     path = knowledge / FILE
     if not path.is_file():
         raise UserError(f"{path} is missing: run the knowledge stage first.")
+    return _read(path.resolve(), path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)  # a dataset asks for some of its rows with each shard
+def _read(path: Path, modified: int) -> pl.DataFrame:
     table = read_table(path)
     if (pq.read_schema(path).metadata or {}).get(b"schema_version") != str(SCHEMA_VERSION).encode():
         raise UserError(f"{path} is of another version: run the knowledge stage again.")

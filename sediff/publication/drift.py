@@ -17,6 +17,7 @@ def drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, float]
         "quarantined": abs(_set_aside(now) - _set_aside(before)),
         "statements": _distance(_counts(before, "statements"), _counts(now, "statements")),
         "sources": _distance(_counts(before, "sources"), _counts(now, "sources")),
+        "sites": _distance(_counts(before, "sites"), _counts(now, "sites")),
     }
 
 

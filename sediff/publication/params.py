@@ -12,6 +12,7 @@ class DriftParams(Section):
     quarantined: float = Field(0.05, ge=0, description="change of the share of records set aside")
     statements: float = Field(0.1, ge=0, le=1, description="total variation distance of the statements' shares")
     sources: float = Field(0.1, ge=0, le=1, description="the same of the sources' shares")
+    sites: float = Field(0.2, ge=0, le=1, description="the same of the shares of the sites that recorded")
 
 
 class PublicationParams(Section):

@@ -20,9 +20,16 @@ PR, QRS, QT = (80, 400), (50, 250), (200, 700)  # ms
 
 Sex = Literal["male", "female"]
 Records = Annotated[int, Field(ge=1)]
-Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 Share = Annotated[float, Field(gt=0)]
 Shares = Annotated[dict[str, Share], Field(min_length=1)]
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks and other characters that are not printed; YAML's blocks have them."""
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+Text = Annotated[str, AfterValidator(one_line), Field(max_length=LONGEST_TEXT)]
 
 
 class PromptRequest(Section):
@@ -81,7 +88,8 @@ def _mapping_or(other: str) -> Discriminator:
 
 
 Number = Annotated[Annotated[float, Tag("(one)")] | Annotated[Spread, Tag("(drawn)")], _mapping_or("(one)")]
-Texts = Annotated[Annotated[Text, Tag("(one)")] | Annotated[Shares, Tag("(drawn)")], _mapping_or("(one)")]
+SharesOfTexts = Annotated[dict[Text, Share], Field(min_length=1)]
+Texts = Annotated[Annotated[Text, Tag("(one)")] | Annotated[SharesOfTexts, Tag("(drawn)")], _mapping_or("(one)")]
 Codes = Annotated[Annotated[Items[str], Tag("(one)")] | Annotated[Shares, Tag("(drawn)")], _mapping_or("(one)")]
 Sexes = Annotated[
     Annotated[Sex, Tag("(one)")] | Annotated[dict[Sex, Annotated[float, Field(ge=0, le=1)]], Tag("(drawn)")],

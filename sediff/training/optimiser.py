@@ -5,13 +5,62 @@ autoencoder 800 of its steps reach what 4,000 of AdamW's do, each a third dearer
 square of AdamW's (Liu et al. 2025, arXiv 2502.16982), so one learning rate serves both.
 """
 
+import math
+from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 SMALLEST = 16  # channels: thinner matrices, such as those from and to the leads, are AdamW's
 Layer = nn.Linear | nn.Conv1d
+
+
+class BatchedMuon(torch.optim.Muon):
+    """torch's Muon to the bit, with the matrices of one shape orthogonalised as a stack.
+
+    One by one their products are too small for a CPU: on the denoiser of 32 matrices a step took half as long again.
+    """
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            if not weights:
+                continue
+            gradients: list[Tensor] = [weight.grad for weight in weights]
+            momenta = [self._momentum(weight) for weight in weights]
+            torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+            updates = torch._foreach_lerp(gradients, momenta, group["momentum"])  # Nesterov's
+            torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+            stacks = defaultdict(list)
+            for weight, update in zip(weights, updates, strict=True):
+                stacks[min(update.shape), max(update.shape)].append((_wide(weight), _wide(update)))
+            for (_, columns), stack in stacks.items():
+                found = _orthogonal(torch.stack([update for _, update in stack]).bfloat16(), group)
+                for (weight, _), direction in zip(stack, found, strict=True):
+                    weight.add_(direction, alpha=-group["lr"] * 0.2 * math.sqrt(columns))
+
+    def _momentum(self, weight: Tensor) -> Tensor:
+        state = self.state[weight]
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        return state["momentum_buffer"]
+
+
+def _wide(matrix: Tensor) -> Tensor:
+    return matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
+
+
+def _orthogonal(x: Tensor, group: dict[str, Any]) -> Tensor:
+    """Newton–Schulz iterations of a stack of wide matrices (n, rows, columns)."""
+    a, b, c = group["ns_coefficients"]
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=group["eps"])
+    for _ in range(group["ns_steps"]):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x
 
 
 class Optimiser:
@@ -38,7 +87,7 @@ class Optimiser:
                 others, lr=learning_rate, weight_decay=weight_decay, betas=(0.9, 0.99)
             )
         if self._flat:
-            self._parts["matrices"] = torch.optim.Muon(
+            self._parts["matrices"] = BatchedMuon(
                 self._flat, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
             )
 

@@ -81,6 +81,7 @@ def test_mimic_iv_ecg(mimic):
     assert first.lines == ("Sinus rhythm 0", "Possible infarct, age undetermined")
     assert (second.lines, third.lines) == ((), ("Sinus rhythm 2", "Possible infarct, age undetermined"))
     assert (first.age, first.sex) == (None, None)
+    assert (first.device, second.device) == ("6848296", "")
     assert [waveform.repairs for waveform in waveforms("mimic-iv-ecg", mimic)] == [("leads_reordered",)] * 3
 
 
@@ -139,14 +140,15 @@ def test_ptb_xl_at_both_rates(reader, column, folder, rate, tmp_path):
     other = {"filename_lr": "filename_hr", "filename_hr": "filename_lr"}[column]
     (tmp_path / "ptbxl_database.csv").write_text(
         f"ecg_id,patient_id,age,sex,recording_date,report,scp_codes,heart_axis,infarction_stadium1,infarction_stadium2,"
-        f"validated_by_human,strat_fold,{column},{other}\n"
-        f"1,15709.0,300.0,1,1984-11-09 09:17:34,sinusrhythmus,\"{{'SR': 0.0, 'NORM': 100.0}}\",LAD,,Stadium III,True,3,"
-        f"{folder}/00000/00001_x,elsewhere/x\n"
+        f"validated_by_human,site,device,strat_fold,{column},{other}\n"
+        f"1,15709.0,300.0,1,1984-11-09 09:17:34,sinusrhythmus,\"{{'SR': 0.0, 'NORM': 100.0}}\",LAD,,Stadium III,"
+        f"True,12.0,CS-12   E,3,{folder}/00000/00001_x,elsewhere/x\n"
     )
     (record,) = read(reader, tmp_path)
     assert (record.record_id, record.patient_id, record.fold) == ("raw/00001", "raw/15709", 3)
     assert (record.age, record.sex, record.axis, record.stages) == (None, "female", "LAD", ("Stadium III",))
     assert record.scp == {"NORM": 100.0, "SR": 0.0}
+    assert (record.site, record.device) == ("12", "CS-12 E")
     assert len(waveforms(reader, tmp_path)) == 1
     assert next(name for name, one in READERS.items() if one.recognises(tmp_path)) == reader
 

@@ -71,9 +71,11 @@ def test_too_few_on_one_side_give_no_effect():
 
 def test_slices_cover_every_record_once_in_each_kind_but_statements():
     rows = pl.DataFrame({"sex": ["female", "male", None, "male"], "age": [39.9, 40.0, None, 90.0], "source": ["a"] * 4})
+    rows = rows.with_columns(site=pl.Series(["1", "", "2", "1"]), device=pl.lit("AT-6"))
     found = slices_of(rows, [["SR"], ["SR", "LVH"], [], ["LVH"]])
-    for kind in ("sex", "age", "source"):
+    for kind in ("sex", "age", "source", "site", "device"):
         assert np.sum([mask for _, mask in found[kind]], axis=0).tolist() == [1] * 4, kind
+    assert [name for name, _ in found["site"]] == ["1", "2", "unknown"]
     ages = {name: np.flatnonzero(mask).tolist() for name, mask in found["age"]}
     assert ages == {"under_40": [0], "40_to_60": [1], "over_75": [3], "unknown": [2]}
     assert {name: mask.tolist() for name, mask in found["statement"]} == {

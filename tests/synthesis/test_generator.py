@@ -87,6 +87,14 @@ def test_sampler_guidance_and_rescaling_each_count(generator):
         assert (make(generator, ROWS[:1], slots, SAMPLER.model_copy(update=change)) != base).any(), change
 
 
+def test_autocast_to_bfloat16_is_close_and_as_repeatable(generator):
+    slots, half = [Slot(0, i) for i in range(10)], SAMPLER.model_copy(update={"precision": "bfloat16"})
+    exact, rounded = make(generator, ROWS, slots), make(generator, ROWS, slots, half)
+    assert (exact != rounded).any(), "it was rounded"
+    assert np.corrcoef(exact.ravel(), rounded.ravel())[0, 1] > 0.99
+    assert (make(generator, ROWS[::-1], slots[::-1], half)[::-1] == rounded).all()
+
+
 def test_limb_leads_hold_by_construction(generator):
     signals = make(generator, ROWS, [Slot(0, i) for i in range(10)])
     residual = limb_lead_residual(signals)

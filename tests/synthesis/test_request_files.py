@@ -103,3 +103,15 @@ def test_the_parameters_have_the_same_schema(vocabulary, tmp_path):
     values["synthesis"]["dataset"][2]["age"] = {"mean": 60}
     with pytest.raises(UserError, match=r"synthesis\.dataset\.2\.age: write \{mean, sd\}"):
         Params.check(values, path)
+
+
+def test_a_text_of_several_lines_becomes_one(vocabulary, tmp_path):
+    """Of YAML's blocks, which are easily written, and of a table: a header, a title and a list take one line."""
+    path, wanted = tmp_path / "request.yaml", "atrial fibrillation, rapid"
+    drawn = {"text": {"atrial fibrillation,\n rapid": 1}, "records": 2}
+    path.write_text(f"- text: |\n    atrial  fibrillation,\n    rapid\n{yaml.safe_dump([drawn])}")
+    one, other = read_request(path, vocabulary).parts
+    assert one.text == wanted and list(other.text) == [wanted]
+    path.write_text(yaml.safe_dump([{"text": {"x" * 2001: 1}, "records": 2}]))
+    with pytest.raises(UserError, match="row 1, text"):
+        read_request(path, vocabulary)

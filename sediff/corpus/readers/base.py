@@ -28,6 +28,7 @@ class RawRecord:
         report: free text.
         axis: the source's code of the heart's axis, "" where it has none.
         stages: the source's infarction stages, as it writes them.
+        site, device: where and with what it was recorded, as the source names them; "" where it does not say.
         rate: Hz that the layout promises; None where it promises none.
         gain: units of the ADC a mV, with a baseline of zero, where a source's headers are known to be wrong.
         suffix: of the signal file.
@@ -48,6 +49,8 @@ class RawRecord:
     axis: str = ""
     stages: tuple[str, ...] = ()
     human_validated: bool = False
+    site: str = ""
+    device: str = ""
     rate: float | None = None
     gain: float | None = None
     suffix: str = ".dat"

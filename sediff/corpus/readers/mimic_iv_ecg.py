@@ -34,12 +34,13 @@ class MimicIvEcgReader(Reader):
 
     def records(self) -> Iterator[RawRecord | Rejection]:
         """See `Reader.records`."""
-        statements, patients = OnDisk(), _patients(self.root / PATIENTS)
-        yield from self._statements(statements)
+        measured, patients = OnDisk(), _patients(self.root / PATIENTS)
+        yield from self._measurements(measured)
 
         def record(row: Row) -> RawRecord:
             study, patient = integer(row, "study_id"), integer(row, "subject_id")
             sex, age = _person(patients.get(patient), row["ecg_time"])
+            cart, statements = measured.get(study) or ("", [])
             return RawRecord(
                 record_id=f"{self.name}/{study}",
                 patient_id=f"{self.name}/{patient}",
@@ -48,14 +49,18 @@ class MimicIvEcgReader(Reader):
                 recorded_at=row["ecg_time"].replace(" ", "T"),
                 age=age,
                 sex=sex,
-                lines=tuple(statements.get(study) or ()),
+                lines=tuple(statements),
+                device=cart,
                 rate=500,
             )
 
         yield from read_records(self.name, self.root / TABLE, COLUMNS, record)
 
-    def _statements(self, kept: OnDisk) -> Iterator[Rejection]:
-        """Keep each study's sentences, report_0, report_1, … in their order; gives the rows that cannot be used."""
+    def _measurements(self, kept: OnDisk) -> Iterator[Rejection]:
+        """Keep each study's cart and its sentences, report_0, report_1, … in their order.
+
+        Gives the rows that cannot be used.
+        """
         path, columns = self.root / STATEMENTS, list[str]()
         for number, row in read_rows(path, ("study_id", "report_0")):
             try:
@@ -63,7 +68,7 @@ class MimicIvEcgReader(Reader):
                     raise ValueError("too few or too many cells")
                 columns = columns or sorted((name for name in row if name.startswith("report_")), key=_position)
                 study = integer(row, "study_id")
-                if not kept.add(study, [row[name] for name in columns if row[name]]):
+                if not kept.add(study, (row.get("cart_id", ""), [row[name] for name in columns if row[name]])):
                     raise ValueError(f"study {study} stands twice, and its first row counts")
             except ROW_ERRORS as error:
                 yield bad_row(self.name, f"{path.stem}-line-{number}", path, number, error)

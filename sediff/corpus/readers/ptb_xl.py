@@ -51,6 +51,8 @@ class PtbXlReader(Reader):
             axis=row.get("heart_axis", ""),
             stages=tuple(filter(None, (row.get(f"infarction_stadium{n}", "") for n in (1, 2)))),
             human_validated=row.get("validated_by_human") == "True",
+            site=row.get("site", "").removesuffix(".0"),
+            device=" ".join(row.get("device", "").split()),
             rate=self.rate,
         )
 

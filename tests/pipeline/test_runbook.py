@@ -1,0 +1,87 @@
+"""The pages of docs/: they build, what they name exists, and their commands do what they say."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.main import get_command
+
+from sediff.cli import app
+from tests.corpus.raw import ecg, write_wfdb
+from tests.pipeline.clone import MAIN, ROOT
+
+DOCS = ROOT / "docs"
+BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGES = sorted(path for path in DOCS.rglob("*.md") if BLOCK.search(path.read_text(encoding="utf-8")))
+NAMED = re.compile(r"`(?:\.venv/bin/)?(sediff [a-z][^`]*)`")  # within a line
+LINE = re.compile(r"^(?:\.venv/bin/)?(sediff [^#\n]+)", re.MULTILINE)  # of a block
+FENCED = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def clone(project, tmp_path) -> Path:
+    """A copy of the clone that ran, and beside it `sediff` and `make`, which says what it would do."""
+    folder, programs = tmp_path / "clone", tmp_path / "bin"
+    shutil.copytree(project[0], folder, symlinks=True)
+    (folder / "out").mkdir(exist_ok=True)
+    programs.mkdir()
+    for name, script in {"sediff": f'{sys.executable} -c "{MAIN}"', "make": f"{shutil.which('make')} -n"}.items():
+        (programs / name).write_text(f'#!/bin/sh\nexec {script} "$@"\n')
+        (programs / name).chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def corpus(tmp_path) -> Path:
+    """A folder of twelve people's recordings."""
+    for seed in range(12):
+        write_wfdb(tmp_path / f"raw/{seed:03d}", ecg(seed=seed), comments=("Age: 60", "Sex: Female"))
+    return tmp_path / "raw"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_commands_of_a_page_run_one_after_the_other(page, clone, corpus):
+    record = pl.read_parquet(clone / "data/corpus/records/*.parquet", columns=["record_id"])["record_id"].min()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
+    environment |= {
+        "PATH": f"{clone.parent / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "CORPUS": str(corpus),
+        "REMOTE": str(clone.parent / "remote"),
+        "RECORD": str(record),
+    }
+    for block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        result = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", block], cwd=clone, env=environment, capture_output=True, text=True
+        )
+        assert result.returncode == 0, block + result.stdout + result.stderr
+        assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("page", [*sorted(DOCS.rglob("*.md")), ROOT / "README.md"], ids=lambda page: page.stem)
+def test_every_command_and_option_that_a_page_names_exists(page):
+    text = page.read_text(encoding="utf-8")
+    for found in [*NAMED.findall(FENCED.sub("", text)), *LINE.findall("\n".join(FENCED.findall(text)))]:
+        words = found.split()[1:]
+        command, options = get_command(app), set[str]()
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        assert not getattr(command, "commands", {}) or not words or words[0].startswith("-"), found
+        for parameter in command.params:
+            options |= {*parameter.opts, *parameter.secondary_opts}
+        assert {word for word in words if word.startswith("-") and word != "-"} <= options | {"--help"}, found
+
+
+def test_the_pages_build(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path / "site"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    page = (tmp_path / "site/runbook/first-run.html").read_text(encoding="utf-8")
+    assert "sediff plan" in page
+    assert not re.search(r'(src|<link[^>]* href)="https?://', page), "it opens without a network"
