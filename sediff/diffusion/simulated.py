@@ -32,6 +32,8 @@ BUMP_SAMPLES, BUMP_R = 220, 80  # from R − 0.4 s to R + 0.7 s
 BUMPS = (2, len(INDEPENDENT_LEADS), BUMP_SAMPLES)
 MARGIN = 1.0  # s on both sides of a record, from where beats reach into it
 P = WAVES.index("P")
+P_LAST, P_WIDEST = -0.07, 0.045  # s: where a P wave's middle may be, and the deviation of its bump
+P_APART = 0.04  # s: from the middle of the other leads'
 INTERVALS = ("pr", "qrs_duration", "qt")
 
 
@@ -102,12 +104,21 @@ def beats_course(
 
 
 def bumps_of(waves: Waves, heart_rates: Tensor) -> Tensor:
-    """The model's forcing of one beat, integrated, of waves at each record's rate in bpm: (n, 2, 8, 220) in mV."""
+    """The model's forcing of one beat, integrated, of waves at each record's rate in bpm: (n, 2, 8, 220) in mV.
+
+    A bump that was fitted as P is none and stays with the others where it is wider than a P wave, lies within QRS, or
+    away from the P waves of the other leads.
+    """
     omega = omega_of(heart_rates)[:, None]
     tau = (torch.arange(BUMP_SAMPLES) - BUMP_R) / RATE
     widths_off = (omega[..., None, None] * tau - waves.theta[..., None]) / waves.b[..., None]
     bumps = waves.heights(omega)[..., None] * torch.exp(-0.5 * widths_off**2)  # (n, 8, 5, 220)
-    return torch.stack([bumps[:, :, P], bumps[:, :, P + 1 :].sum(2)], dim=1)
+    place, width = (values[..., P] / omega for values in (waves.theta, waves.b))
+    is_p = (place < P_LAST) & (width < P_WIDEST)
+    weight = is_p * waves.heights(omega)[..., P] ** 2
+    middle = (weight * place).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp(min=1e-9)
+    p = bumps[:, :, P] * (is_p & ((place - middle).abs() < P_APART))[..., None]
+    return torch.stack([p, bumps.sum(2) - p], dim=1)
 
 
 def simulated_ecg(bumps: Tensor, courses: Sequence[Course]) -> Tensor:
