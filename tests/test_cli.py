@@ -86,6 +86,13 @@ def test_a_seed_that_no_column_holds_is_refused(verb):
     assert result.exit_code == 2 and f"less than or equal to {2**63 - 1}" in said
 
 
+@pytest.mark.parametrize(("option", "limit"), [("--pr", 400), ("--qrs", 250), ("--qt", 700)])
+def test_an_interval_that_no_heart_has_is_refused(option, limit):
+    result = CliRunner().invoke(app, ["generate", "text", option, "900"])
+    said = " ".join(result.output.replace("│", " ").split())
+    assert result.exit_code == 2 and f"less than or equal to {limit}" in said
+
+
 def test_help_names_the_verbs_and_is_quick(project):
     started = time.monotonic()
     result = sediff(project, "--help")

@@ -70,9 +70,9 @@ class Denoising:
         )
 
     def reference(self, params: AuditParams, data: TrainingData, job: Job) -> nn.Module:
-        """A denoiser of the same size, trained on other records without physics terms."""
+        """A denoiser of the same size, trained on other records without physics terms, nor η, which they have not."""
         wanted = DiffusionParams(
-            denoiser=self.denoiser.params,
+            denoiser=self.denoiser.params.model_copy(update={"morphology": False}),
             physics=NO_PHYSICS,
             steps=params.reference_steps,
             batch_size=params.batch_size,

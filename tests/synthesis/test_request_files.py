@@ -48,6 +48,8 @@ def test_a_changed_request_has_another_digest(vocabulary, tmp_path):
         ("- {text: a, heart_rate: 900}", r"row 1, heart_rate: .*300 \(it is 900\)"),
         ("- {text: a, sex: {other: 0.3}, records: 2}", "row 1, sex.other: input should be 'male' or 'female'"),
         ("- {text: a, sex: {male: 0.3, female: 0.3}, records: 2}", "row 1: the shares of the sexes must add up to 1"),
+        ("- {text: a, pr: 900}", r"row 1, pr: .*400 \(it is 900\)"),
+        ("- {text: a, qt: {low: 300, high: 900}, records: 2}", "row 1, qt: it must lie between 200 and 700"),
         ("- {text: a, sexx: male}", "row 1 has sexx, which is no key"),
         ("- {age: 50}", "row 1: say what the ECG should show"),
         ("- {text: a, statements: [SR]}", "row 1: give text or statements, not both"),
