@@ -122,7 +122,7 @@ def main() -> None:
         plan = Planner(data, vocabulary, Pseudonyms(), 0).request([LikeRequest(like="corpus", records=count)])
         rows, slots = plan.rows(0, count), [Slot(0, index) for index in range(count)]
         access, names, request = EmbeddingAccess(), Pseudonyms(), Cohort("train", count)
-        own = Dataset("a", request, params, None, 0, "", data, arguments.device, access, names, folder, count)
+        own = Dataset("a", request, params, None, 0, "", data, (arguments.device,), access, names, folder, count)
         maker = Maker(own, generator, plan, None)
         batch, batch_slots = rows[: params.batch_size], slots[: params.batch_size]
         tasks: dict[str, Callable[[], object]] = {

@@ -1,17 +1,17 @@
 """What `sediff synthesize` does: a request in a file to a dataset in a folder, with the models of the last run."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfile
 
+from joblib import cpu_count
+
 from flows.device import computing_device
 from flows.inputs import dataset_facts, embedding_access, pseudonyms_of
 from flows.question import require_restrictions
-from flows.runners import runner
 from flows.stage import DATA, SCHEMA_VERSION, only_one
-from flows.synthesis import DATASET, gate_of, runner_on, told
+from flows.synthesis import DATASET, gate_of, spread, told
 from sediff.datasheet.describe import describe_dataset
 from sediff.errors import UserError
 from sediff.files import sha256_json, write_json
@@ -21,7 +21,7 @@ from sediff.synthesis.plan import Planner
 from sediff.synthesis.prompt import require_models
 from sediff.synthesis.read import read_request
 from sediff.synthesis.shards import IDENTITY, JOURNAL, Shards
-from sediff.synthesis.synthesize import Dataset, metrics, synthesize
+from sediff.synthesis.synthesize import Dataset, metrics, rows_of_shards, synthesize
 from sediff.vocabulary import Vocabulary
 
 COPY = "request"  # its name in the folder, before the suffix
@@ -34,7 +34,7 @@ def synthesize_request(path: Path, out: Path, seed: int | None, workers: int | N
 
     Args:
         seed: that of the parameters where none is given.
-        workers: processes; one a core where none are given.
+        workers: processes; one where none are given for each core that this process may use.
         fresh: remove what the folder holds of another dataset.
 
     Raises:
@@ -49,6 +49,10 @@ def synthesize_request(path: Path, out: Path, seed: int | None, workers: int | N
     device, described = computing_device(params)
     identity = _identity(params, request.digest, seed, described)
     fingerprint = sha256_json(identity)
+    pseudonyms = pseudonyms_of(params)
+    records = len(request.plan(Planner(DATA, vocabulary, pseudonyms, seed)))
+    wanted = params.runtime.model_copy(update={"workers": workers or cpu_count()})
+    devices, shared = spread(device, wanted)
     dataset = Dataset(
         DATASET,
         request,
@@ -57,12 +61,12 @@ def synthesize_request(path: Path, out: Path, seed: int | None, workers: int | N
         seed,
         fingerprint,
         DATA.resolve(),
-        str(device),
+        devices,
         embedding_access(params),
-        pseudonyms_of(params),
+        pseudonyms,
         out.resolve(),
+        rows_of_shards(records, params.synthesis.sampler.batch_size),
     )
-    records = len(request.plan(Planner(DATA, vocabulary, dataset.pseudonyms, seed)))
     shards = Shards(out)
     with only_one(f"synthesize-{sha256_json(str(out.resolve()))[:16]}"):
         with _writing(out):
@@ -71,11 +75,11 @@ def synthesize_request(path: Path, out: Path, seed: int | None, workers: int | N
                 shards.remove()
                 _remove_old_copies(out, path)
             shards.open(identity)
-        wanted = params.runtime.model_copy(update={"workers": workers or len(os.sched_getaffinity(0))})
-        synthesize(dataset, records, runner_on(device.type, runner(wanted)))
+        synthesize(dataset, records, shared)
         found = metrics(shards.records, seed)
         copy = out / f"{COPY}{path.suffix}"
-        facts = dataset_facts(params, path.stem, {"file": copy.name, "sha256": request.digest})
+        called = f"{DATASET}-{request.digest[:8]}"  # by what was asked, whatever its file is called
+        facts = dataset_facts(params, called, {"file": copy.name, "sha256": request.digest})
         with _writing(out):
             if not (copy.exists() and copy.samefile(path)):
                 copyfile(path, copy)

@@ -33,3 +33,13 @@ def computing_device(params: Params) -> "tuple[torch.device, dict[str, str]]":
         return torch.device("cuda", rank), {**described, "torch": torch.__version__}
     capability = torch.backends.cpu.get_cpu_capability()
     return torch.device("cpu"), {"device": f"CPU {capability}", "torch": torch.__version__, "threads": str(threads)}
+
+
+def alike(gpu: "torch.device") -> tuple[str, ...]:
+    """The GPUs of this machine that give the same numbers as one of them, itself the first."""
+    import torch
+
+    names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    first = gpu.index or 0
+    others = [number for number, name in enumerate(names) if name == names[first] and number != first]
+    return tuple(f"cuda:{number}" for number in (first, *others))

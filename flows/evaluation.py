@@ -1,24 +1,27 @@
 """Flow of the evaluation stage: synthetic records of held-out conditions against the real ones."""
 
-from flows.inputs import pseudonyms_of
+from flows.inputs import embedding_access, pseudonyms_of
 from flows.stage import DATA, Context, run
 from sediff.evaluation.evaluate import evaluate
+from sediff.evaluation.exposure import Folders
 from sediff.vocabulary import Vocabulary
 
 
 def evaluation(context: Context) -> str:
-    """Measure rhythm, distribution, agreement and distance to the training records."""
+    """Measure rhythm, distribution, agreement and privacy."""
+    generator = Folders(
+        DATA / "simulator", DATA / "knowledge", DATA / "encoder/conditioner", DATA / "autoencoder", DATA / "diffusion"
+    )
     return evaluate(
         context.params.evaluation,
         DATA / "corpus",
         DATA / "synthesis" / "evaluation",
         DATA / "encoder" / "judges",
-        DATA / "autoencoder",
+        generator,
         Vocabulary.load(),
-        context.out,
-        context.report,
-        context.params.reproducibility.seed,
         pseudonyms_of(context.params),
+        embedding_access(context.params),
+        context.job,
     )
 
 

@@ -1,6 +1,7 @@
 """Where shards are worked on: processes of this machine, or a Dask or Ray cluster through Prefect's task runners.
 
-A cluster on other machines needs the project's folder and the sources at the same paths, on a shared file system.
+A cluster on other machines needs the project's folder and the sources at the same paths, on a shared file system, and
+its workers started in that folder.
 """
 
 import os
@@ -29,6 +30,7 @@ def _through_prefect(params: RuntimeParams) -> Runner:
     def run(function: Callable[[int], int], shards: Sequence[int]) -> Iterator[int]:
         with prefect_server(OWN / "prefect", params.server_start_limit):
             from prefect import flow, task
+            from prefect.futures import as_completed
 
             def work_on(shard: int) -> int | Exception:
                 try:
@@ -37,8 +39,9 @@ def _through_prefect(params: RuntimeParams) -> Runner:
                     return error
 
             @flow(name="shards", task_runner=_task_runner(params))
-            def all_shards() -> list[int | Exception]:
-                return list(task(name="shard")(work_on).map(shards).result())
+            def all_shards() -> Iterator[int | Exception]:
+                for future in as_completed(list(task(name="shard")(work_on).map(shards))):
+                    yield future.result()
 
             for result in all_shards():
                 if isinstance(result, Exception):

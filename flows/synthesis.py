@@ -1,20 +1,25 @@
 """Flow of the synthesis stage: one synthetic dataset for each request."""
 
 import os
+from typing import TYPE_CHECKING
 
+from flows.device import alike
 from flows.inputs import dataset_facts, embedding_access, pseudonyms_of
 from flows.runners import runner
 from flows.stage import DATA, Context, run
 from sediff.datasheet.describe import describe_dataset
 from sediff.files import write_json
-from sediff.params import PARAMS, Params
+from sediff.params import PARAMS, Params, RuntimeParams
 from sediff.processes import Runner, in_processes
 from sediff.synthesis.params import GateParams
 from sediff.synthesis.plan import Planner
 from sediff.synthesis.read import Request
 from sediff.synthesis.shards import Shards
-from sediff.synthesis.synthesize import THREADS, Cohort, Dataset, Planned, metrics, synthesize
+from sediff.synthesis.synthesize import THREADS, Cohort, Dataset, Planned, metrics, rows_of_shards, synthesize
 from sediff.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import torch
 
 SPLITS = {"evaluation": "test", "augmentation": "train"}
 DATASET = "dataset"
@@ -23,26 +28,29 @@ DATASET = "dataset"
 def synthesis(context: Context) -> str:
     """Make the records of one request: `evaluation`, `augmentation` or `dataset`."""
     params, vocabulary = context.params, Vocabulary.load()
-    seed, shards = params.reproducibility.seed, Shards(context.work)
+    seed, shards, pseudonyms = params.reproducibility.seed, Shards(context.work), pseudonyms_of(params)
+    request = request_of(params, context.item, vocabulary)
+    records = len(request.plan(Planner(DATA, vocabulary, pseudonyms, seed)))
+    devices, shared = spread(context.computing_device, params.runtime)
     dataset = Dataset(
         context.item,
-        request_of(params, context.item, vocabulary),
+        request,
         params.synthesis.sampler,
         gate_of(params, context.item),
         seed,
         context.fingerprint,
-        DATA,
-        str(context.computing_device),
+        DATA.resolve(),
+        devices,
         embedding_access(params),
-        pseudonyms_of(params),
-        context.work,
+        pseudonyms,
+        context.work.resolve(),
+        rows_of_shards(records, params.synthesis.sampler.batch_size),
     )
     shards.open({"fingerprint": context.fingerprint})
-    records = len(dataset.request.plan(Planner(DATA, vocabulary, dataset.pseudonyms, seed)))
-    synthesize(dataset, records, runner_on(context.computing_device.type, runner(params.runtime)))
+    synthesize(dataset, records, shared)
     shards.copy(context.out / "records")
-    request = params.synthesis.model_dump(mode="json")[context.item]
-    describe_dataset(context.out, dataset_facts(params, context.item, request))
+    asked = params.synthesis.model_dump(mode="json")[context.item]
+    describe_dataset(context.out, dataset_facts(params, context.item, asked))
     found = metrics(context.out / "records", seed)
     write_json(context.report / "metrics.json", found)
     return told(found)
@@ -54,10 +62,16 @@ def gate_of(params: Params, item: str) -> GateParams | None:
     return gate if item == DATASET and gate.tries else None
 
 
-def runner_on(device: str, of_processor: Runner) -> Runner:
-    """Who works on the shards: the workers of a processor, or this process alone where it has a GPU."""
+def spread(device: "torch.device", runtime: RuntimeParams) -> tuple[tuple[str, ...], Runner]:
+    """The devices that make shards, and who works on them: a cluster's workers, or processes of this machine.
+
+    Here that is `runtime.workers` processes of the CPU, of one thread each, or one for each GPU of the same kind.
+    """
     os.environ["OMP_NUM_THREADS"] = str(THREADS)  # of workers that are started from here
-    return of_processor if device == "cpu" else in_processes(1)
+    if device.type == "cpu" or runtime.runner != "processes":
+        return (device.type,), runner(runtime)
+    devices = alike(device)
+    return devices, in_processes(len(devices))
 
 
 def told(found: dict) -> str:

@@ -171,6 +171,9 @@ def generate(
     sex: SexOption = None,
     heart_rate: HeartRateOption = None,
     axis: Annotated[float | None, typer.Option(min=-180, max=180, help="Of QRS, degrees.")] = None,
+    pr: Annotated[float | None, typer.Option(min=80, max=400, help="ms; of models with a morphology.")] = None,
+    qrs: Annotated[float | None, typer.Option(min=50, max=250, help="Its duration, ms; likewise.")] = None,
+    qt: Annotated[float | None, typer.Option(min=200, max=700, help="ms; likewise.")] = None,
     count: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many records.")] = 1,
     seed: SeedOption = 0,
     out: Annotated[Path, typer.Option(help="Folder for WFDB records and pictures.")] = Path("out"),
@@ -182,7 +185,8 @@ def generate(
     from sediff.synthesis.params import PromptRequest
 
     text = checked_text(text)
-    prompt = PromptRequest(text=text, age=age, sex=sex_of(sex), heart_rate=heart_rate, axis=axis, records=count)
+    asked = {"age": age, "sex": sex_of(sex), "heart_rate": heart_rate, "axis": axis, "pr": pr, "qrs": qrs, "qt": qt}
+    prompt = PromptRequest.model_validate({"text": text, "records": count, **asked})
     for line in prompt_records(prompt, seed, out, explain):
         typer.echo(line)
 
@@ -198,7 +202,9 @@ def synthesize(
         ),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Processes; one a core by default.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Replace another dataset that the folder holds.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh/--resume", help="Replace what the folder holds, or go on with it.")
+    ] = False,
 ) -> None:
     """Make a dataset of any size with the models of the last run, or go on with it."""
     from flows.dataset import synthesize_request
@@ -253,7 +259,7 @@ def trace(
 
 
 lineage_commands.register(app)  # audit, verify, impact
-publication_commands.register(app)  # refresh, serve, health, versions, pull, rollback
+publication_commands.register(app)  # refresh, serve, health, versions, gate, compare, pull, rollback
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import yaml
 
 from sediff.corpus.readers import READERS
+from sediff.diffusion.params import DenoiserParams
 from sediff.errors import UserError
 from sediff.params import PARAMS, Params, check_assignments, set_params
 from sediff.pipeline.run import SETTINGS
@@ -21,6 +22,7 @@ NEW_KEY = (
 )
 RESTRICTED = SETTINGS.with_name("restricted")  # its lines are folders
 PROFILES = Path(__file__).parent / "profiles"
+AUTO = "auto"  # in a profile: measured on this machine, and written down as a number
 
 
 def configure(
@@ -131,10 +133,20 @@ def _sizes(profile: str, force: bool) -> list[str]:
     if profile not in profiles:
         raise UserError(f"There is no profile {profile}: there are {', '.join(profiles)}.")
     current, wanted = _flat(yaml.safe_load(PARAMS.read_text(encoding="utf-8"))), profiles[profile]
-    edited = [key for key in wanted if all(values.get(key) != current.get(key) for values in profiles.values())]
+    known = {key: [values.get(key) for values in profiles.values()] for key in wanted}
+    edited = [key for key, values in known.items() if current.get(key) not in values and AUTO not in values]
     if edited and not force:
         raise UserError(f"{PARAMS}: {', '.join(edited)} was edited: use --force to overwrite it.")
-    return [f"{key}={value}" for key, value in wanted.items()]
+    return [f"{key}={_batch({**current, **wanted}) if value == AUTO else value}" for key, value in wanted.items()]
+
+
+def _batch(values: dict[str, Any]) -> int:
+    """The sampler's batch that fills this machine's GPU."""
+    from sediff.synthesis.batch import batch_here  # torch takes seconds to import
+
+    prefix = "diffusion.denoiser."
+    sizes = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
+    return batch_here(DenoiserParams.model_validate(sizes), values["encoder.conditioner.width"])
 
 
 def _written(assignments: Sequence[str]) -> list[str]:

@@ -35,14 +35,14 @@ def checked_text(text: str) -> str:
     Raises:
         UserError: it is empty or too long, or this is another folder.
     """
-    from sediff.synthesis.params import LONGEST_TEXT
+    from sediff.synthesis.schema import LONGEST_TEXT, one_line
 
     require_project()
     if not any(character.isalnum() for character in text):
         raise UserError("The text is empty: say what the ECG should show, for example 'atrial fibrillation'.")
     if len(text) > LONGEST_TEXT:
         raise UserError(f"The text has {len(text)} characters: {LONGEST_TEXT} are the most.")
-    return "".join(character if character.isprintable() else " " for character in text)
+    return one_line(text)
 
 
 def require_project() -> None:

@@ -51,6 +51,10 @@ def write_records(
         "sex": ["male"] * count,
         "heart_rate": [70.0] * count,
         "axis": [45.0] * count,
+        "source": ["r"] * count,
+        "site": [""] * count,
+        "device": [""] * count,
+        "repairs": pa.array([[]] * count, pa.list_(pa.string())),
     }
     columns |= {name: pa.nulls(count, pa.float32()) for name in missing}
     table = pa.table(columns).append_column(

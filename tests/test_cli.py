@@ -8,11 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from typer.testing import CliRunner
 
 from sediff.cli import app
-from sediff.configure import PROFILES, _flat
+from sediff.configure import AUTO, PROFILES, _flat
 from sediff.params import set_params
 
 ROOT = Path(__file__).parents[1]
@@ -85,6 +86,13 @@ def test_a_seed_that_no_column_holds_is_refused(verb):
     assert result.exit_code == 2 and f"less than or equal to {2**63 - 1}" in said
 
 
+@pytest.mark.parametrize(("option", "limit"), [("--pr", 400), ("--qrs", 250), ("--qt", 700)])
+def test_an_interval_that_no_heart_has_is_refused(option, limit):
+    result = CliRunner().invoke(app, ["generate", "text", option, "900"])
+    said = " ".join(result.output.replace("│", " ").split())
+    assert result.exit_code == 2 and f"less than or equal to {limit}" in said
+
+
 def test_help_names_the_verbs_and_is_quick(project):
     started = time.monotonic()
     result = sediff(project, "--help")
@@ -114,7 +122,15 @@ def test_every_profile_is_valid(profile, tmp_path):
     params = tmp_path / "params.yaml"
     params.write_text((ROOT / "params.yaml").read_text())
     values = _flat(yaml.safe_load((PROFILES / f"{profile}.yaml").read_text()))
-    set_params(params, [f"{key}={value}" for key, value in values.items()])
+    set_params(params, [f"{key}={64 if value == AUTO else value}" for key, value in values.items()])
+
+
+def test_a_batch_that_is_measured_is_written_down_and_no_edit(project):
+    """Where torch sees no GPU it is the smallest; that of another machine is in no profile."""
+    set_params(project / "params.yaml", ["synthesis.sampler.batch_size=1024"])
+    result = sediff(project, "configure", "--profile", "gpu")
+    assert result.returncode == 0, result.stderr
+    assert torch.cuda.is_available() or "synthesis.sampler.batch_size: 1024 → 64" in result.stdout
 
 
 def test_a_profile_shows_its_changes_and_respects_edits(project):

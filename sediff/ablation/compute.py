@@ -17,7 +17,7 @@ from sediff.ablation.cell import Cell
 from sediff.ablation.measure import Measuring
 from sediff.autoencoder.model import Autoencoder
 from sediff.diffusion.data import load_training_data, without
-from sediff.diffusion.train import train_denoiser
+from sediff.diffusion.train import train_stages
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.files import read_out, write_json
@@ -83,7 +83,7 @@ class Bench:
         conditioner = Conditioner.load(self.data / "encoder/conditioner").to(self.device)
         decoder = Autoencoder.load(self.data / "autoencoder").to(self.device)
         data = load_training_data(
-            params.physics,
+            params,
             self.data / "corpus",
             self.data / "simulator",
             self.data / "knowledge",
@@ -95,14 +95,14 @@ class Bench:
         )
         every = self.params.runtime.checkpoint_every
         job = Job(folder, folder, folder, cell.seed, self.device, cell.trained, every)
-        trained = train_denoiser(params, data, conditioner, decoder, job)
-        trained.network.cpu().save(folder)
+        trained = train_stages(params, data, conditioner, decoder, job)["denoiser"]
         # Of the last call alone, so of a training that was interrupted it is the pace, not the time it took.
         step = min(params.batch_size, len(data.latents)) / trained.rate if trained.rate else None
         seconds = {} if step is None else {"step": step, "training": step * params.steps}
         final = {name: curve["y"][-1] for name, curve in trained.curves.items()}
         write_json(folder / TRAINED, {"final": final, "seconds": _rounded(seconds)})
-        (folder / "denoiser.pt").unlink(missing_ok=True)
+        for checkpoint in folder.glob("*.pt"):
+            checkpoint.unlink()
 
     def _sample(self, cell: Cell, folder: Path) -> NDArray[np.int16]:
         """One record for each condition, its noise a function of (seed, place): (n, 12, 1000), µV."""

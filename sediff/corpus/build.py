@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sediff.corpus.canaries import plant
 from sediff.corpus.describe import LISTED, list_records
 from sediff.corpus.listing import Listed, Listing, patient_hash
 from sediff.corpus.ondisk import OnDisk
@@ -24,10 +25,12 @@ from sediff.corpus.parse import MEASURED, ParseJob, parse_shard, parsed_path
 from sediff.corpus.readers import Rejection
 from sediff.corpus.summary import summarise
 from sediff.errors import UserError
+from sediff.exclusions import NOBODY, Exclusions
 from sediff.files import replacing, write_json
 from sediff.processes import Runner
 from sediff.progress import track
 from sediff.records import ROWS_PER_GROUP, SIGNAL
+from sediff.shares import is_drawn
 from sediff.sources import Source
 from sediff.vocabulary import Vocabulary
 
@@ -61,7 +64,12 @@ class Folders:
 
 
 def build_corpus(
-    params: CorpusParams, sources: Sequence[Source], vocabulary: Vocabulary, folders: Folders, runner: Runner
+    params: CorpusParams,
+    sources: Sequence[Source],
+    vocabulary: Vocabulary,
+    folders: Folders,
+    runner: Runner,
+    exclusions: Exclusions = NOBODY,
 ) -> str:
     """Read the sources into `out/records/shard-NNNN.parquet` and `out/quarantine.parquet`.
 
@@ -81,14 +89,16 @@ def build_corpus(
     # Workers of a cluster have folders of their own.
     folders = replace(folders, work=folders.work.resolve(), cache=folders.cache.resolve())
     listing = Listing(folders.work / "listing.sqlite", params.shards)
-    opened = list_records(sources, vocabulary, params.min_likelihood, listing, folders.cache / "headers.sqlite")
-    splits = Splits(params.folds, _splits_by_hash(params.folds, listing))
+    headers = folders.cache / "headers.sqlite"
+    opened, withdrawn = list_records(sources, vocabulary, params.min_likelihood, listing, headers, exclusions)
+    splits = Splits(params.folds, _splits_by_hash(params.folds, listing), params.audit)
     _check_patients(listing, splits)
     roots = {source.name: source.resolved().root for source in sources}
     job = ParseJob(listing, roots, params.screening, folders.cache)
     shards = range(params.shards)
     read = sum(track(runner(partial(parse_shard, job), shards), len(shards), "corpus: shards"))
-    assembly = Assembly(listing, splits, _doubles(listing, splits, folders.cache, shards), folders.cache)
+    doubles = _doubles(listing, splits, folders.cache, shards)
+    assembly = Assembly(listing, splits, doubles, folders.cache, params.canaries)
     for shard in shards:
         records = _regrouped(assembly.records(shard))
         if (some := next(records, None)) is not None:
@@ -100,7 +110,7 @@ def build_corpus(
         reasons = ", ".join(f"{reason} {count}" for reason, count in listing.reasons().items()) or "its table is empty"
         names = ", ".join(source.name for source in sources)
         raise UserError(f"No record of {names} can be used ({reasons}): check the folder.")
-    metrics = summarise(folders.out, folders.report) | {"splits_by_hash": list(splits.by_hash)}
+    metrics = summarise(folders.out, folders.report) | {"splits_by_hash": list(splits.by_hash), "withdrawn": withdrawn}
     write_json(folders.report / "metrics.json", metrics)
     return _told(metrics, read, opened)
 
@@ -112,7 +122,8 @@ def _told(metrics: dict, read: int, opened: int) -> str:
     reasons = ", ".join(f"{reason} {count}" for reason, count in metrics["quarantine"].items())
     aside = f"{metrics['quarantined']} set aside{f' ({reasons})' if reasons else ''}"
     new = f"{read} read{f', {opened} headers opened' if opened else ''}"
-    return f"{metrics['records']} records of {metrics['patients']} patients, {new}, {aside}, {splits}{chosen}"
+    gone = f", {metrics['withdrawn']} withdrawn" if metrics["withdrawn"] else ""
+    return f"{metrics['records']} records of {metrics['patients']} patients, {new}, {aside}{gone}, {splits}{chosen}"
 
 
 def _splits_by_hash(folds: FoldParams, listing: Listing) -> tuple[str, ...]:
@@ -127,10 +138,12 @@ class Splits:
 
     Attributes:
         by_hash: splits that take training patients by hash, since their folds hold no record.
+        audit: share of the training patients that are withheld from all training.
     """
 
     folds: FoldParams
     by_hash: tuple[str, ...]
+    audit: float
 
     def of(self, fold: int | None, patient_id: str) -> str:
         """The split of a record; "" where its fold is in none. A source without folds is split by hash, 8 : 1 : 1."""
@@ -138,7 +151,9 @@ class Splits:
         split = "train" if fold is None else next((name for name in names if fold in getattr(self.folds, name)), "")
         place = patient_hash(patient_id) % 10
         chosen = ("validation", "test")[place] if place < 2 else ""
-        return chosen if chosen and split == "train" and (fold is None or chosen in self.by_hash) else split
+        if chosen and split == "train" and (fold is None or chosen in self.by_hash):
+            return chosen
+        return "audit" if split == "train" and is_drawn(patient_id, "audit", self.audit) else split
 
 
 def _check_patients(listing: Listing, splits: Splits) -> None:
@@ -197,12 +212,14 @@ class Assembly:
 
     Attributes:
         doubles: records that are set aside as copies, and of which.
+        canaries: share of the training patients whose recordings run backwards.
     """
 
     listing: Listing
     splits: Splits
     doubles: OnDisk
     cache: Path
+    canaries: float
 
     def records(self, shard: int) -> Iterator[pa.Table]:
         """The shard's rows of `SCHEMA` that can be used; the others are added to what the listing sets aside."""
@@ -213,7 +230,17 @@ class Assembly:
             self.listing.reject(filter(None, rejections))
             usable = pa.array([rejection is None for rejection in rejections], pa.bool_())
             said = [one.said | {"split": split} for one, split in zip(listed, splits, strict=True)]
-            yield _joined(pa.Table.from_pylist(said, schema=SAID), parsed).filter(usable).cast(SCHEMA)
+            kept = _joined(pa.Table.from_pylist(said, schema=SAID), parsed).filter(usable).cast(SCHEMA)
+            yield plant(kept, self._planted(kept))
+
+    def _planted(self, records: pa.Table) -> list[int]:
+        """Rows of the canaries."""
+        pairs = zip(records["split"].to_pylist(), records["patient_id"].to_pylist(), strict=True)
+        return [
+            row
+            for row, (split, patient) in enumerate(pairs)
+            if split == "train" and is_drawn(patient, "canary", self.canaries)
+        ]
 
     def _rejection(self, listed: Listed, split: str, found: tuple[str | None, str | None]) -> Rejection | None:
         source, record_id, path, fold = (listed.said[name] for name in ("source", "record_id", "path", "fold"))

@@ -51,6 +51,15 @@ class CorpusParams(Section):
 
     sources: Items[SourceParams] = Field(min_length=1)
     folds: FoldParams = FoldParams()
+    audit: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="share of the training patients, by hash, whom nothing learns from: the privacy audit's strangers",
+    )
+    canaries: float = Field(
+        0.002, ge=0, lt=1, description="share of the training patients whose recordings run backwards, for the audit"
+    )
     screening: ScreeningParams = ScreeningParams()
     min_likelihood: float = Field(
         50.0, ge=0, le=100, description="from this likelihood on an SCP statement is present; 0, unstated, too"

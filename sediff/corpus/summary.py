@@ -79,7 +79,7 @@ def summarise(out: Path, report: Path) -> dict[str, Any]:
         "patients": patients,
         "quarantined": reasons.total(),
         "quarantine": _known(reasons),
-        "splits": {split: words["split"][split] for split in ("train", "validation", "test")},
+        "splits": {split: words["split"][split] for split in ("train", "audit", "validation", "test")},
         "sources": _known(words["source"]),
         "sites": _named(words["site"], ""),
         "devices": _named(words["device"], ""),

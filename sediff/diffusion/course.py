@@ -12,7 +12,14 @@ from sediff.simulator.rhythm import NORMAL, VENTRICULAR, beat_at, phase
 def record_course(
     peaks: NDArray[np.float64], kinds: Sequence[str], p_onsets: Sequence[float | None]
 ) -> NDArray[np.float32]:
-    """What the denoiser is told of when a record beats, at 100 Hz, (3, 1000): see `course_channels`.
+    """What the denoiser is told of when a record beats, at 100 Hz, (3, 1000): see `record_beats`, `course_channels`."""
+    return course_channels(*record_beats(peaks, kinds, p_onsets))
+
+
+def record_beats(
+    peaks: NDArray[np.float64], kinds: Sequence[str], p_onsets: Sequence[float | None]
+) -> tuple[NDArray[np.float64], list[str], list[bool]]:
+    """R peaks in s that cover the window, of each beat its kind, and whether it has a P wave.
 
     Args:
         peaks: R peaks in s; the mean RR goes on beyond the outer ones.
@@ -26,7 +33,7 @@ def record_course(
     # What lies outside the window, as the first beat's P wave may, is as it mostly is inside.
     found = [onset is not None for onset in p_onsets]
     usual = float(np.mean(found[1:])) > 0.5
-    return course_channels(
+    return (
         np.concatenate([before, peaks, after]),
         [*[NORMAL] * len(before), *kinds, *[NORMAL] * len(after)],
         [*[usual] * len(before), found[0] or usual, *found[1:], *[usual] * len(after)],

@@ -57,8 +57,12 @@ class DiffusionLoss:
         dropped = (torch.rand(count, generator=rng) < params.condition_dropout).to(device)
         with torch.no_grad():
             tokens, mask = self.conditioner(data.conditions.withheld(params.condition_dropout, rng))
+        simulated = None
+        if data.simulated is not None:
+            kept = torch.rand(count, generator=rng) >= params.morphology.dropout
+            simulated = data.simulated.channels * kept.to(device)[:, None, None]
         z_t = add_noise(z, noise, lam)
-        v = denoiser(z_t, lam, rhythm_channels(data.courses), tokens, mask, dropped).float()
+        v = denoiser(z_t, lam, rhythm_channels(data.courses), tokens, mask, dropped, simulated).float()
         return nn.functional.mse_loss(v, velocity(z, noise, lam)), estimate(z_t, v, lam), lam
 
     def physics(

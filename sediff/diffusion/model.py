@@ -1,8 +1,8 @@
 """The denoiser: a transformer over the latent with cross-attention to condition tokens.
 
 Shapes: noisy latent z_t (batch, 10, 125); rhythm channels (batch, 32, 125), the limit cycle (cos θ, sin θ) at 100 Hz,
-which beats are ventricular and which have a P wave, folded to the latent's resolution; condition tokens (batch, K, C)
-with a mask.
+which beats are ventricular and which have a P wave, folded to the latent's resolution; the simulator's
+record (batch, 11, 125), see `simulated.py`; condition tokens (batch, K, C) with a mask.
 """
 
 import math
@@ -17,6 +17,7 @@ from sediff.diffusion.params import DenoiserParams
 from sediff.layers import read_network, write_network
 
 RHYTHM_CHANNELS = 4 * STRIDE
+SIMULATED_CHANNELS = LATENT_CHANNELS + 1
 
 
 class Attention(nn.Module):
@@ -75,7 +76,7 @@ class Block(nn.Module):
         before, here, after = self.local.weight[:, 0].unbind(-1)
         assert self.local.bias is not None
         padded = nn.functional.pad(h, (0, 0, 1, 1))
-        return padded[:, :-2] * before + h * (1 + here) + padded[:, 2:] * after + self.local.bias
+        return padded[:, :-2] * before + h * (1 + here) + padded[:, 2:] * after + self.local.get_parameter("bias")
 
 
 class Denoiser(nn.Module):
@@ -102,16 +103,27 @@ class Denoiser(nn.Module):
         self.register_buffer(
             "frequencies", torch.exp(torch.linspace(math.log(0.05), math.log(5), 32)), persistent=False
         )
+        if params.morphology:  # last, so that without it all other weights start as they do with it
+            self.simulated = nn.Linear(patch * SIMULATED_CHANNELS, width, bias=False)
+            nn.init.zeros_(self.simulated.weight)
 
     def forward(
-        self, z_t: Tensor, lam: Tensor, rhythm: Tensor, context: Tensor, mask: Tensor, dropped: Tensor | None = None
+        self,
+        z_t: Tensor,
+        lam: Tensor,
+        rhythm: Tensor,
+        context: Tensor,
+        mask: Tensor,
+        dropped: Tensor | None = None,
+        simulated: Tensor | None = None,
     ) -> Tensor:
         """Predict v.
 
         Args:
             z_t: (batch, 10, 125); lam: log-SNR (batch,); rhythm: (batch, 32, 125).
             context: condition tokens (batch, K, C); mask: (batch, K), true where a token is there.
-            dropped: (batch,), true where tokens and rhythm are withheld (classifier-free guidance).
+            dropped: (batch,), true where tokens, rhythm and simulated record are withheld (classifier-free guidance).
+            simulated: (batch, 11, 125), where the network has `denoiser.morphology`; None: not known.
         """
         if not self.params.rhythm:
             rhythm = torch.zeros_like(rhythm)
@@ -126,6 +138,9 @@ class Denoiser(nn.Module):
         pooled = (context * weights).sum(1) / weights.sum(1)
         level = nn.functional.silu(self.level(torch.cat([angles.sin(), angles.cos()], -1)) + self.pooled(pooled))
         x = self.patches(self._fold(torch.cat([z_t, rhythm], dim=1))) + self.position
+        if simulated is not None:
+            kept = simulated if dropped is None else simulated * ~dropped[:, None, None]
+            x = x + self.simulated(self._fold(kept))
         for block in self.blocks:
             x = block(x, level, context, mask)
         return self._unfold(self.out(self.norm(x)))

@@ -18,12 +18,25 @@ class DenoiserParams(Section):
         True,
         description="whether it sees (cos θ, sin θ), which beats are ventricular and which have a P wave",
     )
+    morphology: bool = Field(False, description="whether it sees the simulator's record of its own η: two stages")
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
         return self
+
+
+class MorphologyParams(Section):
+    """Stage one, p(η | c), and how η is given to the denoiser; used where `denoiser.morphology` is on."""
+
+    width: int = Field(192, ge=16, le=2048)
+    depth: int = Field(3, ge=1, le=64)
+    steps: int = Field(600, ge=1, description="training steps")
+    batch_size: int = Field(256, ge=1)
+    learning_rate: float = Field(3e-3, gt=0)
+    dropout: float = Field(0.1, ge=0, le=1, description="share of records whose η the denoiser is not given")
+    worst_error: float = Field(0.3, gt=0, description="of a record's fit, mean over leads: a worse one is none")
 
 
 class PhysicsParams(Section):
@@ -44,6 +57,7 @@ class DiffusionParams(Section):
     """The denoiser, its training and the physics terms."""
 
     denoiser: DenoiserParams = DenoiserParams()
+    morphology: MorphologyParams = MorphologyParams()
     physics: PhysicsParams = PhysicsParams()
     steps: int = Field(2000, ge=1, description="training steps")
     batch_size: int = Field(64, ge=1)

@@ -49,6 +49,20 @@ def guided(conditional: Tensor, unconditional: Tensor, scale: float, rescale: fl
     return v * (1 + rescale * (ratio - 1))
 
 
+def pulled(v: Tensor, z_t: Tensor, lam: Tensor, misfit: Callable[[Tensor], Tensor], strength: float | Tensor) -> Tensor:
+    """v whose estimate of the latent is moved along the gradient of a misfit (batch,) that is a square.
+
+    With strength 1, without noise, it goes as far as would end a linear misfit; with noise so much less as the
+    estimate is worth, SNR / (1 + SNR).
+    """
+    with torch.enable_grad():
+        z = estimate(z_t, v, lam).detach().requires_grad_()
+        off = misfit(z)
+        (slope,) = torch.autograd.grad(off.sum(), z)
+    step = 2 * strength * torch.sigmoid(lam) * off.detach() / slope.square().sum((1, 2)).clamp(min=1e-12)
+    return v + (step / alpha_sigma(lam)[1])[:, None, None] * slope
+
+
 def ddpm(predict: Predict, noise: Tensor, steps: int, fresh: Fresh) -> Tensor:
     """Ancestral sampling (Ho et al. 2020) in the continuous form of Kingma et al. (2021).
 

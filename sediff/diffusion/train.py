@@ -8,9 +8,11 @@ from sediff.autoencoder.model import Autoencoder
 from sediff.diffusion.data import TrainingData, load_training_data
 from sediff.diffusion.loss import DiffusionLoss
 from sediff.diffusion.model import Denoiser
+from sediff.diffusion.morphology import train_morphology
 from sediff.diffusion.params import DiffusionParams
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.embedding import EmbeddingAccess
+from sediff.errors import UserError
 from sediff.files import write_json
 from sediff.progress import log_line
 from sediff.seeds import seed_of
@@ -31,21 +33,38 @@ def train_diffusion(
     job: Job,
     access: EmbeddingAccess,
 ) -> str:
-    """Train the denoiser on the training records and write `denoiser.*` into the job's `out`."""
+    """Train on the training records; write `denoiser.*`, and of two stages `morphology.*`, into the job's `out`."""
     conditioner = Conditioner.load(encoder).to(job.device)
     decoder = Autoencoder.load(autoencoder).to(job.device)
-    data = load_training_data(
-        params.physics, corpus, simulator, knowledge, autoencoder, conditioner, vocabulary, access
-    )
-    trained = train_denoiser(params, data, conditioner, decoder, job)
-    averaged, curves = trained.network, trained.curves
-    averaged.cpu().save(job.out)
-    write_json(job.report / "curves.json", {"denoiser": curves})
+    data = load_training_data(params, corpus, simulator, knowledge, autoencoder, conditioner, vocabulary, access)
+    trained = train_stages(params, data, conditioner, decoder, job)
+    averaged, curves = trained["denoiser"].network, trained["denoiser"].curves
+    write_json(job.report / "curves.json", {name: of.curves for name, of in trained.items()})
     final = {name: curve["y"][-1] for name, curve in curves.items()}
     parameters = sum(weight.numel() for weight in averaged.parameters())
     metrics = {"parameters": parameters, "records": len(data.latents), "steps": params.steps, "final": final}
     write_json(job.report / "metrics.json", metrics)
     return f"denoiser of {parameters / 1e6:.1f} M weights, {params.steps} steps, loss {final['denoising']:.3f}"
+
+
+def train_stages(
+    params: DiffusionParams, data: TrainingData, conditioner: Conditioner, decoder: Autoencoder, job: Job
+) -> dict[str, Trained]:
+    """Train p(η | c), where the denoiser sees η, and the denoiser; write both into the job's `out`."""
+    stages = {}
+    if data.simulated is not None:
+        known = data.simulated.known
+        if not len(known):
+            raise UserError(
+                "No training record has a morphology of its own that is good enough: raise "
+                "diffusion.morphology.worst_error, or set diffusion.denoiser.morphology to false."
+            )
+        records, conditions, dropout = data.simulated.rows(known), data.conditions.rows(known), params.condition_dropout
+        stages["morphology"] = train_morphology(params.morphology, records, conditions, conditioner, dropout, job)
+    stages["denoiser"] = train_denoiser(params, data, conditioner, decoder, job)
+    for stage in stages.values():
+        stage.network.cpu().save(job.out)
+    return stages
 
 
 def train_denoiser(

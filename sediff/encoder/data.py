@@ -1,6 +1,5 @@
 """What the encoder stage learns from: the corpus, and which of its training patients teach whom."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,6 +12,7 @@ from torch import Tensor
 from sediff.ecg import independent_leads
 from sediff.errors import UserError
 from sediff.records import read_columns, read_signals
+from sediff.shares import is_drawn
 
 Part = Literal["conditioner", "judges"]
 
@@ -55,5 +55,4 @@ def read_records(corpus: Path, part: Part, judges_share: float) -> EcgRecords:
 
 def is_judges(patient: str, share: float) -> bool:
     """Whether a patient teaches the judges; a larger share keeps those of a smaller one."""
-    digest = hashlib.sha256(f"judges/{patient}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") < share * 2**64
+    return is_drawn(patient, "judges", share)

@@ -1,12 +1,20 @@
-"""Whether training records came out again: distance to the nearest ones, and the control of that search."""
+"""The privacy audit: whether training records came out again, and whether it can be told who was trained on."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sediff.corpus.canaries import CANARY
+from sediff.ecg import independent_leads
+from sediff.encoder.embedding import EmbeddingAccess
 from sediff.evaluation.evidence import Evidence
+from sediff.evaluation.exposure import Denoising, Folders
 from sediff.evaluation.halves import REAL
-from sediff.evaluation.privacy import Nearest, nearest, planted_copies
+from sediff.evaluation.privacy import Nearest, most_alike, nearest, planted_copies
+from sediff.evaluation.strangers import STRANGERS, Candidates, attacks, of_rows, some_rows
+from sediff.records import read_columns
+from sediff.training import Job
 
 PLANTED = 50  # disguised copies that the search for near-copies must find
 
@@ -29,4 +37,35 @@ def privacy(evidence: Evidence, copies: dict[str, Nearest]) -> dict[str, Any]:
     rows, signals = planted_copies(evidence.training, PLANTED, evidence.rng(5))
     found = nearest(signals, evidence.training, threshold)
     hits = (found.rows == rows) & (found.correlation > threshold)
-    return {"privacy": {**values, "planted_copies": len(rows), "planted_copies_found": float(hits.mean())}}
+    return {**values, "planted_copies": len(rows), "planted_copies_found": float(hits.mean())}
+
+
+def canaries(evidence: Evidence, corpus: Path) -> dict[str, Any]:
+    """How near synthetic records come to recordings that run backwards, planted in training, and to ones that were not.
+
+    No heart makes them: a synthetic record like a planted one is a copy of it.
+    """
+    columns, threshold = read_columns(corpus / "records"), evidence.params.near_copy
+    planted = np.flatnonzero(columns["repairs"].list.contains(CANARY).to_numpy())
+    if not len(planted):
+        return {"canaries": {"left_out": "corpus.canaries plants none among so few patients"}}
+    _, signals = of_rows(corpus, columns, planted)
+    alike = most_alike(evidence.made.leads, independent_leads(signals)).correlation
+    found = {"planted": len(planted), "came_out": int((alike > threshold).sum()), "highest": float(alike.max())}
+    others = some_rows(columns, STRANGERS, len(planted), evidence.rng(10))
+    if len(others):
+        _, signals = of_rows(corpus, columns, others)
+        unplanted = independent_leads(signals)[..., ::-1]
+        found["highest_not_planted"] = float(most_alike(evidence.made.leads, unplanted).correlation.max())
+    return {"canaries": found}
+
+
+def membership(evidence: Evidence, corpus: Path, folders: Folders, access: EmbeddingAccess, job: Job) -> dict[str, Any]:
+    """The attacks on who was trained on; none where too few patients were withheld from training."""
+    candidates = Candidates.draw(corpus, evidence.params.audit.records, evidence.rng(7))
+    fewest, least = min(candidates.members, len(candidates.rows) - candidates.members), evidence.params.min_records
+    if fewest < least:
+        note = f"fewer than evaluation.min_records = {least} members or strangers, whom corpus.audit withholds"
+        return {"membership": {"left_out": note}}
+    denoising = Denoising(folders, evidence.vocabulary, access, job.device)
+    return attacks(evidence.params.audit, corpus, evidence.made, denoising, job, candidates)

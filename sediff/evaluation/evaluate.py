@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from sediff.encoder.embedding import EmbeddingAccess
 from sediff.encoder.judge import Judge
-from sediff.evaluation.audit import nearest_training, privacy
+from sediff.evaluation.audit import canaries, membership, nearest_training, privacy
 from sediff.evaluation.beats import beats, signs
 from sediff.evaluation.compared import Records
 from sediff.evaluation.dispersion import dispersion
 from sediff.evaluation.effects import effects
 from sediff.evaluation.evidence import Evidence
+from sediff.evaluation.exposure import Folders
 from sediff.evaluation.halves import REAL
 from sediff.evaluation.intervals import intervals
 from sediff.evaluation.likeness import deviation, likeness
@@ -25,6 +27,7 @@ from sediff.evaluation.rhythm import heart_rate, rhythm
 from sediff.evaluation.slices import slices
 from sediff.files import write_json
 from sediff.pseudonyms import Pseudonyms
+from sediff.training import Job
 from sediff.vocabulary import Vocabulary, statement_labels
 
 LEFT_OUT = "left_out"
@@ -60,14 +63,16 @@ def evaluate(
     corpus: Path,
     synthetic: Path,
     judges_folder: Path,
-    autoencoder: Path,
+    generator: Folders,
     vocabulary: Vocabulary,
-    out: Path,
-    report: Path,
-    seed: int,
     pseudonyms: Pseudonyms,
+    access: EmbeddingAccess,
+    job: Job,
 ) -> str:
     """Write `records.parquet` (what was measured on each synthetic record) and the metrics and pictures.
+
+    Args:
+        generator: what made the synthetic records.
 
     Real records are called as they are in the synthetic rows. One whose condition was asked for several times counts
     once.
@@ -75,23 +80,30 @@ def evaluate(
     Raises:
         UserError: the synthetic records belong to another corpus.
     """
-    evidence = Evidence.load(params, corpus, synthetic, judges_folder, autoencoder, vocabulary, seed, pseudonyms)
+    evidence = Evidence.load(
+        params, corpus, synthetic, judges_folder, generator.autoencoder, vocabulary, job.seed, pseudonyms
+    )
     copies = nearest_training(evidence)
     found: dict[str, Any] = {}
     for section in SECTIONS:
         found |= section(evidence)
-    metrics, notes = without_notes(found | privacy(evidence, copies))
+    found["privacy"] = {
+        **privacy(evidence, copies),
+        **canaries(evidence, corpus),
+        **membership(evidence, corpus, generator, access, job),
+    }
+    metrics, notes = without_notes(found)
     if notes:
         metrics[LEFT_OUT] = notes
-    write_json(report / "metrics.json", _rounded(metrics))
+    write_json(job.report / "metrics.json", _rounded(metrics))
     made, read = evidence.made, evidence.read_made
     made.rows.select("record_id", "matched_record_id").with_columns(
         measured_heart_rate=pl.Series(read.heart_rate, dtype=pl.Float32).fill_nan(None),
         measured_dispersion=pl.Series(read.dispersion, dtype=pl.Float32).fill_nan(None),
         nearest_training_record=pl.Series(evidence.training_ids[copies["synthetic"].rows]),
         nearest_correlation=pl.Series(copies["synthetic"].correlation, dtype=pl.Float32),
-    ).write_parquet(out / "records.parquet")
-    _draw(evidence, report / "plots")
+    ).write_parquet(job.out / "records.parquet")
+    _draw(evidence, job.report / "plots")
     return _summary(metrics)
 
 

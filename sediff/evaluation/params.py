@@ -5,6 +5,24 @@ from pydantic import Field
 from sediff.section import Section
 
 
+class AuditParams(Section):
+    """The privacy audit: who is attacked, how often, and the reference that calibrates the denoiser's loss."""
+
+    records: int = Field(1000, ge=2, description="members, and strangers, at most")
+    decisive: int = Field(
+        400,
+        ge=100,
+        description="strangers from which on the verdict is given; fewer cannot tell an AUC of 0.5 from 0.55",
+    )
+    draws: int = Field(1, ge=1, description="of noise at each level of the denoiser's loss")
+    bootstraps: int = Field(200, ge=20, description="draws of the patients for the intervals")
+    reference_steps: int = Field(
+        150, ge=0, description="training steps of the reference denoiser, on validation patients; 0: none"
+    )
+    batch_size: int = Field(64, ge=1, description="of the reference")
+    learning_rate: float = Field(4e-3, gt=0, description="of the reference")
+
+
 class EvaluationParams(Section):
     """Sizes and thresholds of what is measured."""
 
@@ -14,3 +32,4 @@ class EvaluationParams(Section):
     irregular: float = Field(0.1, gt=0, description="RMSSD / mean RR above which a rhythm counts as irregular")
     near_copy: float = Field(0.95, gt=0, le=1, description="correlation with a training record that counts as a copy")
     pictures: int = Field(6, ge=0, description="pairs of real and synthetic records in the report")
+    audit: AuditParams = AuditParams()

@@ -1,19 +1,22 @@
-"""How near a record comes to the training records: correlation over all shifts, scale left out.
+"""How near a record comes to other records: correlation over all shifts, scale left out.
 
-The search is exact where it matters: no shift can lift the correlation of two records above the inner product
-of their magnitude spectra, so training records are compared in the order of that bound, until no bound left
-reaches the threshold of a near-copy (or the best found, where that is higher).
+`nearest` looks among many, and is exact where it matters: no shift can lift the correlation of two records above the
+inner product of their magnitude spectra, so training records are compared in the order of that bound, until no bound
+left reaches the threshold of a near-copy (or the best found, where that is higher). `most_alike` looks among few, and
+is exact throughout.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
 
 from sediff.ecg import SAMPLES
 
 BLOCK = 512  # records whose bounds are held at a time
 CHUNK = 64  # training records compared at a time, most promising first
+PAIRS = 4096  # of records whose correlations at all shifts are held at a time, 20 KB each
 NOISE = 0.2  # of a planted copy, as a share of its own deviation
 
 
@@ -34,6 +37,18 @@ def nearest(signals: NDArray[np.float32], training: NDArray[np.int16], threshold
     """
     parts = [_nearest_of_block(signals[i : i + BLOCK], training, threshold) for i in range(0, len(signals), BLOCK)]
     return Nearest(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def most_alike(signals: NDArray, others: NDArray) -> Nearest:
+    """The most alike of `others` (m, 8, 1000) for each of signals (n, 8, 1000), in whatever units."""
+    against = _unit_spectra(others).transpose(2, 1, 0).conj().copy()  # (501, 8, m)
+    against[1:-1] /= 2
+    size, found = max(1, PAIRS // len(others)), []
+    for start in range(0, len(signals), size):
+        spectra = _unit_spectra(signals[start : start + size]).transpose(2, 0, 1)  # (501, n, 8)
+        found.append(scipy.fft.irfft(spectra @ against, SAMPLES, axis=0).max(0) * SAMPLES)
+    correlation = np.concatenate(found)
+    return Nearest(correlation.argmax(1), correlation.max(1).astype(np.float64))
 
 
 def planted_copies(training: NDArray[np.int16], count: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:

@@ -20,7 +20,8 @@ class Record:
 
     Attributes:
         signal: (12, 1000), int16 µV.
-        age: years; heart_rate: beats a minute; axis: of the QRS, degrees; None where not asked for, as is sex.
+        age: years; heart_rate: beats a minute; axis: of the QRS, degrees; pr, qrs, qt: ms; None where not asked for,
+            as is sex.
         attempt: which try of its slot it is.
         model: hash of the model that made it.
         experience_id: "" where it rests on no similar patient; then what follows is empty too.
@@ -37,6 +38,9 @@ class Record:
     sex: str | None = None
     heart_rate: float | None = None
     axis: float | None = None
+    pr: float | None = None
+    qrs: float | None = None
+    qt: float | None = None
     experience_id: str = ""
     experience: str = ""
     distiller: str = ""
@@ -64,12 +68,14 @@ class Record:
     @property
     def asked(self) -> str:
         """What was asked for, in words."""
+        intervals = (("PR", self.pr), ("QRS", self.qrs), ("QT", self.qt))
         parts = (
             self.text,
             f"{self.age:g} years" if self.age is not None else "",
             self.sex or "",
             f"{self.heart_rate:.4g} bpm" if self.heart_rate is not None else "",
             f"axis {self.axis:.4g}°" if self.axis is not None else "",
+            *(f"{name} {value:.4g} ms" for name, value in intervals if value is not None),
         )
         return ", ".join(part for part in parts if part)
 

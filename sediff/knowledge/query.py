@@ -184,7 +184,9 @@ def _experience(
     store: Store,
     vocabulary: Vocabulary,
 ) -> pl.DataFrame:
-    named = query["statements"].to_list()
-    statistics = summarise(neighbours, named, store.training, vocabulary.codes)
+    named, there = query["statements"].to_list(), neighbours.rows >= 0
+    training = store.training[neighbours.rows[there].tolist()]  # of all others nothing is needed
+    neighbours = replace(neighbours, rows=np.where(there, np.cumsum(there, axis=1) - 1, -1))
+    statistics = summarise(neighbours, named, training, vocabulary.codes)
     distilled = distil_offline(statistics, confidences(neighbours, statistics, query, weights), named, vocabulary)
-    return experience_table([name], [""], distilled, neighbours, statistics, store.training)
+    return experience_table([name], [""], distilled, neighbours, statistics, training)

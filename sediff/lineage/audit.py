@@ -18,6 +18,7 @@ WEIGHTS = (
     "autoencoder/autoencoder.safetensors",
     "diffusion/denoiser.safetensors",
 )
+OF_TWO_STAGES = "diffusion/morphology.safetensors"  # there where the denoiser sees a morphology
 
 
 def audit(root: Path, what: str) -> Lineage:
@@ -51,7 +52,9 @@ def model_hash(root: Path) -> str:
     missing = next((name for name in WEIGHTS if not (root / "data" / name).is_file()), None)
     if missing:
         raise UserError(f"{root / 'data' / missing} is missing: `dvc checkout`, or run its stage, first.")
-    return sha256_json([sha256_file(root / "data" / name) for name in WEIGHTS])
+    weights = [root / "data" / name for name in WEIGHTS]
+    drawn = root / "data" / OF_TWO_STAGES
+    return sha256_json([sha256_file(path) for path in (*weights, *([drawn] if drawn.is_file() else []))])
 
 
 def _real(rows: Rows, record: str) -> None:

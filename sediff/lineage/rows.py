@@ -14,7 +14,7 @@ from sediff.lineage.tables import Found, find_rows, numbered_shards, opened, row
 
 EXPERIENCE, QUERY = "experience:", "query:"  # what an experience's id begins with
 TOLD = ("patient_id", "source", "split", "recorded_at", "age", "sex", "statements", "repairs")  # of a real record
-ASKED = ("text", "age", "sex", "heart_rate", "axis", "statements")  # of a synthetic one
+ASKED = ("text", "age", "sex", "heart_rate", "axis", "pr", "qrs", "qt", "statements")  # of a synthetic one
 
 
 class Rows:
@@ -34,7 +34,7 @@ class Rows:
         name = f"{request}/{index:06d}"
         found = synthetic_row(self.data / "synthesis" / request, name, index)
         row = found.values
-        asked = {field: row[field] for field in ASKED if row[field] not in (None, [])}
+        asked = {field: row[field] for field in ASKED if row.get(field) not in (None, [])}
         drawn = {field: row[field] for field in ("request", "seed", "index", "try", "model", "fingerprint")}
         place = self._place(found)
         key = self.lineage.add(Node(f"record:{name}", "entity", "synthetic record", name, {**asked, **drawn, **place}))

@@ -1,36 +1,104 @@
-"""The gates: does each metric lie within its bounds?"""
+"""The gates: does each metric lie within its bounds, absolute and against the version that is served?"""
 
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sediff.report.params import GatesParams
+from sediff.report.params import Gate, GatesParams
 
 
 @dataclass(frozen=True)
 class GateResult:
-    """One metric against its bounds; `value` is None where the metric is not there, which does not pass.
+    """One metric against its bounds; `value` is None where the metric is not there.
 
-    A value that is a count is an int.
+    Attributes:
+        bound: in words; value: an int if it is a count.
+        missed: by how much, in words; none where it passed.
     """
 
     metric: str
     bound: str
     value: float | None
-    passed: bool
+    missed: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether all of its bounds hold."""
+        return not self.missed
 
 
-def check_gates(metrics: dict[str, Any], gates: GatesParams) -> list[GateResult]:
-    """Check every gate against metrics by stage, in the order of params.yaml."""
-    results = []
-    for metric, gate in gates.root.items():
-        value = metric_at(metrics, metric)
-        inside = value is not None and not (
-            (gate.min is not None and value < gate.min) or (gate.max is not None and value > gate.max)
-        )
-        named = (("at least", gate.min), ("at most", gate.max))
-        bounds = [f"{word} {bound:g}" for word, bound in named if bound is not None]
-        results.append(GateResult(metric, " and ".join(bounds), value, inside))
-    return results
+def check_gates(metrics: Any, gates: GatesParams, served: Any = None) -> list[GateResult]:
+    """Check every gate against metrics by stage, in the order of params.yaml.
+
+    Args:
+        served: metrics by stage of the version that is served; None leaves out what asks for it alone.
+    """
+    return [
+        _check(metric, gate, metrics, served)
+        for metric, gate in gates.root.items()
+        if served is not None or gate.is_absolute
+    ]
+
+
+def _check(metric: str, gate: Gate, metrics: Any, served: Any) -> GateResult:
+    value = metric_at(metrics, metric)
+    bounds = " and ".join(_bounds(gate, served is not None))
+    if value is None:
+        excused = gate.optional and (not gate.is_absolute or is_left_out(metrics, metric))
+        return GateResult(metric, bounds, None, () if excused else ("not measured",))
+    missed = list(_missed(gate, value))
+    if served is not None and gate.is_relative:
+        missed += _moved(metric, gate, value, metrics, served)
+    return GateResult(metric, bounds, value, tuple(missed))
+
+
+def _bounds(gate: Gate, compared: bool) -> Iterator[str]:
+    relative = (("above the served by at most", gate.rise), ("below the served by at most", gate.fall))
+    for words, bound in (("at least", gate.min), ("at most", gate.max), *(relative if compared else ())):
+        if bound is not None:
+            yield f"{words} {bound:g}"
+
+
+def _missed(gate: Gate, value: float) -> Iterator[str]:
+    if gate.min is not None and value < gate.min:
+        yield f"{gate.min - value:.4g} too little"
+    if gate.max is not None and value > gate.max:
+        yield f"{value - gate.max:.4g} too much"
+
+
+def _moved(metric: str, gate: Gate, value: float, metrics: Any, served: Any) -> Iterator[str]:
+    """Whether it moved further than it may, by more than the uncertainty of both."""
+    before = metric_at(served, metric)
+    if before is None:
+        return
+    unsure = difference_half_width(half_width(metrics, metric), half_width(served, metric))
+    told = f"{before:.4g} in the served version"
+    for words, allowed, moved in (("rose", gate.rise, value - before), ("fell", gate.fall, before - value)):
+        if allowed is not None and moved - unsure > allowed:
+            yield f"{words} by {moved:.4g} ± {unsure:.2g} from {told}"
+
+
+def is_left_out(metrics: Any, key: str) -> bool:
+    """Whether the stage says so itself, in a note that names the metric or what it is a part of."""
+    stage, _, rest = key.partition(".")
+    notes = _at(metrics, f"{stage}.left_out")
+    named = [note.partition(":")[0] for note in notes] if isinstance(notes, list) else []
+    return any(rest == name or rest.startswith(f"{name}.") for name in named)
+
+
+def half_width(metrics: Any, key: str) -> float:
+    """Half the width of the 95 % interval that stands beside a metric; 0 where there is none."""
+    beside = _at(metrics, key.rpartition(".")[0])
+    if not isinstance(beside, Mapping) or key.rpartition(".")[2] in ("low", "high"):
+        return 0.0
+    low, high = beside.get("low"), beside.get("high")
+    return (high - low) / 2 if isinstance(low, int | float) and isinstance(high, int | float) else 0.0
+
+
+def difference_half_width(one: float, other: float) -> float:
+    """Of the difference of two independent values with these half-widths."""
+    return math.hypot(one, other)
 
 
 def metric_at(metrics: Any, key: str) -> float | None:
@@ -41,6 +109,11 @@ def metric_at(metrics: Any, key: str) -> float | None:
 
 def cell_at(metrics: Any, key: str) -> float | str | None:
     """The number at a dotted key, or the words in its place; None where there is neither."""
+    found = _at(metrics, key)
+    return found if isinstance(found, int | float | str) and not isinstance(found, bool) else None
+
+
+def _at(metrics: Any, key: str) -> Any:
     for part in key.split("."):
-        metrics = metrics.get(part) if isinstance(metrics, dict) else None
-    return metrics if isinstance(metrics, int | float | str) and not isinstance(metrics, bool) else None
+        metrics = metrics.get(part) if isinstance(metrics, Mapping) else None
+    return metrics

@@ -67,6 +67,13 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
             tuple(_effects(evaluation.get("effects", {}))),
         ),
         Table(
+            "Privacy",
+            "Attacks that guess who was trained on, with 95 % intervals over patients; an AUC of 0.5 tells nothing. "
+            "True positives are those at 1 % false positives.",
+            ("Attack", "Members", "Strangers", "AUC", "True positives"),
+            tuple(_attacks(evaluation.get("privacy", {}))),
+        ),
+        Table(
             "Slices",
             "The headline figures of parts of the records; differences are from real.",
             ("Slice", "Records", *SLICED.values()),
@@ -124,6 +131,12 @@ def _effects(found: Metrics) -> Iterator[Row]:
     for name, effect in found.items():
         told = (_with_interval(effect[of]["value"], effect[of]) for of in SETS)
         yield (EFFECTS.get(name, _words(name)), _number(effect["records"]), *told)
+
+
+def _attacks(found: Metrics) -> Iterator[Row]:
+    for name, values in found.get("attacks", {}).items():
+        told = (_with_interval(values[share]["value"], values[share]) for share in ("auc", "tpr"))
+        yield (_words(name), _number(found["members"]), _number(found["strangers"]), *told)
 
 
 def _slices(found: Metrics) -> Iterator[Row]:

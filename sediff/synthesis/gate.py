@@ -23,7 +23,7 @@ from sediff.synthesis.request import RequestRow
 from sediff.vocabulary.statements import read_yaml
 
 IMPLICATIONS = Path("knowledge/implications.yaml")
-HEART_RATE, PR, QRS, P_WAVES = "heart_rate", "pr", "qrs_duration", "p_waves"
+HEART_RATE, PR, QRS, QT, P_WAVES = "heart_rate", "pr", "qrs_duration", "qt", "p_waves"
 REGULAR = (SINUS, TACHYCARDIA, PACED)
 STANDARD_ERRORS = 2  # of the mean RR, by which an irregular record's rate may be off
 
@@ -49,7 +49,8 @@ class Gate:
 
     def __init__(self, params: GateParams, implications: Mapping[str, Implied]) -> None:
         self._implications = implications
-        self._tolerance = {HEART_RATE: params.heart_rate_bpm, PR: params.pr_ms, QRS: params.qrs_ms, P_WAVES: 0.0}
+        of_intervals = {PR: params.pr_ms, QRS: params.qrs_ms, QT: params.qt_ms}
+        self._tolerance = {HEART_RATE: params.heart_rate_bpm, **of_intervals, P_WAVES: 0.0}
 
     @classmethod
     def load(cls, params: GateParams, path: Path = IMPLICATIONS) -> "Gate":
@@ -71,9 +72,8 @@ class Gate:
 
     def _missed(self, row: RequestRow, signal: NDArray[np.floating], peaks: NDArray[np.float64]) -> list[str]:
         bounds = [(name, of) for code in row.statements for name, of in self._implied(code)]
-        rate = row.condition.heart_rate
-        if rate is not None:
-            bounds.append((HEART_RATE, Bound(min=rate, max=rate)))
+        asked = ((HEART_RATE, row.condition.heart_rate), *zip((PR, QRS, QT), row.intervals, strict=True))
+        bounds += [(name, Bound(min=value, max=value)) for name, value in asked if value is not None]
         if not bounds:
             return []
         measured = measurements(signal, peaks)
@@ -87,11 +87,11 @@ class Gate:
 
 
 def measurements(signal: NDArray[np.floating], peaks: NDArray[np.float64]) -> dict[str, float]:
-    """Rate in bpm, PR and QRS duration in ms, share of beats with a P wave; NaN where there is none to measure."""
+    """Rate in bpm, PR, QRS duration and QT in ms, share of beats with a P wave; NaN where there is none to measure."""
     beats = delineate(signal, SAMPLING_RATE, peaks)
     values = measure(beats)
     waves = float(np.isfinite(beats.p_onset).mean()) if len(peaks) else float("nan")
-    return {HEART_RATE: heart_rate(peaks), PR: values.pr, QRS: values.qrs_duration, P_WAVES: waves}
+    return {HEART_RATE: heart_rate(peaks), PR: values.pr, QRS: values.qrs_duration, QT: values.qt, P_WAVES: waves}
 
 
 def _rate_error(peaks: NDArray[np.float64]) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -12,12 +12,16 @@ from torch import Tensor
 
 from sediff.autoencoder.model import LATENT_CHANNELS, LATENT_STEPS, Autoencoder
 from sediff.diffusion.course import course_channels
+from sediff.diffusion.intervals import edit_bumps
 from sediff.diffusion.model import Denoiser, rhythm_channels
-from sediff.diffusion.sampler import SAMPLERS, guided
+from sediff.diffusion.morphology import SIZE, MorphologyModel
+from sediff.diffusion.sampler import SAMPLERS, guided, pulled
+from sediff.diffusion.simulated import beats_course, given, simulated_ecg
 from sediff.ecg import SAMPLES, SAMPLING_RATE, to_microvolts, twelve_leads
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Conditions, encode_conditions
 from sediff.encoder.embedding import EmbeddingAccess, TextEmbedding, reopen_embedding
+from sediff.errors import UserError
 from sediff.files import sha256_file, sha256_json
 from sediff.seeds import generator, seed_of
 from sediff.simulator.course import sample_course
@@ -29,6 +33,7 @@ from sediff.vocabulary import Vocabulary
 
 USUAL_HEART_RATE = 70.0  # bpm, where neither the request nor similar patients say
 WEIGHTS = (("encoder/conditioner", "conditioner"), ("autoencoder", "autoencoder"), ("diffusion", "denoiser"))
+OF_TWO_STAGES = ("diffusion", "morphology")
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,22 @@ class Slot:
     seed: int
     index: int
     attempt: int = 0
+
+
+class Told(NamedTuple):
+    """R peaks in s that cover the window, of each beat its kind, and whether it has a P wave."""
+
+    r_peaks: NDArray[np.float64]
+    kinds: list[str]
+    with_p: NDArray[np.bool_]
+
+
+class Batch(NamedTuple):
+    """What one call of the networks makes."""
+
+    rows: list[RequestRow]
+    slots: list[Slot]
+    beats: list[Told]
 
 
 class EcgGenerator:
@@ -54,72 +75,111 @@ class EcgGenerator:
         model: str,
         device: torch.device,
         embedding: TextEmbedding | None = None,
+        morphologies: MorphologyModel | None = None,
     ) -> None:
         self.conditioner, self.autoencoder = conditioner.to(device), autoencoder.to(device)
         self.denoiser, self.morphology, self.rhythms = denoiser.to(device), morphology, rhythms
         self.vocabulary, self.model, self.device, self.embedding = vocabulary, model, device, embedding
+        self.morphologies = morphologies.to(device) if morphologies else None
 
     @classmethod
     def load(cls, data: Path, vocabulary: Vocabulary, device: torch.device, access: EmbeddingAccess) -> Self:
         """Load the models below `data/` (encoder, autoencoder, diffusion, simulator)."""
-        conditioner = Conditioner.load(data / "encoder/conditioner")
+        conditioner, denoiser = Conditioner.load(data / "encoder/conditioner"), Denoiser.load(data / "diffusion")
+        weights = (*WEIGHTS, OF_TWO_STAGES) if denoiser.params.morphology else WEIGHTS
         return cls(
             conditioner,
             Autoencoder.load(data / "autoencoder"),
-            Denoiser.load(data / "diffusion"),
+            denoiser,
             Morphology.load(data / "simulator"),
             RhythmModel.load(data / "simulator"),
             vocabulary,
-            sha256_json([sha256_file(data / stage / f"{name}.safetensors") for stage, name in WEIGHTS]),
+            sha256_json([sha256_file(data / stage / f"{name}.safetensors") for stage, name in weights]),
             device,
             reopen_embedding(conditioner.config["embedding"], access),
+            MorphologyModel.load(data / "diffusion") if denoiser.params.morphology else None,
         )
 
     def make(self, rows: Sequence[RequestRow], slots: Sequence[Slot], sampler: SamplerParams) -> NDArray[np.int16]:
-        """Make one record for each row: int16 microvolts, (n, 12, 1000)."""
+        """Make one record for each row: int16 microvolts, (n, 12, 1000).
+
+        Raises:
+            UserError: intervals are asked for, and the models have no morphology.
+        """
+        if self.morphologies is None and any(row.intervals.asked for row in rows):
+            raise UserError(
+                "PR, QRS and QT can be asked of models with a morphology alone: set diffusion.denoiser.morphology to "
+                "true and run again."
+            )
         asked = [row.condition for row in rows]
         conditions = encode_conditions(asked, self.vocabulary, self.conditioner.buckets, self.embedding)
-        courses = torch.from_numpy(np.stack([self._course(row, slot) for row, slot in zip(rows, slots, strict=True)]))
+        beats = [self._beats(row, slot) for row, slot in zip(rows, slots, strict=True)]
         noise = _noise(slots)
         parts = []
         for start in range(0, len(rows), sampler.batch_size):
             index = _padded(start, len(rows), sampler.batch_size)
-            batch = [slots[row] for row in index.tolist()]
-            eight = self._sample(conditions.rows(index), courses[index], noise[index], batch, sampler)
+            batch = Batch(*([part[row] for row in index.tolist()] for part in (rows, slots, beats)))
+            eight = self._sample(conditions.rows(index), noise[index], batch, sampler)
             parts.append(eight[: len(rows) - start])
         return twelve_leads(to_microvolts(torch.cat(parts).numpy()))
 
-    def _course(self, row: RequestRow, slot: Slot) -> NDArray[np.float32]:
-        """When a record of the condition beats, as the denoiser is told: (3, 1000)."""
+    def _beats(self, row: RequestRow, slot: Slot) -> Told:
+        """When a record of the condition beats, as the denoiser is told."""
         rng = np.random.default_rng(seed_of("rhythm", slot.seed, slot.index, slot.attempt))
-        rate = expected_heart_rate(row.condition) or USUAL_HEART_RATE
+        rate = _rate(row)
         beats = self.rhythms.draw(rhythm_of(row.statements), rate, rng)
         course = sample_course(beats, rate, rng, SAMPLES / SAMPLING_RATE)
         with_p = (course.kinds != VENTRICULAR) & (rng.random(len(course.kinds)) < beats.p_share)
-        return course_channels(course.r_peaks, course.kinds.tolist(), with_p)
+        return Told(course.r_peaks, course.kinds.tolist(), with_p)
 
     @torch.no_grad()
-    def _sample(
-        self, conditions: Conditions, courses: Tensor, noise: Tensor, slots: Sequence[Slot], sampler: SamplerParams
-    ) -> Tensor:
+    def _sample(self, conditions: Conditions, noise: Tensor, batch: Batch, sampler: SamplerParams) -> Tensor:
         """One batch of exactly `sampler.batch_size` rows: eight leads in mV, (batch, 8, 1000)."""
         tokens, mask = self.conditioner(conditions.to(self.device))
+        courses = torch.from_numpy(np.stack([course_channels(*beats) for beats in batch.beats]))
         rhythm = rhythm_channels(courses).to(self.device)
-        kept = torch.zeros(len(courses), dtype=torch.bool, device=self.device)
+        simulated, wanted = None, torch.zeros(())
+        if self.morphologies is not None:
+            wanted = self._simulated(self.morphologies, tokens, mask, batch).to(self.device)
+            simulated = given(self.autoencoder, wanted)
+        strength = torch.tensor([sampler.pull * row.intervals.asked for row in batch.rows], device=self.device)
+        dropped = torch.ones(len(courses), dtype=torch.bool, device=self.device)
 
         def predict(z_t: Tensor, lam: Tensor) -> Tensor:
-            conditional = self.denoiser(z_t, lam, rhythm, tokens, mask).float()
+            conditional = self.denoiser(z_t, lam, rhythm, tokens, mask, None, simulated).float()
             if sampler.guidance == 1:
                 return conditional
-            unconditional = self.denoiser(z_t, lam, rhythm, tokens, mask, ~kept).float()
+            unconditional = self.denoiser(z_t, lam, rhythm, tokens, mask, dropped).float()
             return guided(conditional, unconditional, sampler.guidance, sampler.rescale)
 
+        def misfit(latent: Tensor) -> Tensor:
+            return (self.autoencoder.decode(latent).float() - wanted).square().mean((1, 2))
+
+        def guide(z_t: Tensor, lam: Tensor) -> Tensor:
+            v = predict(z_t, lam)
+            return pulled(v, z_t, lam, misfit, strength) if strength.any() else v
+
         def fresh(step: int) -> Tensor:
-            return _noise(slots, step).to(self.device)
+            return _noise(batch.slots, step).to(self.device)
 
         with torch.autocast(self.device.type, torch.bfloat16, enabled=sampler.precision == "bfloat16"):
-            latent = SAMPLERS[sampler.method](predict, noise.to(self.device), sampler.steps, fresh)
+            latent = SAMPLERS[sampler.method](guide, noise.to(self.device), sampler.steps, fresh)
         return self.autoencoder.decode(latent).float().cpu()
+
+    def _simulated(self, morphologies: MorphologyModel, tokens: Tensor, mask: Tensor, batch: Batch) -> Tensor:
+        """The simulator's records of morphologies drawn from p(η | c): (batch, 8, 1000) in mV."""
+        noise = [torch.randn(1, SIZE, generator=generator("morphology", *vars(slot).values())) for slot in batch.slots]
+        rates = torch.tensor([_rate(row) for row in batch.rows], device=self.device)
+        bumps = morphologies.sample(torch.stack(noise).to(self.device), tokens, mask, rates).cpu()
+        for place, (row, rate) in enumerate(zip(batch.rows, rates.tolist(), strict=True)):
+            if row.intervals.asked:
+                bumps[place] = edit_bumps(bumps[place], rate, morphologies.told(row.intervals))
+        return simulated_ecg(bumps, [beats_course(*beats) for beats in batch.beats])
+
+
+def _rate(row: RequestRow) -> float:
+    """bpm."""
+    return expected_heart_rate(row.condition) or USUAL_HEART_RATE
 
 
 def _noise(slots: Sequence[Slot], *step: int) -> Tensor:

@@ -17,6 +17,7 @@ class SamplerParams(Section):
     steps: int = Field(12, ge=1, le=1000, description="steps of the method; the denoiser is asked once more at the end")
     guidance: float = Field(1.2, ge=0, le=20, description="classifier-free guidance; 1 is none")
     rescale: float = Field(0.0, ge=0, le=1, description="share of guidance brought back to the deviation without it")
+    pull: float = Field(0.0, ge=0, le=1, description="towards the simulator's record, where intervals are asked for")
     batch_size: int = Field(64, ge=1, le=4096)
     precision: Literal["float32", "bfloat16"] = "bfloat16"
 
@@ -34,6 +35,7 @@ class GateParams(Section):
     heart_rate_bpm: float = Field(5.0, ge=0)
     pr_ms: float = Field(20.0, ge=0)
     qrs_ms: float = Field(10.0, ge=0)
+    qt_ms: float = Field(20.0, ge=0)
 
 
 class SynthesisParams(Section):

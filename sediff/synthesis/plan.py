@@ -12,17 +12,21 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
+from sediff.diffusion.intervals import Intervals
 from sediff.encoder.conditions import corpus_conditions
 from sediff.errors import UserError
 from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns
 from sediff.seeds import seed_of
 from sediff.synthesis.draws import Draw, InRounds, LikeCorpus, fill_up
-from sediff.synthesis.request import RequestRow, ask_prompt, exported, prompt_row, worded
+from sediff.synthesis.request import RequestRow, ask_prompt, exported, intervals_of, prompt_row, worded
 from sediff.synthesis.schema import (
     AGE,
     AXIS,
     HEART_RATE,
+    PR,
+    QRS,
+    QT,
     UP_TO,
     DrawnRequest,
     FillRequest,
@@ -162,9 +166,11 @@ class Planner:
     def ask(self, prompt: PromptRequest) -> RequestRow:
         """The row of a prompt. Similar patients are searched for without the index, which is approximate."""
         prompt = worded(prompt, self._vocabulary)
-        row = self._answer(prompt.model_copy(update={"heart_rate": None, "axis": None, "records": 1}))
+        left_out = dict.fromkeys(("heart_rate", "axis", *Intervals._fields))
+        row = self._answer(prompt.model_copy(update={**left_out, "records": 1}))
         rate = row.condition.heart_rate if prompt.heart_rate is None else prompt.heart_rate
-        return replace(row, condition=replace(row.condition, heart_rate=rate, axis=prompt.axis))
+        condition = replace(row.condition, heart_rate=rate, axis=prompt.axis)
+        return replace(row, condition=condition, intervals=intervals_of(prompt))
 
     def _asked(self, prompt: PromptRequest) -> RequestRow:
         answer = ask_prompt(prompt, self._vocabulary, self._data / "knowledge", None, self._pseudonyms)
@@ -212,6 +218,9 @@ def drawn(request: DrawnRequest, seed: int, index: int) -> PromptRequest:
         sex=sex,
         heart_rate=_number(request.heart_rate, HEART_RATE, rng),
         axis=_number(request.axis, AXIS, rng),
+        pr=_number(request.pr, PR, rng),
+        qrs=_number(request.qrs, QRS, rng),
+        qt=_number(request.qt, QT, rng),
     )
 
 

@@ -89,6 +89,7 @@ def record_of(row: RequestRow, slot: Slot, signal: NDArray[np.int16], model: str
         condition.sex,
         condition.heart_rate,
         condition.axis,
+        *row.intervals,
     )
     if experience is None:
         return record

@@ -6,6 +6,7 @@ Real records are named here by the ids under which they may leave, so nothing th
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sediff.diffusion.intervals import NONE_ASKED, Intervals
 from sediff.encoder.conditions import Condition
 from sediff.knowledge.experience import Experience
 from sediff.knowledge.index import KnowledgeIndex
@@ -18,11 +19,14 @@ from sediff.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class RequestRow:
-    """One record that is asked for, and the real record whose condition it has ("" if none), as it may be called."""
+    """One record that is asked for, the real record whose condition it has ("" if none), as it may be called, and the
+    intervals that it shall have.
+    """
 
     condition: Condition
     statements: tuple[str, ...]
     matched_record_id: str = ""
+    intervals: Intervals = NONE_ASKED
 
 
 def ask_prompt(
@@ -42,7 +46,12 @@ def ask_prompt(
 def prompt_row(prompt: PromptRequest, answer: Answer) -> RequestRow:
     """The row of a prompt: what it leaves out is taken from its text, and the rest from similar patients."""
     condition = Condition(prompt.text, answer.age, answer.sex, answer.heart_rate, answer.experience, prompt.axis)
-    return RequestRow(condition, tuple(answer.asked.codes("present")))
+    return RequestRow(condition, tuple(answer.asked.codes("present")), intervals=intervals_of(prompt))
+
+
+def intervals_of(prompt: PromptRequest) -> Intervals:
+    """The intervals that a prompt asks for."""
+    return Intervals(prompt.pr, prompt.qrs, prompt.qt)
 
 
 def worded(prompt: PromptRequest, vocabulary: Vocabulary) -> PromptRequest:

@@ -16,12 +16,20 @@ from sediff.section import Items, Section
 LONGEST_TEXT = 2000  # characters
 UP_TO = "up_to"  # a key of `fill`, no statement's code
 AGE, HEART_RATE, AXIS = (0, 120), (20, 300), (-180, 180)  # years, bpm, degrees
+PR, QRS, QT = (80, 400), (50, 250), (200, 700)  # ms
 
 Sex = Literal["male", "female"]
 Records = Annotated[int, Field(ge=1)]
-Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 Share = Annotated[float, Field(gt=0)]
 Shares = Annotated[dict[str, Share], Field(min_length=1)]
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks and other characters that are not printed; YAML's blocks have them."""
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+Text = Annotated[str, AfterValidator(one_line), Field(max_length=LONGEST_TEXT)]
 
 
 class PromptRequest(Section):
@@ -33,6 +41,9 @@ class PromptRequest(Section):
     sex: Sex | None = None
     heart_rate: float | None = Field(None, ge=HEART_RATE[0], le=HEART_RATE[1])
     axis: float | None = Field(None, ge=AXIS[0], le=AXIS[1], description="of QRS, degrees")
+    pr: float | None = Field(None, ge=PR[0], le=PR[1], description="ms; of models with a morphology, as qrs and qt")
+    qrs: float | None = Field(None, ge=QRS[0], le=QRS[1], description="its duration, ms")
+    qt: float | None = Field(None, ge=QT[0], le=QT[1], description="ms")
     records: Records = 1
 
     @model_validator(mode="after")
@@ -77,7 +88,8 @@ def _mapping_or(other: str) -> Discriminator:
 
 
 Number = Annotated[Annotated[float, Tag("(one)")] | Annotated[Spread, Tag("(drawn)")], _mapping_or("(one)")]
-Texts = Annotated[Annotated[Text, Tag("(one)")] | Annotated[Shares, Tag("(drawn)")], _mapping_or("(one)")]
+SharesOfTexts = Annotated[dict[Text, Share], Field(min_length=1)]
+Texts = Annotated[Annotated[Text, Tag("(one)")] | Annotated[SharesOfTexts, Tag("(drawn)")], _mapping_or("(one)")]
 Codes = Annotated[Annotated[Items[str], Tag("(one)")] | Annotated[Shares, Tag("(drawn)")], _mapping_or("(one)")]
 Sexes = Annotated[
     Annotated[Sex, Tag("(one)")] | Annotated[dict[Sex, Annotated[float, Field(ge=0, le=1)]], Tag("(drawn)")],
@@ -97,6 +109,9 @@ class DrawnRequest(Section):
     sex: Sexes | None = None
     heart_rate: Annotated[Number, _within(*HEART_RATE)] | None = None
     axis: Annotated[Number, _within(*AXIS)] | None = None
+    pr: Annotated[Number, _within(*PR)] | None = None
+    qrs: Annotated[Number, _within(*QRS)] | None = None
+    qt: Annotated[Number, _within(*QT)] | None = None
     records: Records
 
     @model_validator(mode="after")

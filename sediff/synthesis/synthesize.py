@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.knowledge.experience import Experience
-from sediff.processes import Runner
+from sediff.processes import Runner, worker_number
 from sediff.progress import track
 from sediff.pseudonyms import Pseudonyms
 from sediff.records import ROWS_PER_GROUP, SIGNAL, read_table, signal_column
@@ -27,6 +27,7 @@ from sediff.synthesis.request import RequestRow
 from sediff.synthesis.shards import Shards
 from sediff.vocabulary import Vocabulary
 
+SMALLEST_SHARD, MANY = 256, 64  # rows; shards, from which on they grow
 THREADS = 1  # of a worker: last bits may depend on their number, and several workers of one thread are the faster ones
 
 SCHEMA = pa.schema(
@@ -42,6 +43,9 @@ SCHEMA = pa.schema(
         pa.field("sex", pa.string()),
         pa.field("heart_rate", pa.float32()),
         pa.field("axis", pa.float32()),
+        pa.field("pr", pa.float32()),
+        pa.field("qrs", pa.float32()),
+        pa.field("qt", pa.float32()),
         pa.field("statements", pa.list_(pa.string()), nullable=False),
         pa.field("matched_record_id", pa.string(), nullable=False),
         pa.field("experience_id", pa.string(), nullable=False),
@@ -86,7 +90,7 @@ class Dataset:
         gate: None where records are taken as they come.
         fingerprint: hash of all that the bytes depend on.
         data: folder of the models.
-        device: as torch names it.
+        devices: as torch names them, all of one kind; each process that makes shards has one.
         folder: gets the shards.
     """
 
@@ -97,7 +101,7 @@ class Dataset:
     seed: int
     fingerprint: str
     data: Path
-    device: str
+    devices: tuple[str, ...]
     access: EmbeddingAccess
     pseudonyms: Pseudonyms
     folder: Path
@@ -160,6 +164,7 @@ class Maker:
                 "sex": row.condition.sex,
                 "heart_rate": row.condition.heart_rate,
                 "axis": row.condition.axis,
+                **row.intervals._asdict(),
                 "statements": list(row.statements),
                 "matched_record_id": row.matched_record_id,
                 **_rests_on(row.condition.experience),
@@ -171,6 +176,16 @@ class Maker:
         ]
         table = pa.Table.from_pylist(columns, schema=SCHEMA.remove(len(SCHEMA) - 1))
         return table.append_column(SIGNAL, signal_column(np.asarray(signals)))
+
+
+def rows_of_shards(records: int, batch_size: int) -> int:
+    """Rows of each shard of a dataset: whole batches, and few where it is small, so that many cores have a share.
+
+    Memory and the work that a kill costs grow with them, and the number of files falls.
+    """
+    least = batch_size * -(-SMALLEST_SHARD // batch_size)
+    times = min(-(-records // (least * MANY)), ROWS_PER_GROUP // least)
+    return least * max(times, 1)
 
 
 def synthesize(dataset: Dataset, records: int, runner: Runner) -> None:
@@ -202,7 +217,8 @@ def _loaded(dataset: Dataset) -> Maker:
     torch.set_num_threads(THREADS)
     torch.use_deterministic_algorithms(True)
     vocabulary = Vocabulary.load()
-    generator = EcgGenerator.load(dataset.data, vocabulary, torch.device(dataset.device), dataset.access)
+    device = torch.device(dataset.devices[worker_number() % len(dataset.devices)])
+    generator = EcgGenerator.load(dataset.data, vocabulary, device, dataset.access)
     plan = dataset.request.plan(Planner(dataset.data, vocabulary, dataset.pseudonyms, dataset.seed))
     return Maker(dataset, generator, plan, Gate.load(dataset.gate) if dataset.gate else None)
 

@@ -25,6 +25,7 @@ def test_the_declared_arms_are_valid_and_differ_in_what_they_say():
     assert {of.steps for of in sections.values()} == {PLAN.steps}
     assert {sections[form].physics.form for form in FORMS} == set(FORMS)
     assert not sections["no-rhythm"].denoiser.rhythm
+    assert [arm for arm, of in sections.items() if of.denoiser.morphology] == ["two-stage"]
     assert sections["no-interlead"].physics.interlead == 0 < sections["paper"].physics.interlead
     assert PLAN.arms["no-text"].withheld == ("text",)
     none = sections["none"]

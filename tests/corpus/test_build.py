@@ -105,8 +105,44 @@ def test_every_record_is_read_as_it_was_written(cohort, scanned, vocabulary, tmp
 def test_splits_share_no_patient(cohort, scanned, vocabulary, tmp_path):
     rows = read_columns(build(scanned(cohort), vocabulary, tmp_path) / "records")
     by_split = rows.group_by("split").agg(pl.col("patient_id").unique())["patient_id"].to_list()
-    assert len(by_split) == 3
+    assert len(by_split) == 4
     assert sum(map(len, by_split)) == rows["patient_id"].n_unique()
+
+
+def test_the_audit_takes_training_patients_by_hash_and_no_others(cohort, scanned, vocabulary, tmp_path):
+    source, splits = scanned(cohort), {}
+    for share in (0.0, 0.2, 0.5):
+        rows = read_columns(build(source, vocabulary, tmp_path / str(share), audit=share) / "records")
+        splits[share] = dict(rows["record_id", "split"].iter_rows())
+        assert rows.group_by("patient_id").agg(pl.col("split").n_unique())["split"].max() == 1
+    withheld = {share: {one for one, split in of.items() if split == "audit"} for share, of in splits.items()}
+    assert set() == withheld[0.0] < withheld[0.2] < withheld[0.5], "a larger share keeps those of a smaller one"
+    training = sum(split == "train" for split in splits[0.0].values())
+    assert 0.3 * training < len(withheld[0.5]) < 0.7 * training
+    assert all(splits[0.0][one] == "train" for one in withheld[0.5])
+    for one, split in splits[0.5].items():
+        assert split in ("audit", splits[0.0][one])
+
+
+def test_canaries_are_training_records_that_run_backwards(cohort, scanned, vocabulary, tmp_path):
+    source, built = scanned(cohort), {}
+    for share in (0.0, 0.2):
+        folder = build(source, vocabulary, tmp_path / str(share), canaries=share) / "records"
+        built[share] = read_columns(folder), read_signals(folder)
+    (before, straight), (rows, signals) = built[0.0], built[0.2]
+    planted = rows["repairs"].list.contains("canary").to_numpy()
+    assert 0 < planted.sum() < len(rows) / 3
+    assert set(rows.filter(planted)["split"]) == {"train"}
+    assert rows.filter(~planted).equals(before.filter(~planted))
+    assert np.array_equal(signals[~planted], straight[~planted])
+    assert np.array_equal(signals[planted], straight[planted][..., ::-1])
+    assert rows["record_id"].to_list() == before["record_id"].to_list()
+    for now, then in zip(rows.filter(planted).to_dicts(), before.filter(planted).to_dicts(), strict=True):
+        assert now["r_peaks"] == pytest.approx([9.99 - peak for peak in then["r_peaks"][::-1]], abs=1e-4)
+        assert now["beat_kinds"] == then["beat_kinds"][::-1]
+        assert now["pr"] is None
+        assert set(now["t_offsets"]) == {None}
+        assert (now["heart_rate"], now["axis"]) == (then["heart_rate"], then["axis"])
 
 
 def test_workers_change_no_byte(cohort, scanned, vocabulary, tmp_path):
@@ -262,7 +298,7 @@ def test_a_source_without_folds_is_split_by_hash_beside_one_that_has_them(
         number = int(path.stem.split("_")[0])
         _rewrite(damaged, number, lambda signal: signal + np.int16(1))
     sources = [scanned(cohort, "virtual"), scanned(damaged, "plain", "wfdb")]
-    rows = read_columns(build(sources, vocabulary, tmp_path) / "records")
+    rows = read_columns(build(sources, vocabulary, tmp_path, audit=0.0) / "records")
     plain = rows.filter(pl.col("source") == "plain")
     assert len(plain) > 40
     for patient, split in zip(plain["patient_id"], plain["split"], strict=True):

@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 import torch
 
 from sediff.autoencoder.model import Autoencoder
+from sediff.encoder.embedding import EmbeddingAccess
 from sediff.encoder.patients import Training
 from sediff.encoder.train_judges import train_judges
 from sediff.evaluation.evaluate import evaluate
 from sediff.evaluation.evidence import floor_rows
+from sediff.evaluation.exposure import Folders
 from sediff.evaluation.params import EvaluationParams
 from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns, read_signals, signal_column, write_table
@@ -58,19 +61,13 @@ def evaluated(trained: Path, vocabulary, folder: Path, change, times: Sequence[i
         }
     ).append_column("signal", signal_column(change(signals)))
     write_table(table, folder / "made/records/shard-000.parquet")
-    for name in ("out", "report/plots", "autoencoder"):
+    for name in ("out", "report/plots", "work", "autoencoder"):
         (folder / name).mkdir(parents=True)
     torch.manual_seed(0)
     Autoencoder(16, 1).save(folder / "autoencoder")
-    arguments = (
-        trained / "judges",
-        folder / "autoencoder",
-        vocabulary,
-        folder / "out",
-        folder / "report",
-        0,
-        Pseudonyms(),
-    )
+    generator = Folders(*(folder / name for name in ("simulator", "knowledge", "conditioner", "autoencoder", "none")))
+    job = Job(folder / "out", folder / "report", folder / "work", 0, torch.device("cpu"))
+    arguments = (trained / "judges", generator, vocabulary, Pseudonyms(), EmbeddingAccess(), job)
     evaluate(SIZES, trained / "corpus", folder / "made", *arguments)
     return json.loads((folder / "report/metrics.json").read_text())
 
@@ -120,6 +117,24 @@ def test_it_says_how_many_held_out_patients_the_judges_know(trained, vocabulary,
     unknown = evaluated(other, vocabulary, tmp_path / "c", lambda x: x)
     assert "seen_patients" not in unknown["judges"], "what cannot be told is not said to be none"
     assert any("seen_patients" in note for note in unknown["left_out"])
+
+
+def test_a_canary_that_came_out_is_counted(trained, vocabulary, tmp_path):
+    other = tmp_path / "trained"
+    shutil.copytree(trained, other)
+    path = other / "corpus/records/shard-000.parquet"
+    table = pl.read_parquet(path)
+    rows = table.with_row_index().filter(pl.col("split") == "train")["index"].to_list()[:2]
+    repairs = [["canary"] if row in rows else [] for row in range(len(table))]
+    write_table(table.with_columns(repairs=pl.Series(repairs)).to_arrow().cast(pa.parquet.read_schema(path)), path)
+    planted = read_signals(trained / "corpus/records")[rows]
+    spread = evaluated(other, vocabulary, tmp_path / "a", lambda x: np.concatenate([np.roll(planted, 99, -1), x[2:]]))
+    assert spread["privacy"]["canaries"]["planted"] == 2
+    assert spread["privacy"]["canaries"]["came_out"] >= 2
+    clean = evaluated(trained, vocabulary, tmp_path / "b", lambda x: x)
+    assert "canaries" not in clean["privacy"]
+    for name in ("canaries", "membership"):
+        assert any(note.startswith(f"privacy.{name}: ") for note in clean["left_out"]), "and says so"
 
 
 def test_few_real_records_asked_often_are_few(trained, vocabulary, tmp_path):

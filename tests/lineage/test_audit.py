@@ -135,6 +135,7 @@ def test_the_model_is_hashed_as_the_generator_does():
     from sediff.synthesis import generator
 
     assert tuple(f"{stage}/{name}.safetensors" for stage, name in generator.WEIGHTS) == own.WEIGHTS
+    assert "{}/{}.safetensors".format(*generator.OF_TWO_STAGES) == own.OF_TWO_STAGES
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def built(folder: Path, source, vocabulary, run) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((folder / "out").rglob("*.parquet"))}
 
 
-@pytest.mark.parametrize("name", ["dask", "ray"])
+@pytest.mark.parametrize("name", ["dask", pytest.param("ray", marks=pytest.mark.slow)])
 def test_a_cluster_of_two_workers_gives_the_same_bytes(name, cohort, scanned, vocabulary, tmp_path, server):
     source = scanned(cohort)
     alone = built(tmp_path / "alone", source, vocabulary, in_processes(1))

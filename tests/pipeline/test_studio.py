@@ -49,8 +49,14 @@ def port(project) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(str(tmp_path_factory.mktemp("downloads"))) as driver:
+def downloads(tmp_path_factory) -> Path:
+    """Where the browser puts what is downloaded."""
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="module")
+def browser(downloads):
+    with chromium(str(downloads)) as driver:
         yield driver
 
 
@@ -140,6 +146,18 @@ def test_a_mistake_is_one_sentence_on_the_page(browser, port):
     assert "422" in entry["message"], "the browser's own line, and no other"
     make(browser, port, "sinus rhythm")
     assert word(browser, "error") == ""
+
+
+def test_the_page_gives_wfdb_and_pdf(browser, port, downloads):
+    make(browser, port, "sinus rhythm")
+    for name in ("wfdb", "pdf"):
+        browser.find_element(By.ID, name).click()
+    files = downloads / "ecg.zip", downloads / "ecg.pdf"
+    WebDriverWait(browser, PATIENCE).until(lambda driver: all(file.is_file() for file in files))
+    with zipfile.ZipFile(files[0]) as archive:
+        archive.extractall(downloads)
+    assert wfdb.rdrecord(str(downloads / "ecg000000")).comments[1] == "asked: sinus rhythm"
+    assert files[1].read_bytes()[:4] == b"%PDF"
 
 
 def test_what_is_downloaded_is_what_generate_writes(project, port, tmp_path):

@@ -57,6 +57,14 @@ def test_every_set_stands_beside_the_floor():
     assert all(len(row) == len(table.head) for table in (of_means, distances) for row in table.rows)
 
 
+def test_attacks_have_a_row_each():
+    attack = {share: {"value": 0.51, "low": 0.48, "high": 0.54} for share in ("auc", "tpr")}
+    privacy = {"members": 1000, "strangers": 900, "attacks": {"calibrated_loss": attack}}
+    (table,) = evaluation_tables({"privacy": privacy})
+    told = "0.51 (0.48 to 0.54)"
+    assert table.rows == (("calibrated loss", "1,000", "900", told, told),)
+
+
 def test_effects_and_slices_have_a_row_each():
     side = {"value": 150.0, **interval(150)}
     found = {"effects": {"qt_on_rr": {"records": 300, **dict.fromkeys(("synthetic", "reconstructed", "real"), side)}}}

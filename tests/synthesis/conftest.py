@@ -1,5 +1,6 @@
 """Models of random weights on disk, with the corpus and the knowledge they go with."""
 
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -8,7 +9,9 @@ import torch
 
 from sediff.autoencoder.model import Autoencoder
 from sediff.diffusion.model import Denoiser
-from sediff.diffusion.params import DenoiserParams
+from sediff.diffusion.morphology import MorphologyModel
+from sediff.diffusion.params import DenoiserParams, MorphologyParams
+from sediff.diffusion.simulated import bumps_of
 from sediff.ecg import INDEPENDENT_LEADS
 from sediff.encoder.conditioner import Conditioner
 from sediff.files import write_json
@@ -18,7 +21,7 @@ from sediff.knowledge.measures import SCALARS, VOLTAGES
 from sediff.knowledge.params import KnowledgeParams
 from sediff.knowledge.profiles import FITS
 from sediff.simulator.morphology import ALL, OWN
-from sediff.simulator.ode import WAVES
+from sediff.simulator.ode import WAVES, Waves, omega_of
 from sediff.simulator.rhythm import RHYTHMS, RhythmFit, RhythmModel
 from sediff.synthesis.generator import WEIGHTS
 from sediff.vocabulary import Vocabulary
@@ -94,3 +97,27 @@ def _networks(data: Path, vocabulary: Vocabulary) -> None:
     Conditioner(len(vocabulary.codes), 16, 64).save(data / "encoder/conditioner")
     Autoencoder(16, 2).save(data / "autoencoder")
     denoiser.save(data / "diffusion")
+
+
+@pytest.fixture(scope="session")
+def two_stages(models, tmp_path_factory) -> Path:
+    """The same run whose denoiser sees a morphology."""
+    data = shutil.copytree(models, tmp_path_factory.mktemp("two-stages") / "data")
+    torch.manual_seed(0)
+    denoiser = Denoiser(DenoiserParams(width=24, depth=1, heads=2, patch=5, morphology=True), 16)
+    for weight in (denoiser.out.weight, denoiser.simulated.weight):
+        torch.nn.init.normal_(weight, std=0.1)
+    denoiser.save(data / "diffusion")
+    drawn = MorphologyModel(MorphologyParams(width=16, depth=1), 16)
+    drawn.mean.copy_(usual_bumps().flatten(1))
+    torch.nn.init.normal_(drawn.components, std=1e-3)
+    drawn.save(data / "diffusion")
+    return data
+
+
+def usual_bumps() -> torch.Tensor:
+    """A beat of 70 bpm with every wave, (2, 8, 220) in mV."""
+    theta, width = torch.tensor([-1.3, -0.22, 0.0, 0.22, 2.0]), torch.tensor([0.16, 0.06, 0.07, 0.06, 0.35])
+    heights, rate = torch.tensor([0.15, -0.1, 1.2, -0.25, 0.35]), torch.tensor([70.0])
+    a = heights * omega_of(rate) / width**2
+    return bumps_of(Waves(*(values.expand(1, 8, 5) for values in (theta, a, width))), rate)[0]

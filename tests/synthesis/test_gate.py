@@ -10,12 +10,13 @@ import wfdb
 
 from flows.synthesis import gate_of
 from sediff.beats import find_r_peaks, heart_rate
-from sediff.ecg import to_microvolts
+from sediff.diffusion.intervals import Intervals
+from sediff.ecg import to_microvolts, to_millivolts
 from sediff.encoder.conditions import Condition
 from sediff.errors import UserError
 from sediff.lineage.graph import read_graph
 from sediff.params import Params
-from sediff.synthesis.gate import Gate
+from sediff.synthesis.gate import Gate, measurements
 from sediff.synthesis.params import GateParams
 from sediff.synthesis.request import RequestRow
 from sediff.vocabulary import Vocabulary
@@ -75,6 +76,23 @@ def test_what_a_statement_implies_is_looked_for(gate, patients):
         assert np.mean(named) > 0.9, code
     fibrillating = [of for of in patients if "AFIB" in of[0]]
     assert np.mean(["p_waves" in names for names in missed(gate, fibrillating, ("SR",))]) > 0.9
+
+
+def test_intervals_that_were_asked_for_are_measured(gate, patients):
+    """Of each patient what the record nearly has, and what it is far from having."""
+    signals = np.stack([signal for codes, signal, _ in patients if "SR" in codes])
+    millivolts = to_millivolts(signals)
+    had = [measurements(*of) for of in zip(millivolts, find_r_peaks(millivolts), strict=True)]
+    found = np.array([[of[name] for name in ("pr", "qrs_duration", "qt")] for of in had])
+    known = np.isfinite(found).all(1)
+    assert known.sum() > 10
+
+    def missed_by(more: float) -> list[list[str]]:
+        asked = [Intervals(*values) for values in (found[known] + more).tolist()]
+        return gate.misses([RequestRow(Condition(""), (), intervals=of) for of in asked], signals[known])
+
+    assert not any(missed_by(5))
+    assert all(names == ["pr", "qrs_duration", "qt"] for names in missed_by(60))
 
 
 def test_nothing_asked_is_nothing_missed(gate, patients):

@@ -1,11 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from sediff.diffusion.intervals import Intervals
 from sediff.diffusion.sampler import SAMPLERS
 from sediff.ecg import limb_lead_residual
 from sediff.encoder.conditions import Condition
 from sediff.encoder.embedding import EmbeddingAccess
+from sediff.errors import UserError
 from sediff.synthesis.generator import EcgGenerator, Slot
 from sediff.synthesis.params import SamplerParams
 from sediff.synthesis.request import RequestRow
@@ -17,6 +21,11 @@ ROWS = [RequestRow(Condition("sinus rhythm", 40 + i, "male", 60 + i), ("SR",), f
 @pytest.fixture(scope="module")
 def generator(models, vocabulary) -> EcgGenerator:
     return EcgGenerator.load(models, vocabulary, torch.device("cpu"), EmbeddingAccess())
+
+
+@pytest.fixture(scope="module")
+def staged(two_stages, vocabulary) -> EcgGenerator:
+    return EcgGenerator.load(two_stages, vocabulary, torch.device("cpu"), EmbeddingAccess())
 
 
 def make(generator, rows, slots, sampler=SAMPLER):
@@ -35,6 +44,35 @@ def test_a_record_depends_on_its_slot_and_condition_alone(generator, method):
     assert (again == whole[order]).all(), "another order"
 
 
+def test_so_it_does_where_the_denoiser_sees_a_morphology(staged):
+    """Rows that ask for intervals beside rows that do not, and with the pull towards them."""
+    sampler = SAMPLER.model_copy(update={"pull": 0.3})
+    rows = [
+        replace(row, intervals=Intervals(pr=120.0 + 20 * i) if i % 2 else Intervals()) for i, row in enumerate(ROWS)
+    ]
+    slots = [Slot(0, i) for i in range(10)]
+    whole = make(staged, rows, slots, sampler)
+    assert (make(staged, rows[:3], slots[:3], sampler) == whole[:3]).all(), "a smaller request"
+    order = [7, 2, 9, 0, 4]
+    again = make(staged, [rows[i] for i in order], [slots[i] for i in order], sampler)
+    assert (again == whole[order]).all(), "another order"
+
+
+def test_intervals_and_the_pull_towards_them_each_count(staged):
+    base = make(staged, ROWS[:1], [Slot(0, 0)])
+    asked = [replace(ROWS[0], intervals=Intervals(qrs=140.0))]
+    wide = make(staged, asked, [Slot(0, 0)])
+    assert (wide != base).mean() > 0.1
+    pulled = SAMPLER.model_copy(update={"pull": 0.5})
+    assert (make(staged, asked, [Slot(0, 0)], pulled) != wide).mean() > 0.1
+    assert (make(staged, ROWS[:1], [Slot(0, 0)], pulled) == base).all(), "where nothing is asked there is no pull"
+
+
+def test_models_without_a_morphology_refuse_intervals_in_a_sentence(generator):
+    with pytest.raises(UserError, match=r"PR, QRS and QT can be asked of models with a morphology alone: set .*\.$"):
+        make(generator, [replace(ROWS[0], intervals=Intervals(qt=400.0))], [Slot(0, 0)])
+
+
 def test_seed_index_and_try_each_give_another_record(generator):
     row = [ROWS[0]]
     base = make(generator, row, [Slot(0, 0)])
@@ -47,6 +85,14 @@ def test_sampler_guidance_and_rescaling_each_count(generator):
     base = make(generator, ROWS[:1], slots)
     for change in ({"method": "heun"}, {"guidance": 3.0}, {"rescale": 1.0}, {"steps": 3}):
         assert (make(generator, ROWS[:1], slots, SAMPLER.model_copy(update=change)) != base).any(), change
+
+
+def test_autocast_to_bfloat16_is_close_and_as_repeatable(generator):
+    slots, half = [Slot(0, i) for i in range(10)], SAMPLER.model_copy(update={"precision": "bfloat16"})
+    exact, rounded = make(generator, ROWS, slots), make(generator, ROWS, slots, half)
+    assert (exact != rounded).any(), "it was rounded"
+    assert np.corrcoef(exact.ravel(), rounded.ravel())[0, 1] > 0.99
+    assert (make(generator, ROWS[::-1], slots[::-1], half)[::-1] == rounded).all()
 
 
 def test_limb_leads_hold_by_construction(generator):

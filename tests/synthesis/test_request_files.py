@@ -48,6 +48,8 @@ def test_a_changed_request_has_another_digest(vocabulary, tmp_path):
         ("- {text: a, heart_rate: 900}", r"row 1, heart_rate: .*300 \(it is 900\)"),
         ("- {text: a, sex: {other: 0.3}, records: 2}", "row 1, sex.other: input should be 'male' or 'female'"),
         ("- {text: a, sex: {male: 0.3, female: 0.3}, records: 2}", "row 1: the shares of the sexes must add up to 1"),
+        ("- {text: a, pr: 900}", r"row 1, pr: .*400 \(it is 900\)"),
+        ("- {text: a, qt: {low: 300, high: 900}, records: 2}", "row 1, qt: it must lie between 200 and 700"),
         ("- {text: a, sexx: male}", "row 1 has sexx, which is no key"),
         ("- {age: 50}", "row 1: say what the ECG should show"),
         ("- {text: a, statements: [SR]}", "row 1: give text or statements, not both"),
@@ -101,3 +103,15 @@ def test_the_parameters_have_the_same_schema(vocabulary, tmp_path):
     values["synthesis"]["dataset"][2]["age"] = {"mean": 60}
     with pytest.raises(UserError, match=r"synthesis\.dataset\.2\.age: write \{mean, sd\}"):
         Params.check(values, path)
+
+
+def test_a_text_of_several_lines_becomes_one(vocabulary, tmp_path):
+    """Of YAML's blocks, which are easily written, and of a table: a header, a title and a list take one line."""
+    path, wanted = tmp_path / "request.yaml", "atrial fibrillation, rapid"
+    drawn = {"text": {"atrial fibrillation,\n rapid": 1}, "records": 2}
+    path.write_text(f"- text: |\n    atrial  fibrillation,\n    rapid\n{yaml.safe_dump([drawn])}")
+    one, other = read_request(path, vocabulary).parts
+    assert one.text == wanted and list(other.text) == [wanted]
+    path.write_text(yaml.safe_dump([{"text": {"x" * 2001: 1}, "records": 2}]))
+    with pytest.raises(UserError, match="row 1, text"):
+        read_request(path, vocabulary)

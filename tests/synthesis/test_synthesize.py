@@ -1,17 +1,25 @@
 """A dataset's bytes: whatever the workers, the interruptions and the size."""
 
+import os
 import resource
 import signal
+import subprocess
+import time
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
+from flows.synthesis import spread
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.errors import UserError
-from sediff.processes import in_processes
+from sediff.params import RuntimeParams
+from sediff.processes import in_processes, worker_number
 from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns, read_signals
 from sediff.synthesis.gate import Gate
@@ -21,7 +29,7 @@ from sediff.synthesis.plan import Planner
 from sediff.synthesis.read import Request
 from sediff.synthesis.schema import PARTS
 from sediff.synthesis.shards import Shards
-from sediff.synthesis.synthesize import Cohort, Dataset, Maker, metrics, synthesize
+from sediff.synthesis.synthesize import Cohort, Dataset, Maker, make_shard, metrics, rows_of_shards, synthesize
 
 SAMPLER = SamplerParams(steps=2, guidance=1.5, batch_size=4, precision="float32")
 ASKED = [
@@ -35,7 +43,18 @@ ASKED = [
 def dataset(models, vocabulary, tmp_path) -> Dataset:
     request = Request.of(PARTS.validate_python(ASKED), vocabulary, "test")
     return Dataset(
-        "dataset", request, SAMPLER, None, 0, "print", models, "cpu", EmbeddingAccess(), Pseudonyms(), tmp_path / "a", 4
+        "dataset",
+        request,
+        SAMPLER,
+        None,
+        0,
+        "print",
+        models,
+        ("cpu",),
+        EmbeddingAccess(),
+        Pseudonyms(),
+        tmp_path / "a",
+        4,
     )
 
 
@@ -72,10 +91,68 @@ def test_what_is_changed_half_written_or_gone_is_made_again_and_all_else_kept(da
     assert read_signals(records).shape == (14, 12, 1000)
 
 
-def test_the_number_of_workers_changes_no_byte(dataset, vocabulary, tmp_path):
+def test_the_number_of_workers_and_devices_changes_no_byte(dataset, vocabulary, tmp_path):
     alone = made(dataset, vocabulary)
-    several = replace(dataset, folder=tmp_path / "b")
+    several = replace(dataset, devices=("cpu", "cpu"), folder=tmp_path / "b")
     assert made(several, vocabulary, in_processes(2)) == alone
+
+
+def killed_at(shard: int, function, number: int) -> int:
+    """What a worker does that the system kills."""
+    if number == shard:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return function(number)
+
+
+def test_a_killed_worker_is_one_sentence_and_the_next_start_goes_on(dataset, vocabulary, tmp_path):
+    alone = made(dataset, vocabulary)
+    own = replace(dataset, folder=tmp_path / "b")
+    with pytest.raises(UserError, match="A worker process was killed, or memory ran out: run again"):
+        made(own, vocabulary, lambda function, shards: in_processes(2)(partial(killed_at, 3, function), shards))
+    done = {path: path.stat().st_mtime_ns for path in (own.folder / "records").glob("shard-*")}
+    assert len(done) < len(alone)
+    assert made(own, vocabulary) == alone
+    assert all(path.stat().st_mtime_ns == written for path, written in done.items())
+
+
+def number_beside_another(folder: Path, shard: int) -> int:
+    """This worker's number, once both are there."""
+    (folder / str(worker_number())).touch()
+    deadline = time.monotonic() + 120
+    while len(list(folder.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return worker_number()
+
+
+def test_each_process_has_a_device_of_its_own(dataset, vocabulary, tmp_path):
+    (tmp_path / "numbers").mkdir()
+    found = in_processes(2)(partial(number_beside_another, tmp_path / "numbers"), [0, 1])
+    assert sorted(found) == [0, 1] and worker_number() == 0
+    with pytest.raises(RuntimeError, match="nonesuch"):
+        made(replace(dataset, devices=("nonesuch",), folder=tmp_path / "c"), vocabulary)
+
+
+def threads_of(dataset: Dataset, number: int) -> int:
+    """The most threads that torch or a library of linear algebra uses in a worker."""
+    make_shard(dataset, number)
+    return max(torch.get_num_threads(), *(library["num_threads"] for library in threadpool_info()))
+
+
+def test_workers_have_one_thread_each(dataset, vocabulary, monkeypatch):
+    """As many workers as cores then fill them, and no more."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    devices, run = spread(torch.device("cpu"), RuntimeParams(workers=2))
+    assert devices == ("cpu",)
+    Shards(dataset.folder).open({})
+    assert list(run(partial(threads_of, dataset), [0, 1])) == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("records", "batch", "rows"),
+    [(1, 64, 256), (16_384, 64, 256), (16_385, 64, 512), (10**6, 64, 512), (100, 100, 300), (10**6, 2048, 2048)],
+)
+def test_shards_are_whole_batches_and_small_where_there_are_few(records, batch, rows):
+    assert rows_of_shards(records, batch) == rows
 
 
 def test_a_larger_request_begins_with_the_smaller_one(dataset, vocabulary, tmp_path):
@@ -129,6 +206,34 @@ def test_a_full_disk_is_one_sentence_and_the_rest_is_kept(dataset, vocabulary):
     assert "\n" not in str(error.value)
     assert not last.exists()
     assert made(dataset, vocabulary) == whole
+
+
+def mounted(folder: Path, *options: str) -> bool:
+    """Mount memory as a disk there, or change it."""
+    command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)]
+    return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+@pytest.fixture
+def disk(tmp_path) -> Iterator[Path]:
+    """A disk that has room for two shards or so."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if not mounted(folder, "size=256k"):
+        pytest.skip("only root may mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_was_full_and_has_room_again(dataset, vocabulary, disk):
+    whole, own = made(dataset, vocabulary), replace(dataset, folder=disk / "dataset")
+    with pytest.raises(UserError, match=r"shard-00000\d\.parquet cannot be written .*No space left on device"):
+        made(own, vocabulary)
+    done = {path: path.stat().st_mtime_ns for path in (own.folder / "records").glob("shard-*")}
+    assert 0 < len(done) < len(whole)
+    assert mounted(disk, "remount", "size=4m")
+    assert made(own, vocabulary) == whole
+    assert all(path.stat().st_mtime_ns == written for path, written in done.items())
 
 
 def test_a_missed_record_is_made_again_in_its_own_slot(dataset, vocabulary):

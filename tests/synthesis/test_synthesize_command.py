@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import mlcroissant
@@ -23,7 +25,7 @@ REQUEST = [{"text": "atrial fibrillation", "records": 700}, {"like": "corpus", "
 
 @pytest.fixture(scope="module")
 def project(models, tmp_path_factory) -> Path:
-    """The code, models of random weights, and a request of three shards."""
+    """The code, models of random weights, and a request of five shards."""
     folder = tmp_path_factory.mktemp("project")
     for name in SHOWN:
         (folder / name).symlink_to(ROOT / name)
@@ -53,24 +55,48 @@ def shards(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((out / "records").glob("*"))}
 
 
+def files(out: Path) -> dict[str, bytes]:
+    """What the folder says of itself."""
+    return {path.name: path.read_bytes() for path in sorted(out.iterdir()) if path.is_file()}
+
+
+@contextmanager
+def on_runner(project: Path, name: str) -> Iterator[None]:
+    """runtime.runner, which no byte depends on, is another within the block."""
+    path = project / "params.yaml"
+    before = path.read_text()
+    values = yaml.safe_load(before)
+    values["runtime"]["runner"] = name
+    path.write_text(yaml.safe_dump(values))
+    try:
+        yield
+    finally:
+        path.write_text(before)
+
+
+def kill_at_work(project: Path, out: str, shard: int, request: str = "request.yaml") -> None:
+    """Begin or go on with a dataset, and kill -9 once a shard is there."""
+    process = start(project, "--out", out, "--workers", "1", request=request)
+    entry = project / out / f".shards/{shard:06d}.json"
+    deadline = time.monotonic() + 120
+    while not entry.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "it was killed at work"
+    process.stderr.close()
+    assert not (project / out / "manifest.json").exists()
+
+
 def test_a_killed_dataset_goes_on_to_the_same_bytes(project):
     """By kill -9 after the first shard, and again after the second: what was finished is not made again."""
     whole = shards(project / "whole")
-    assert len(whole) == 3
+    assert len(whole) == 5
     out, kept = project / "killed", {}
     for number in range(2):
-        process = start(project, "--out", "killed", "--workers", "1")
-        entry = out / f".shards/{number:06d}.json"
-        deadline = time.monotonic() + 120
-        while not entry.exists() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, "it was killed at work"
-        process.stderr.close()
-        assert not (out / "manifest.json").exists()
+        kill_at_work(project, "killed", number)
         path = out / f"records/shard-{number:06d}.parquet"
         kept[path] = path.stat().st_mtime_ns
-    code, said = finished(project, "--out", "killed")
+    code, said = finished(project, "--out", "killed", "--resume")
     assert code == 0, said
     assert shards(out) == whole
     assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in kept.items())
@@ -79,6 +105,37 @@ def test_a_killed_dataset_goes_on_to_the_same_bytes(project):
     rows = read_columns(out / "records")
     assert rows["index"].to_list() == list(range(1200))
     assert (out / "request.yaml").read_text() == (project / "request.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", ["dask", pytest.param("ray", marks=pytest.mark.slow)])
+def test_a_cluster_of_two_workers_gives_the_same_bytes(project, name):
+    """As one process: through Prefect's task runner, on a real cluster of this machine. The request's name is none."""
+    pytest.importorskip(f"prefect_{name}")
+    shutil.copy(project / "request.yaml", project / "renamed.yaml")
+    with on_runner(project, name):
+        code, said = finished(project, "--out", name, "--workers", "2", request="renamed.yaml")
+    assert code == 0, said
+    assert shards(project / name) == shards(project / "whole")
+    assert files(project / name) == files(project / "whole")
+
+
+@pytest.mark.slow
+def test_ten_thousand_records_are_the_same_however_they_are_made(project):
+    """By one worker, by four, after three kill -9, on Dask, on Ray."""
+    (project / "large.yaml").write_text(yaml.safe_dump([{**part, "records": 5000} for part in REQUEST]))
+    for number in range(3):
+        kill_at_work(project, "large-killed", 10 * number, "large.yaml")
+    made = {}
+    for out, workers, name in (
+        ("killed", 1, "processes"), ("one", 1, "processes"), ("four", 4, "processes"), ("dask", 2, "dask"),
+        ("ray", 2, "ray"),
+    ):  # fmt: skip
+        with on_runner(project, name):
+            code, said = finished(project, "--out", f"large-{out}", "--workers", str(workers), request="large.yaml")
+        assert code == 0, said
+        made[out] = shards(project / f"large-{out}")
+    assert len(read_columns(project / "large-one/records")) == 10_000 and len(made["one"]) == 40
+    assert all(of == made["one"] for of in made.values())
 
 
 def test_another_seed_in_the_folder_is_refused_in_a_sentence(project):
@@ -123,7 +180,7 @@ def test_the_folder_says_what_it_is(project):
     out = project / "whole"
     subprocess.run(["sha256sum", "--strict", "--quiet", "-c", "SHA256SUMS"], cwd=out, check=True)
     listed = (out / "SHA256SUMS").read_text()
-    assert "records/shard-000002.parquet" in listed and ".shards" not in listed
+    assert "records/shard-000004.parquet" in listed and ".shards" not in listed
     about = json.loads((out / "dataset.json").read_text())
     assert (about["records"], about["request"]["file"], about["sampler"]["steps"]) == (1200, "request.yaml", 1)
     assert about["statements"]["AFIB"] >= 700

@@ -1,0 +1,74 @@
+"""What was measured: in the working tree, or in a published version, as DVC keeps it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from dvc.api import DVCFileSystem
+from dvc.exceptions import DvcException
+from dvc_data.index import DataIndexDirError
+
+from sediff.errors import UserError
+from sediff.files import read_out
+from sediff.publication.git import git
+from sediff.publication.versions import Version
+from sediff.report.build import STAGES
+
+REPORTS = "reports"
+LOST = (DvcException, DataIndexDirError, OSError)  # what DVC raises where neither its cache nor its remote has a file
+Pictures = dict[str, bytes]
+
+
+def read_metrics(root: Path, version: Version | None = None) -> dict[str, Any]:
+    """Metrics of the stages that have some; of the working tree where no version is named.
+
+    Raises:
+        UserError: nothing has run here, or what the version measured is nowhere to be found.
+    """
+    names = {stage: f"{REPORTS}/{stage}/metrics.json" for stage in STAGES}
+    if version is not None:
+        texts = {stage: _of_version(root, version, name) for stage, name in names.items()}
+        return {stage: json.loads(text) for stage, text in texts.items() if text}
+    found = {stage: read_out(root / name) for stage, name in names.items() if (root / name).exists()}
+    if not found:
+        raise UserError("reports/ holds no metrics: run `sediff run`, or `dvc pull`, first.")
+    return found
+
+
+def read_pictures(root: Path, version: Version | None = None) -> Pictures:
+    """Pictures of the stages by their path below reports/.
+
+    Raises:
+        UserError: what the version drew is nowhere to be found.
+    """
+    if version is None:
+        paths = [path for stage in STAGES for path in sorted((root / REPORTS / stage / "plots").glob("*.png"))]
+        return {path.relative_to(root / REPORTS).as_posix(): path.read_bytes() for path in paths}
+    try:
+        files = DVCFileSystem(str(root.resolve()), rev=version.commit)
+        folders = [folder for stage in STAGES if files.exists(folder := f"{REPORTS}/{stage}/plots")]
+        names = [name for folder in folders for name in sorted(files.ls(folder, detail=False)) if name.endswith(".png")]
+        return {name.removeprefix(f"{REPORTS}/"): files.read_bytes(name) for name in names}
+    except LOST as error:
+        raise _unreadable(version, error) from None
+
+
+def is_restricted(root: Path, version: Version) -> bool:
+    """Whether a version was made of a source that others may not see."""
+    params = yaml.safe_load(git(root, "show", f"{version.commit}:params.yaml"))
+    return any(source["sharing"] == "restricted" for source in params["corpus"]["sources"])
+
+
+def _of_version(root: Path, version: Version, name: str) -> str:
+    """A text file of a version; "" where it has none."""
+    try:
+        files = DVCFileSystem(str(root.resolve()), rev=version.commit)
+        return files.read_text(name) if files.exists(name) else ""
+    except LOST as error:
+        raise _unreadable(version, error) from None
+
+
+def _unreadable(version: Version, error: Exception) -> UserError:
+    said = " ".join(str(error).split())
+    return UserError(f"What {version} reports cannot be read ({said}): check DVC's remote, then try again.")

@@ -1,0 +1,125 @@
+"""Two runs beside each other on one page: their gates, every number with its difference, their pictures."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from sediff.report.build import STAGES, TITLES
+from sediff.report.gates import GateResult, difference_half_width, half_width, metric_at
+from sediff.report.public import public
+
+NO_PLACE = "–"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a page shows of one run.
+
+    Attributes:
+        name: `NAME@VERSION`, or what the working tree is called.
+        metrics: by stage; pictures: PNG by path below reports/.
+        gates: the verdict on it alone.
+    """
+
+    name: str
+    metrics: Mapping[str, Any]
+    pictures: Mapping[str, bytes]
+    gates: Sequence[GateResult]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One metric of both, in words.
+
+    Attributes:
+        difference: second less first, with half its 95 % interval where both stand beside theirs.
+        beyond: whether it lies outside that interval; "" where there is none.
+    """
+
+    metric: str
+    first: str
+    second: str
+    difference: str
+    beyond: str
+
+
+def compare_page(first: Run, second: Run, restricted: bool) -> str:
+    """A self-contained page; a restricted one shows no pictures and no counts of few patients."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    shown = [public(run.metrics) if restricted else run.metrics for run in (first, second)]
+    stages = [stage for stage in STAGES if any(stage in metrics for metrics in shown)]
+    return environment.get_template("compare.html").render(
+        runs=(first, second),
+        restricted=restricted,
+        gates=_gates(first, second, shown),
+        sections=[
+            {
+                "title": TITLES.get(stage, stage),
+                "rows": compared(stage, *shown),
+                "pictures": [] if restricted else _pictures(stage, first, second),
+            }
+            for stage in stages
+        ],
+    )
+
+
+def compared(stage: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Compared]:
+    """Every metric of a stage that one of both has."""
+    keys = dict.fromkeys([*_keys(first.get(stage, {})), *_keys(second.get(stage, {}))])
+    return [_compared(f"{stage}.{key}", key, first, second) for key in keys]
+
+
+def _compared(path: str, name: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> Compared:
+    values = metric_at(first, path), metric_at(second, path)
+    told = _told(first, path), _told(second, path)
+    before, after = values
+    if before is None or after is None:
+        return Compared(name, *told, NO_PLACE, "")
+    difference = after - before
+    unsure = difference_half_width(half_width(first, path), half_width(second, path))
+    if not unsure:
+        return Compared(name, *told, f"{difference:+.4g}" if difference else "0", "")
+    return Compared(name, *told, f"{difference:+.4g} ± {unsure:.2g}", "yes" if abs(difference) > unsure else "no")
+
+
+def _gates(
+    first: Run, second: Run, shown: Sequence[Mapping[str, Any]]
+) -> list[tuple[GateResult, GateResult, Compared]]:
+    pairs = zip(first.gates, second.gates, strict=True)
+    return [(one, other, _compared(one.metric, one.metric, *shown)) for one, other in pairs]
+
+
+def _keys(values: Any, prefix: str = "") -> list[str]:
+    """Dotted keys of all that is no table."""
+    keys: list[str] = []
+    for key, value in values.items():
+        keys += _keys(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [f"{prefix}{key}"]
+    return keys
+
+
+def _told(metrics: Any, path: str) -> str:
+    for part in path.split("."):
+        metrics = metrics.get(part) if isinstance(metrics, Mapping) else None
+    if metrics is None:
+        return NO_PLACE
+    if isinstance(metrics, list):
+        return ", ".join(map(str, metrics))
+    return f"{metrics:.6g}" if isinstance(metrics, float) else str(metrics)
+
+
+def _pictures(stage: str, first: Run, second: Run) -> list[tuple[str, list[str]]]:
+    """Names of a stage's pictures, and data URIs of both runs'; "" where one has none."""
+    names = dict.fromkeys(
+        name for run in (first, second) for name in run.pictures if name.startswith(f"{stage}/plots/")
+    )
+    return [(Path(name).stem, [_uri(run.pictures.get(name)) for run in (first, second)]) for name in names]
+
+
+def _uri(picture: bytes | None) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}" if picture else ""

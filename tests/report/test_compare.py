@@ -1,0 +1,89 @@
+"""Two runs on one page, and the page in a browser."""
+
+import base64
+import re
+from pathlib import Path
+
+import pytest
+
+from sediff.report.compare import Run, compare_page, compared
+from sediff.report.gates import check_gates
+from sediff.report.params import GatesParams
+from tests.browsers import chromium
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+GATES = GatesParams.model_validate({"evaluation.fd.median": {"max": 2.0}})
+
+
+def evaluation(fd: float, half: float, coverage: float) -> dict:
+    return {"fd": {"median": fd, "low": fd - half, "high": fd + half}, "coverage": coverage, "left_out": ["<i>few</i>"]}
+
+
+def run(name: str, metrics: dict, pictures: dict[str, bytes] | None = None) -> Run:
+    return Run(name, metrics, pictures or {}, check_gates(metrics, GATES))
+
+
+FIRST = run("ecg@v0.0.1", {"corpus": {"records": 140}, "evaluation": evaluation(1.0, 0.3, 0.9)})
+SECOND = run(
+    "working <tree>",
+    {"corpus": {"records": 143}, "evaluation": {**evaluation(2.1, 0.4, 0.8), "new": 1}},
+    {"evaluation/plots/rhythm.png": PNG},
+)
+
+
+def rows(first: Run, second: Run) -> dict:
+    return {row.metric: row for row in compared("evaluation", first.metrics, second.metrics)}
+
+
+def test_a_difference_has_the_uncertainty_of_both():
+    found = rows(FIRST, SECOND)
+    assert (found["fd.median"].difference, found["fd.median"].beyond) == ("+1.1 ± 0.5", "yes")
+    assert (found["coverage"].difference, found["coverage"].beyond) == ("-0.1", ""), "it has no interval"
+    assert (found["new"].first, found["new"].second, found["new"].difference) == ("–", "1", "–")
+    near = run("near", {"evaluation": evaluation(1.2, 0.3, 0.9)})
+    assert rows(FIRST, near)["fd.median"].beyond == "no"
+    assert rows(FIRST, near)["coverage"].difference == "0"
+
+
+def test_a_restricted_page_shows_no_small_counts_and_no_pictures():
+    few = run("few", {"corpus": {"records": 7}, "evaluation": {"fd": {"median": 1.0}}})
+    page = compare_page(few, SECOND, restricted=True)
+    assert "fewer than 10" in page
+    assert "data:image/png" not in page
+    assert "<td>7</td>" not in page
+    assert "+136" not in page, "a difference would tell the count"
+
+
+def test_the_page_is_a_pure_function_of_what_it_compares():
+    assert compare_page(FIRST, SECOND, False) == compare_page(FIRST, SECOND, False)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as driver:
+        yield driver
+
+
+def test_the_page_works_in_a_browser_without_a_network(browser, tmp_path: Path):
+    from selenium.webdriver.common.by import By
+
+    path = tmp_path / "compare.html"
+    path.write_text(compare_page(FIRST, SECOND, False), encoding="utf-8")
+    assert not re.search(r"""(?:src|href)=["'](?!data:)""", path.read_text())
+    browser.get(path.as_uri())
+    assert browser.get_log("browser") == []
+    verdicts = [element.text for element in browser.find_elements(By.CSS_SELECTOR, ".verdict")]
+    assert verdicts == ["ecg@v0.0.1: All gates passed", "working <tree>: Gates failed: evaluation.fd.median"]
+    cells = "return [...document.querySelectorAll('table')].map(t => [...t.tBodies[0].rows].map(r => r.innerText))"
+    tables = browser.execute_script(cells)
+    assert any("+1.1 ± 0.5" in row and "at most 2" in row for row in tables[0]), "the gates come first"
+    head = browser.find_element(By.CSS_SELECTOR, "table.sortable th button")
+    head.click()
+    assert head.find_element(By.XPATH, "..").get_attribute("aria-sort") == "ascending"
+    browser.find_element(By.CSS_SELECTOR, "button.zoom").click()
+    assert browser.execute_script("return document.querySelector('dialog').open")
+    assert "Not there." in path.read_text(), "the first has no such picture"
+    unlabelled = "return [...document.querySelectorAll('img:not([alt])')].filter(i => !i.closest('dialog')).length"
+    assert browser.execute_script(unlabelled) == 0
