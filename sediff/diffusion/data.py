@@ -57,8 +57,8 @@ class TrainingData:
 
     def to(self, device: torch.device) -> "TrainingData":
         """The same on another device."""
-        parts = (getattr(self, part.name) for part in fields(self))
-        return TrainingData(*(None if part is None else part.to(device) for part in parts))
+        parts = {part.name: getattr(self, part.name) for part in fields(self)}
+        return replace(self, **{name: part.to(device) for name, part in parts.items() if part is not None})
 
 
 def load_training_data(
