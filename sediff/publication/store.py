@@ -13,6 +13,7 @@ import yaml
 from dvc.repo import Repo
 
 from sediff.errors import UserError
+from sediff.files import replacing
 from sediff.knowledge.answers import NAME, SUFFIX, read_export
 from sediff.lineage.dvc_hash import FOLDER, Cache
 from sediff.lineage.graph import DVC_LOCK, LOADER
@@ -82,29 +83,41 @@ def kept_by(root: Path, locks: Iterable[Lock], more: Iterable[str], needed: Coll
             continue
         objects.add(md5)
         if md5.endswith(FOLDER):
-            _bring(root, cache, md5)
+            _bring(root, cache, [md5])
             listing = cache.listing(md5)
             if listing is None and (needed is None or md5 in needed):
                 raise UserError(f"{path or md5} ({md5}) is in neither DVC's cache nor its remote, and stays: mend it.")
             listing = listing or {}
             objects |= set(listing.values())
             if path == str(Path(OUT).parent) and (own := listing.get(Path(OUT).name)):
-                _bring(root, cache, own)
+                _bring(root, cache, [own])
                 answers |= set(read_export(cache.path(own))["key"].to_pylist()) if cache.intact(own) else set()
     return Kept(frozenset(objects), frozenset(answers))
 
 
-def _bring(root: Path, cache: Cache, md5: str) -> None:
-    """Bring one object from the remote where the cache lacks it; nothing where that does not have it either."""
+def bring_out(root: Path, cache: Cache, md5: str) -> bool:
+    """Bring an out from DVC's remote into its cache as far as that lacks it; whether it is whole then.
+
+    Not `dvc fetch` of a commit, which looks for a remote that is a relative folder elsewhere.
+    """
+    _bring(root, cache, [md5])
+    listing = cache.listing(md5) if md5.endswith(FOLDER) else {"": md5}
+    _bring(root, cache, (listing or {}).values())
+    return listing is not None and all(cache.path(own).is_file() for own in listing.values())
+
+
+def _bring(root: Path, cache: Cache, hashes: Iterable[str]) -> None:
+    """Bring objects that the cache lacks from the remote; nothing of those that it does not have either."""
+    missing = sorted({md5 for md5 in hashes if md5 and not cache.path(md5).is_file()})
 
     def get(repo: Repo) -> None:
         remote = repo.cloud.get_remote().odb
-        place = cache.path(md5)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        remote.fs.get_file(remote.oid_to_path(md5), str(place))
+        for md5 in missing:
+            with suppress(OSError), replacing(cache.path(md5)) as temporary:
+                remote.fs.get_file(remote.oid_to_path(md5), str(temporary))
 
-    if not cache.intact(md5):
-        with suppress(UserError, OSError):
+    if missing:
+        with suppress(UserError):  # there is no remote
             ask_dvc(root, get)
 
 

@@ -24,7 +24,8 @@ from sediff.lineage.stages import INVENTORIES, SETTINGS
 from sediff.lineage.verify import Fault, Verdict, verify
 from sediff.publication.git import git_bytes
 from sediff.publication.manifest import DATASET, dataset_hashes, project_hash, read_manifest
-from sediff.publication.versions import Version, fetch_out, revoked
+from sediff.publication.store import bring_out, outs_of
+from sediff.publication.versions import Version, revoked
 from sediff.publication.workspace import FOLDER as WORKSPACE
 from sediff.sources import Source, SourceParams, locate
 
@@ -77,16 +78,9 @@ def laid_out(root: Path, version: Version) -> Iterator[tuple[Path, list[str]]]:
         with tarfile.open(fileobj=io.BytesIO(git_bytes(root, "archive", version.commit))) as files:
             files.extractall(folder, filter="data")
         _use_cache(folder, cache.folder.parents[1].resolve())
-        outs = {out["path"]: out["md5"] for s in recorded_stages(folder).values() for out in s.get("outs", ())}
-        if not _is_whole(cache, outs.get(DATASET, "")):
-            fetch_out(root, version, DATASET)  # what is nowhere is named later
+        outs = outs_of({"stages": recorded_stages(folder)})
+        bring_out(root, cache, outs.get(DATASET, ""))  # what is nowhere is named later
         yield folder, [path for path, md5 in outs.items() if not _link(cache, md5, folder / path)]
-
-
-def _is_whole(cache: Cache, md5: str) -> bool:
-    """Whether the cache has a folder and all its files."""
-    listing = cache.listing(md5)
-    return listing is not None and all(cache.path(own).is_file() for own in listing.values())
 
 
 def _use_cache(folder: Path, cache: Path) -> None:

@@ -18,9 +18,9 @@ from scmrepo.exceptions import SCMError
 
 from sediff.errors import UserError
 from sediff.files import sha256_file
-from sediff.lineage.dvc_hash import files_of
-from sediff.pipeline.graph import ask_dvc
+from sediff.lineage.dvc_hash import Cache, files_of
 from sediff.publication.git import author_of, git
+from sediff.publication.store import bring_out, lock_at, outs_of
 
 CURRENT = "current"
 DATASET = "data/synthesis/dataset"
@@ -177,15 +177,6 @@ def _gto(tag: Callable[[], object]) -> None:
         raise UserError(f"git could not be tagged ({error}): mend the repository's tags, then run again.") from None
 
 
-def fetch_out(root: Path, version: Version, out: str) -> bool:
-    """Bring an out of a version from DVC's remote into its cache; whether that went well."""
-    try:
-        ask_dvc(root, lambda repo: repo.fetch(targets=[out], revs=[version.commit], workspace=False))
-    except (UserError, DataIndexError, OSError):
-        return False
-    return True
-
-
 def pull(root: Path, version: Version, to: Path, hashes: Mapping[str, str]) -> None:
     """Bring the dataset of a version, from DVC's cache or its remote, to a folder that is not there yet.
 
@@ -199,6 +190,7 @@ def pull(root: Path, version: Version, to: Path, hashes: Mapping[str, str]) -> N
         raise UserError(f"{to} exists already: name a folder that does not.")
     part = to.with_name(f".{to.name}.part")
     shutil.rmtree(part, ignore_errors=True)
+    bring_out(root, Cache(root), outs_of(lock_at(root, version.commit)).get(DATASET, ""))
     try:
         Repo.get(str(root.resolve()), DATASET, out=str(part), rev=version.commit)
         if {name: sha256_file(path) for name, path in files_of(part).items()} != hashes:

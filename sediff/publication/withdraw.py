@@ -1,6 +1,6 @@
 """`sediff withdraw`: leave a patient or a record out from now on, and revoke every version that was made from them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +14,14 @@ from sediff.errors import UserError
 from sediff.exclusions import PATIENT, RAW_FILE, RECORD, Exclusions, add_exclusions, read_exclusions
 from sediff.files import read_json
 from sediff.lineage.dvc_hash import Cache
-from sediff.lineage.graph import DVC_LOCK, LOADER
+from sediff.lineage.graph import LOADER
 from sediff.lineage.raw import SUFFIXES
 from sediff.params import PARAMS, Params
 from sediff.pseudonyms import FILE as PSEUDONYM_KEY
 from sediff.pseudonyms import read_pseudonyms
-from sediff.publication.git import git_bytes, git_says
 from sediff.publication.publish import Say, push_pointers
-from sediff.publication.versions import Version, fetch_out, names, revoke, versions
+from sediff.publication.store import Lock, bring_out, lock_at, outs_of
+from sediff.publication.versions import Version, names, revoke, versions
 from sediff.publication.workspace import FOLDER, fetch_tags
 from sediff.sources import locate
 
@@ -127,18 +127,15 @@ def has_touched(root: Path, version: Version, exclusions: Exclusions) -> bool:
 
     Its corpus is fetched where DVC's cache lacks it.
     """
-    if not git_says(root, "cat-file", "-e", f"{version.commit}:{DVC_LOCK}"):
+    lock, cache = lock_at(root, version.commit), Cache(root)
+    if not bring_out(root, cache, outs_of(lock).get(CORPUS, "")):
         return True
-    lock = yaml.load(git_bytes(root, "show", f"{version.commit}:{DVC_LOCK}"), LOADER)
-    if lock_has(Cache(root), lock, exclusions) is None and not fetch_out(root, version, CORPUS):
-        return True
-    return lock_has(Cache(root), lock, exclusions) is not False
+    return lock_has(cache, lock, exclusions) is not False
 
 
-def lock_has(cache: Cache, lock: Mapping, exclusions: Exclusions) -> bool | None:
+def lock_has(cache: Cache, lock: Lock, exclusions: Exclusions) -> bool | None:
     """Whether the corpus of a dvc.lock has somebody who was withdrawn; None where DVC's cache does not have it all."""
-    outs = (out for stage in lock.get("stages", {}).values() for out in stage.get("outs", ()))
-    listing = cache.listing(next((out["md5"] for out in outs if out["path"] == CORPUS), ""))
+    listing = cache.listing(outs_of(lock).get(CORPUS, ""))
     if listing is None:
         return None
     there = [cache.path(md5) for name, md5 in listing.items() if name.endswith(".parquet")]

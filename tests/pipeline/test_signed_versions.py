@@ -60,6 +60,9 @@ def test_a_changed_byte_is_named_and_a_missing_file_fetched(published, tmp_path)
         assert faults(published) == {}
         assert cached.read_bytes() == content, "it came from the remote"
         cached.unlink()
+        said(published, sys.executable, "-c", MAIN, "pull", "v0.0.1", str(tmp_path / "there"))
+        assert (tmp_path / "there/rows.txt").read_bytes() == content
+        cached.unlink()
         at_remote.rename(tmp_path / "away")
         assert "is missing" in faults(published)[ROWS] or "is not the file" in faults(published)[ROWS]
     finally:
