@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -57,8 +57,9 @@ class TrainingData:
 
     def to(self, device: torch.device) -> "TrainingData":
         """The same on another device."""
-        parts = (getattr(self, part.name) for part in fields(self))
-        return TrainingData(*(None if part is None else part.to(device) for part in parts))
+        parts = {part.name: getattr(self, part.name) for part in fields(self)}
+        moved: dict[str, Any] = {name: None if part is None else part.to(device) for name, part in parts.items()}
+        return TrainingData(**moved)
 
 
 def load_training_data(
