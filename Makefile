@@ -34,5 +34,5 @@ $(READY): pyproject.toml constraints.txt
 
 clean:
 	rm -rf $(VENV) data runs reports/*/ reports/index.html
-	@# No one can make a pseudonym key again.
-	test ! -d .sediff || find .sediff -mindepth 1 -maxdepth 1 ! -name pseudonym.key -exec rm -rf {} +
+	@# No one can make a key again.
+	test ! -d .sediff || find .sediff -mindepth 1 -maxdepth 1 ! -name '*.key' -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""ECGs a second: `python benchmarks/sampling.py [--data data] [--profile NAME] [--records 128] [--ecgen PYTHON]`.
+"""ECGs a second: `python benchmarks/sampling.py [--data data] [--profile NAME] [--ecgen PYTHON]`.
 
 With the models below `--data` and the settings of params.yaml, one process of one thread, conditions to Parquet; beside
 it, in the same run, the 1000-step DDPM loop of the same network, guidance and batch. Of that loop 25 and 125 steps are
@@ -32,7 +32,7 @@ from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.params import Params
 from sediff.pseudonyms import Pseudonyms
-from sediff.records import write_table
+from sediff.records import ROWS_PER_GROUP, write_table
 from sediff.synthesis.generator import EcgGenerator, Slot
 from sediff.synthesis.params import SamplerParams
 from sediff.synthesis.plan import Planner
@@ -102,7 +102,7 @@ def main() -> None:
     """Print the rates and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("data"))
-    parser.add_argument("--records", type=int, default=128)
+    parser.add_argument("--records", type=int, default=ROWS_PER_GROUP)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--profile", choices=sorted(path.stem for path in PROFILES.glob("*.yaml")))

@@ -1,8 +1,9 @@
-"""How busy a training keeps its device: `python benchmarks/training.py [--steps 30] [--device cuda]`.
+"""How busy a training keeps its device: `python benchmarks/training.py [--steps 30] [--device cuda] [--profile NAME]`.
 
 For the autoencoder, the judge and the denoiser of params.yaml, on random records: records a second, the share of time
 for which a step waits for its batch, and the arithmetic of a step (as torch counts it) a second as a share of what a
-large matrix product of the same precision reaches on this device in the same run.
+large matrix product of the same precision reaches on this device in the same run, before or after. On a CPU that share
+is also given in processor time, which other work on the machine lengthens less. `--profile` takes a profile's networks.
 """
 
 import argparse
@@ -14,12 +15,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import yaml
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from sediff.autoencoder.beat import beat_grid, qrs_mask
 from sediff.autoencoder.loss import vae_loss
 from sediff.autoencoder.model import Autoencoder
+from sediff.configure import PROFILES
 from sediff.diffusion.course import record_course
 from sediff.diffusion.data import TrainingData
 from sediff.diffusion.loss import DiffusionLoss
@@ -95,15 +98,26 @@ def cases(params: Params, device: torch.device) -> Iterator[Case]:
     yield Case("denoiser", Denoiser(own.denoiser, width), data.rows, loss, own.batch_size, own.precision)
 
 
-def product_rate(device: torch.device, precision: str) -> float:
-    """Operations a second of a square matrix product."""
+def product_rates(device: torch.device, precision: str) -> tuple[float, float]:
+    """Operations of a square matrix product in a second, and in one of processor time: the best of ten."""
     a, b = (torch.randn(PRODUCT, PRODUCT, device=device, dtype=getattr(torch, precision)) for _ in range(2))
-    best = 0.0
+    seconds, processor = [], []
     for _ in range(10):
-        started = time.perf_counter()
+        started, spent = time.perf_counter(), time.process_time()
         float((a @ b)[0, 0])  # waits for the device
-        best = max(best, 2 * PRODUCT**3 / (time.perf_counter() - started))
-    return best
+        seconds.append(time.perf_counter() - started)
+        processor.append(time.process_time() - spent)
+    return 2 * PRODUCT**3 / min(seconds), 2 * PRODUCT**3 / min(processor)
+
+
+def of_profile(params: Params, profile: str) -> Params:
+    """The parameters with the networks of a profile."""
+    sizes = yaml.safe_load((PROFILES / f"{profile}.yaml").read_text(encoding="utf-8"))
+    values = params.model_dump()
+    values["diffusion"]["denoiser"] |= sizes["diffusion"]["denoiser"]
+    values["autoencoder"] |= sizes["autoencoder"]
+    values["encoder"]["judges"]["statement"] |= sizes["encoder"]["judges"]["statement"]
+    return Params.model_validate(values)
 
 
 def operations(case: Case, device: torch.device) -> float:
@@ -121,29 +135,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--profile", choices=sorted(path.stem for path in PROFILES.glob("*.yaml")))
+    parser.add_argument("--only", choices=("autoencoder", "judge", "denoiser"))
     arguments = parser.parse_args()
     params, device = Params.load(), torch.device(arguments.device)
+    if arguments.profile:
+        params = of_profile(params, arguments.profile)
     torch.set_num_threads(params.reproducibility.threads)
     name = torch.cuda.get_device_name() if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
     print(f"{name}, {torch.get_num_threads()} threads, {arguments.steps} steps each")
     for case in cases(params, device):
-        count, rate = operations(case, device), product_rate(device, case.precision)
+        if arguments.only not in (None, case.name):
+            continue
+        count, before = operations(case, device), product_rates(device, case.precision)
         with tempfile.TemporaryDirectory() as folder:
             job = Job(*[Path(folder)] * 3, 0, device, checkpoint_every=10**9)
-            trained = train(
-                case.network,
-                case.records,
-                case.loss,
-                RECORDS,
-                Schedule(arguments.steps, case.batch_size, 1e-4, precision=case.precision),
-                job,
-                case.name,
-            )
+            schedule = Schedule(arguments.steps, case.batch_size, 1e-4, precision=case.precision)
+            spent = time.process_time()
+            trained = train(case.network, case.records, case.loss, RECORDS, schedule, job, case.name)
+            spent = time.process_time() - spent
+        rate, on_processor = map(max, before, product_rates(device, case.precision))
         share = count * trained.rate / case.batch_size / rate
         print(
             f"{case.name}: {trained.rate:.0f} records/s, waits {trained.waited:.1%} of the time, "
             f"{share:.0%} of a matrix product's {rate / 1e9:.0f} GFLOP/s ({case.precision})"
         )
+        if device.type == "cpu":
+            share = count * arguments.steps / spent / on_processor
+            print(f"  in processor time {share:.0%} of {on_processor / 1e9:.0f} GFLOP/s a core")
 
 
 if __name__ == "__main__":

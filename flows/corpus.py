@@ -6,6 +6,7 @@ from flows.runners import runner
 from flows.stage import OWN, Context, run
 from sediff.corpus.build import Folders, build_corpus
 from sediff.corpus.cache import cache_folder
+from sediff.exclusions import read_exclusions
 from sediff.vocabulary import Vocabulary
 
 
@@ -19,6 +20,7 @@ def corpus(context: Context) -> str:
         Vocabulary.load(),
         Folders(context.out, context.report, context.work, cache),
         runner(params.runtime),
+        read_exclusions(),
     )
     require_enough(context.out / "records", params.encoder)
     return told

@@ -17,7 +17,7 @@ from prefect.states import Completed, Failed
 from flows.pipeline import reconcile
 from flows.stage import folder_tag
 from flows.told import Told
-from sediff.files import read_out, write_json
+from sediff.files import read_out
 from sediff.params import Params
 from sediff.progress import log_line
 from sediff.publication.drift import beyond, drift
@@ -26,10 +26,10 @@ from sediff.publication.health import SUCCESSES, NotPublishedError
 from sediff.publication.params import PublicationParams
 from sediff.publication.publish import needs_publishing, publish
 from sediff.publication.sediff import sediff
-from sediff.publication.versions import Version, current
+from sediff.publication.signature import FILE, public_key, signing_key
+from sediff.publication.versions import Version, reference
 
 CORPUS_METRICS = "reports/corpus/metrics.json"
-MANIFEST = Path("runs/publication.json")
 Given = TypeVar("Given")
 
 
@@ -97,7 +97,7 @@ def run_nightly(folder: Path, params: Params) -> Version:
 
 def _run_corpus(folder: Path, params: PublicationParams) -> dict[str, float]:
     """The corpus first: what has drifted is not trained on. Gives how far it moved from the one that is served."""
-    served = current(folder, params.name)
+    served = reference(folder, params.name)
     sediff(folder, "run", "corpus")
     if served is None:
         return {}
@@ -113,7 +113,7 @@ def _check_gates(folder: Path, params: Params) -> dict[str, Any]:
     verdict = read_out(folder / "reports/report/metrics.json")
     if not verdict["passed"]:
         raise NotPublishedError("gates failed", f"The gates failed: {', '.join(verdict['failed'])}; see its report.")
-    served = current(folder, params.publication.name)
+    served = reference(folder, params.publication.name)
     if moved := moved_too_far(folder, params.gates, served):
         told = "; ".join(f"{one.metric} {' and '.join(one.missed)}" for one in moved)
         raise NotPublishedError("gates failed", f"It is worse than {served}: {told}.")
@@ -136,6 +136,8 @@ def _approval(params: PublicationParams) -> str:
 
 
 def _publish(folder: Path, name: str, manifest: dict[str, Any]) -> Version:
-    write_json(folder / MANIFEST, manifest)
+    key, new = signing_key(Path())
+    if new:
+        log_line(f"a signing key was made, {FILE}: keep it, and let publication.signers name {public_key(key)}")
     approved = f", approved by {manifest['approved_by']}" if manifest["approved_by"] else ""
-    return publish(folder, name, f"Refresh of {name}: all gates passed{approved}", log_line)
+    return publish(folder, name, f"Refresh of {name}: all gates passed{approved}", manifest, key, log_line)

@@ -26,6 +26,7 @@ from flows.told import Told
 from sediff.errors import UserError
 from sediff.lineage.openlineage import StageEvents
 from sediff.params import PARAMS, Params
+from sediff.pipeline.disk import require_space
 from sediff.pipeline.execute import execute
 from sediff.pipeline.graph import is_stale
 
@@ -60,10 +61,11 @@ def walk(root: Path, stages: Sequence[str], time_limit: float, forced: Sequence[
     @task(task_run_name="{stage}")
     def run_stage(stage: str) -> State:
         started = time.monotonic()
-        before = len(read_records(stage))
+        past = read_records(stage)
         run_id = events.begin(stage)
         try:
             if stage in forced or is_stale(root, stage):
+                require_space(root, stage, past[-1]["bytes"] if past else 0, params.runtime.disk_reserve)
                 execute(root, stage, root / failure_file(stage), time_limit, stage in forced)
         except Exception as error:
             events.end(stage, run_id, done=False)
@@ -73,7 +75,7 @@ def walk(root: Path, stages: Sequence[str], time_limit: float, forced: Sequence[
             failures.append(error)
             return Failed(message=told.failure(stage, error))
         records = read_records(stage)
-        ran = len(records) > before
+        ran = len(records) > len(past)
         events.end(stage, run_id, done=True, cached=not ran)
         if ran:
             # Not before DVC has the outs: a kill in between must not cost the training.

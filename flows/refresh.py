@@ -21,6 +21,7 @@ from sediff.publication.health import SUCCESSES, NotPublishedError, note
 from sediff.publication.publish import needs_publishing, push_pointers
 from sediff.publication.sediff import sediff
 from sediff.publication.versions import current
+from sediff.publication.withdraw import refuse_pinned
 from sediff.publication.workspace import prepare_workspace
 
 OWN = Path(".sediff")
@@ -52,6 +53,7 @@ def refresh(root: Path = Path()) -> dict[str, Any]:
 def _refresh(root: Path, folder: Path, params: Params) -> tuple[str, str, str]:
     """Outcome, what is told of it, and the version that is served."""
     name = params.publication.name
+    refuse_pinned(folder)
     sediff(folder, "scan")
     if _is_published(folder, name):
         push_pointers(folder, name, log_line)  # a push that failed is made good

@@ -46,6 +46,9 @@ def audit_command(
 
 
 def verify_command(
+    version: Annotated[
+        str, typer.Argument(metavar="[NAME@VERSION]", help="A published version; the working tree by default.")
+    ] = "",
     no_raw: Annotated[bool, typer.Option("--no-raw", help="Leave the raw files of the sources out.")] = False,
     rebuild: Annotated[
         int, typer.Option(metavar="N", min=0, help="Make so many synthetic records again, and compare their bytes.")
@@ -53,11 +56,24 @@ def verify_command(
 ) -> None:
     """Compute every hash again, from the dataset back to the raw files; exits 1 and names what is not as it was."""
     require_project()
-    from flows.inputs import located_sources
     from sediff.lineage.verify import verify
     from sediff.params import Params
 
-    verdict = verify(Path(), None if no_raw else located_sources(Params.load()))
+    params = Params.load()
+    if version:
+        if rebuild:
+            raise UserError(f"--rebuild makes records of the working tree again, not of {version}: leave one out.")
+        from sediff.publication.verify import verify_version
+        from sediff.publication.versions import find_version
+
+        own = params.publication
+        verdict = verify_version(
+            Path(), find_version(Path(), version, own.name, usable=False), own.signers, raw=not no_raw
+        )
+    else:
+        from flows.inputs import located_sources
+
+        verdict = verify(Path(), None if no_raw else located_sources(params))
     if rebuild:
         from flows.rebuild import rebuild_records
 

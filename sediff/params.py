@@ -63,6 +63,9 @@ class RuntimeParams(Section):
     stage_time_limit: float = Field(
         4 * 3600, gt=0, description="s, after which a stage stops, to go on at the next run"
     )
+    disk_reserve: float = Field(
+        1.0, ge=0, description="GB that stay free when a stage starts, besides what it may need"
+    )
     server_start_limit: float = Field(120, gt=0, description="s that the loopback Prefect server has to come up")
     chroma: ServerAddress = Field(
         "", description="address of a Chroma server, such as http://127.0.0.1:8000; empty: embedded, in .sediff/chroma"

@@ -102,16 +102,19 @@ def keep_key(identifier: str, file: Path = FILE) -> tuple[str, bool]:
     if identifier:
         return identifier_of(_wanted_key(identifier, file)), False
     known = read_key(file)
-    return identifier_of(known or _make_key(file)), known is None
+    return identifier_of(known or make_key(file)), known is None
 
 
-def read_key(file: Path = FILE) -> bytes | None:
+def read_key(file: Path = FILE, variable: str = VARIABLE) -> bytes | None:
     """The key in the environment or else in the file; None where neither has one.
+
+    Args:
+        variable: of the environment.
 
     Raises:
         UserError: what is there is no key.
     """
-    stated = os.environ.get(VARIABLE)
+    stated = os.environ.get(variable)
     if not stated and not file.exists():
         return None
     try:
@@ -120,7 +123,7 @@ def read_key(file: Path = FILE) -> bytes | None:
         text = ""
     if not re.fullmatch(f"[0-9a-f]{{{2 * BYTES}}}", text.strip()):
         raise UserError(
-            f"{VARIABLE if stated else file} holds no pseudonym key, which is {2 * BYTES} hex digits: "
+            f"{variable if stated else file} holds no {file.stem} key, which is {2 * BYTES} hex digits: "
             "get the key from your team again."
         )
     return bytes.fromhex(text.strip())
@@ -141,7 +144,7 @@ def _wanted_key(identifier: str, file: Path) -> bytes:
     return key
 
 
-def _make_key(file: Path) -> bytes:
+def make_key(file: Path) -> bytes:
     """A key that only this user may read."""
     key = secrets.token_bytes(BYTES)
     file.parent.mkdir(parents=True, exist_ok=True)

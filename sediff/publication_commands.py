@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from sediff.errors import UserError
 from sediff.options import require_project
 
 VersionArgument = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="NAME alone is the one that is served.")]
@@ -47,12 +48,13 @@ def versions_command() -> None:
     """Print all published versions, the newest first."""
     require_project()
     from sediff.params import Params
-    from sediff.publication.versions import current, versions
+    from sediff.publication.versions import current, revoked, versions
 
     name = Params.load().publication.name
-    served = current(Path(), name)
+    served, gone = current(Path(), name), revoked(Path(), name)
     for version in versions(Path(), name):
-        typer.echo(f"{version} {version.commit[:12]}{' (served)' if version == served else ''}")
+        marks = " (revoked)" * (version.number in gone) + " (served)" * (version == served)
+        typer.echo(f"{version} {version.commit[:12]}{marks}")
 
 
 def gate_command(
@@ -68,7 +70,7 @@ def gate_command(
 
     params = Params.load()
     name = params.publication.name
-    found = find_version(Path(), version, name) if version else None
+    found = find_version(Path(), version, name, usable=False) if version else None
     results, compared = gate(Path(), params.gates, name, found)
     for line in lines(results, compared):
         typer.echo(line)
@@ -90,7 +92,9 @@ def compare_command(
     from sediff.publication.versions import find_version
 
     params = Params.load()
-    versions = [find_version(Path(), one, params.publication.name) if one else None for one in (first, second)]
+    versions = [
+        find_version(Path(), one, params.publication.name, usable=False) if one else None for one in (first, second)
+    ]
     assert versions[0] is not None
     typer.echo(compare(Path(), params, versions[0], versions[1], out))
 
@@ -102,11 +106,16 @@ def pull_command(
     """Bring the dataset of a published version, and check it."""
     require_project()
     from sediff.params import Params
+    from sediff.publication.manifest import read_manifest
     from sediff.publication.versions import find_version, pull
+    from sediff.publication.workspace import fetch_tags
 
-    found = find_version(Path(), version, Params.load().publication.name)
-    pull(Path(), found, to)
-    typer.echo(f"{found} is in {to}")
+    fetch_tags(Path(), typer.echo)
+    own = Params.load().publication
+    found = find_version(Path(), version, own.name)
+    manifest, signed = read_manifest(Path(), found, own.signers)
+    pull(Path(), found, to, manifest["dataset"])
+    typer.echo(f"{found} is in {to}, {signed}")
 
 
 def rollback_command(version: VersionArgument) -> None:
@@ -116,9 +125,67 @@ def rollback_command(version: VersionArgument) -> None:
     from sediff.params import Params
     from sediff.publication.publish import serve_version
     from sediff.publication.versions import find_version
+    from sediff.publication.workspace import fetch_tags
 
     with only_refresh(Path()):
+        fetch_tags(Path(), typer.echo)
         serve_version(Path(), find_version(Path(), version, Params.load().publication.name), typer.echo)
+
+
+def withdraw_command(
+    name: Annotated[str, typer.Argument(metavar="PATIENT_OR_RECORD", help="An id of the corpus, like ptb-xl/00042.")],
+    patient: Annotated[bool, typer.Option("--patient", help="The id is a patient's.")] = False,
+    record: Annotated[bool, typer.Option("--record", help="The id is a record's.")] = False,
+) -> None:
+    """Leave a patient or a record out from now on, and revoke every version that was made from them."""
+    require_project()
+    from flows.refresh import only_refresh
+    from sediff.publication.withdraw import withdraw
+
+    if patient and record:
+        raise UserError(f"--patient and --record say two things of {name}: give one.")
+    with only_refresh(Path()):
+        withdraw(Path(), name, "patient" if patient else "record" if record else "", typer.echo)
+
+
+def purge_command(
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it, not only list it.")] = False,
+) -> None:
+    """List, and with --yes remove, all that may hold somebody who was withdrawn; versions without them keep theirs."""
+    require_project()
+    from flows.refresh import only_refresh
+    from sediff.pipeline.run import only_run
+    from sediff.publication.purge import plan_purge, purge
+
+    with only_refresh(Path()), only_run():
+        plan = plan_purge(Path())
+        for line in plan.lines():
+            typer.echo(line)
+        if yes:
+            typer.echo(f"removed; the signed record is {purge(Path(), plan)}")
+        else:
+            typer.echo("nothing was removed: --yes does it")
+
+
+def gc_command(
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it, not only say what would go.")] = False,
+) -> None:
+    """Let go what no version within publication.retention, no branch and no working tree needs."""
+    require_project()
+    from flows.refresh import only_refresh
+    from sediff.params import Params
+    from sediff.pipeline.run import only_run
+    from sediff.publication.retention import collect, plan_collection
+
+    with only_refresh(Path()), only_run():
+        found = plan_collection(Path(), Params.load().publication.retention)
+        typer.echo(f"kept: {', '.join(map(str, found.live)) or 'no version'}, branches and working trees")
+        for store, paths in found.objects:
+            typer.echo(f"{store.name}: {len(paths)} objects and runs, {store.size(paths) / 1e6:.1f} MB")
+        typer.echo(f"work in progress: {len(found.work)} folders")
+        if yes:
+            collect(Path(), found)
+        typer.echo("removed" if yes else "nothing was removed: --yes does it")
 
 
 def register(app: typer.Typer) -> None:
@@ -132,5 +199,8 @@ def register(app: typer.Typer) -> None:
         ("compare", compare_command),
         ("pull", pull_command),
         ("rollback", rollback_command),
+        ("withdraw", withdraw_command),
+        ("purge", purge_command),
+        ("gc", gc_command),
     ):
         app.command(name)(command)

@@ -20,13 +20,30 @@ from sediff.files import damaged, replacing
 SIGNAL_BYTES = len(LEADS) * SAMPLES * 2
 SIGNAL = pa.field("signal", pa.binary(SIGNAL_BYTES), nullable=False)
 ROWS_PER_GROUP = 512
+VERSION = b"schema_version"  # in a Parquet schema's metadata
 READING = (OSError, pa.ArrowException)  # what Arrow raises where a file is missing, cut or garbled
 
 
-def write_table(table: pa.Table, path: Path) -> None:
-    """Write one Parquet file atomically, the same bytes for the same rows."""
+def write_table(table: pa.Table, path: Path, version: int | None = None) -> None:
+    """Write one Parquet file atomically, the same bytes for the same rows; with the version of its schema."""
+    if version is not None:
+        table = table.replace_schema_metadata({VERSION: str(version)})
     with replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", row_group_size=ROWS_PER_GROUP)
+
+
+def require_version(path: Path, version: int, stage: str) -> None:
+    """Refuse a table that was written with another version of its schema; one that states none is of version 1.
+
+    Raises:
+        UserError: it is of another version, or damaged.
+    """
+    try:
+        stated = (pq.read_schema(path).metadata or {}).get(VERSION, b"1")
+    except READING:
+        raise damaged(path) from None
+    if stated != str(version).encode():
+        raise UserError(f"{path} is of another version: run the {stage} stage again.")
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:

@@ -6,7 +6,7 @@ SHA-256 of each file, no times, no absolute path) is what the pipeline depends o
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -109,7 +109,13 @@ def write_local_path(settings: Path, name: str, root: Path) -> None:
         temporary.write_text(yaml.safe_dump({"sources": paths}), encoding="utf-8")
 
 
-def scan(source: Source, cache: Path, ignored: frozenset[str] = frozenset(), verify: bool = False) -> str:
+def scan(
+    source: Source,
+    cache: Path,
+    ignored: frozenset[str] = frozenset(),
+    verify: bool = False,
+    leaves_out: Callable[[str], bool] = lambda _: False,
+) -> str:
     """Write the source's inventory; a file whose size and time are as in `cache` is not read again.
 
     Files stream from the folder through a small database to the inventory, so memory does not grow with them.
@@ -118,6 +124,7 @@ def scan(source: Source, cache: Path, ignored: frozenset[str] = frozenset(), ver
         cache: database of path, size, modification time and hash of each file.
         ignored: names of folders that the source's reader does not read.
         verify: read and hash every file, whatever its size and time say.
+        leaves_out: whether a file, as source/path, was withdrawn and is not to be named anywhere.
 
     Returns:
         One line that says what is there.
@@ -125,15 +132,17 @@ def scan(source: Source, cache: Path, ignored: frozenset[str] = frozenset(), ver
     Raises:
         UserError: the folder holds no file that a reader could use, or the disk is full.
     """
-    return with_cache(cache, lambda: _scan(source, cache, ignored, verify))
+    return with_cache(cache, lambda: _scan(source, cache, ignored, verify, leaves_out))
 
 
-def _scan(source: Source, cache: Path, ignored: frozenset[str], verify: bool) -> str:
+def _scan(source: Source, cache: Path, ignored: frozenset[str], verify: bool, leaves_out: Callable[[str], bool]) -> str:
     read = count = 0
     with closing(_open(cache)) as known:
         known.execute("UPDATE files SET seen = 0")
         for path in track(_files(source.root, ignored), None, f"scan of {source.name}: files"):
             name, stat = path.relative_to(source.root).as_posix(), path.stat()
+            if leaves_out(f"{source.name}/{name}"):
+                continue
             if count % COMMITTED == 0:
                 known.commit()  # so that a kill costs the last files only
             found = known.execute("SELECT size, modified FROM files WHERE path = ?", (name,)).fetchone()
@@ -156,6 +165,7 @@ def _open(cache: Path) -> sqlite3.Connection:
     """The database, a new one where it is missing; its journal makes a kill harmless."""
     cache.parent.mkdir(parents=True, exist_ok=True)
     known = sqlite3.connect(cache)
+    known.execute("PRAGMA secure_delete = ON")  # what was withdrawn is gone
     columns = "path TEXT PRIMARY KEY, size INTEGER, modified INTEGER, sha256 TEXT, seen INTEGER"
     known.execute(f"CREATE TABLE IF NOT EXISTS files ({columns}) WITHOUT ROWID")
     return known

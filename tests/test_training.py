@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -244,6 +245,13 @@ def test_the_time_limit_leaves_a_training_to_go_on_with(tmp_path):
         fit(tmp_path / "b", ends=time.monotonic() - 1)
     assert torch.load(tmp_path / "b/tiny.pt", weights_only=True)["step"] == 1
     assert same(undisturbed, fit(tmp_path / "b")[0])
+
+
+def test_progress_tells_loss_rate_and_time_left(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sediff.progress.SECONDS_BETWEEN_LINES", 0.0)
+    fit(tmp_path)
+    lines = capsys.readouterr().err.splitlines()
+    assert any(re.fullmatch(r"tiny: steps: 3\d of 40 \([\d.e+]+/s, \d+ s left, loss [\d.]+\)", line) for line in lines)
 
 
 def test_a_batch_that_does_not_fit_says_what_would(tmp_path):

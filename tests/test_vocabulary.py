@@ -46,6 +46,26 @@ def test_sets_of_statements_survive_the_text():
         ("paroxysmal SVT", {"PSVT": "present"}),
         ("left-bundle-branch-block", {"CLBBB": "present"}),
         ("AFTER the staff left", {}),
+        ("sinusrytm normalt EKG", {"SR": "present", "NORM": "present"}),
+        ("FÖRMAKSFLIMMER inkomplett hÖgersidigt skÄnkelblock", {"AFIB": "present", "IRBBB": "present"}),
+        (
+            "misstänkt vänster kammarhypertrofi, anteroseptal myokardskada kan ej uteslutas",
+            {"LVH": "uncertain", "ASMI": "uncertain"},
+        ),
+        (
+            "sinusrytm inferior infarkt ålder ej bestämmbar hög lateral infarkt bör övervägas",
+            {"SR": "present", "IMI": "present", "LMI": "uncertain"},
+        ),
+        ("ST-T sänkning, såsom vid anterolateral ischemi eller vänster belastning", {"ISCAL": "uncertain"}),
+        (
+            "inget skänkelblock, ej förmaksflimmer men vänster främre hemiblock",
+            {"BBB": "absent", "AFIB": "absent", "LAFB": "present"},
+        ),
+        ("regelbunden rytm, inga p-våg funna ospecifik t-förändring", {"NDT": "present"}),
+        (
+            "links ant. Hemiblock, Q in V1, Vorhofsüberbelastung links",
+            {"LAFB": "present", "QWAVE": "present", "LAO/LAE": "present"},
+        ),
     ],
 )
 def test_free_text(text, expected):

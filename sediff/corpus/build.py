@@ -25,6 +25,7 @@ from sediff.corpus.parse import MEASURED, ParseJob, parse_shard, parsed_path
 from sediff.corpus.readers import Rejection
 from sediff.corpus.summary import summarise
 from sediff.errors import UserError
+from sediff.exclusions import NOBODY, Exclusions
 from sediff.files import replacing, write_json
 from sediff.processes import Runner
 from sediff.progress import track
@@ -63,7 +64,12 @@ class Folders:
 
 
 def build_corpus(
-    params: CorpusParams, sources: Sequence[Source], vocabulary: Vocabulary, folders: Folders, runner: Runner
+    params: CorpusParams,
+    sources: Sequence[Source],
+    vocabulary: Vocabulary,
+    folders: Folders,
+    runner: Runner,
+    exclusions: Exclusions = NOBODY,
 ) -> str:
     """Read the sources into `out/records/shard-NNNN.parquet` and `out/quarantine.parquet`.
 
@@ -83,7 +89,8 @@ def build_corpus(
     # Workers of a cluster have folders of their own.
     folders = replace(folders, work=folders.work.resolve(), cache=folders.cache.resolve())
     listing = Listing(folders.work / "listing.sqlite", params.shards)
-    opened = list_records(sources, vocabulary, params.min_likelihood, listing, folders.cache / "headers.sqlite")
+    headers = folders.cache / "headers.sqlite"
+    opened, withdrawn = list_records(sources, vocabulary, params.min_likelihood, listing, headers, exclusions)
     splits = Splits(params.folds, _splits_by_hash(params.folds, listing), params.audit)
     _check_patients(listing, splits)
     roots = {source.name: source.resolved().root for source in sources}
@@ -103,7 +110,7 @@ def build_corpus(
         reasons = ", ".join(f"{reason} {count}" for reason, count in listing.reasons().items()) or "its table is empty"
         names = ", ".join(source.name for source in sources)
         raise UserError(f"No record of {names} can be used ({reasons}): check the folder.")
-    metrics = summarise(folders.out, folders.report) | {"splits_by_hash": list(splits.by_hash)}
+    metrics = summarise(folders.out, folders.report) | {"splits_by_hash": list(splits.by_hash), "withdrawn": withdrawn}
     write_json(folders.report / "metrics.json", metrics)
     return _told(metrics, read, opened)
 
@@ -115,7 +122,8 @@ def _told(metrics: dict, read: int, opened: int) -> str:
     reasons = ", ".join(f"{reason} {count}" for reason, count in metrics["quarantine"].items())
     aside = f"{metrics['quarantined']} set aside{f' ({reasons})' if reasons else ''}"
     new = f"{read} read{f', {opened} headers opened' if opened else ''}"
-    return f"{metrics['records']} records of {metrics['patients']} patients, {new}, {aside}, {splits}{chosen}"
+    gone = f", {metrics['withdrawn']} withdrawn" if metrics["withdrawn"] else ""
+    return f"{metrics['records']} records of {metrics['patients']} patients, {new}, {aside}{gone}, {splits}{chosen}"
 
 
 def _splits_by_hash(folds: FoldParams, listing: Listing) -> tuple[str, ...]:

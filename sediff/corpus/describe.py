@@ -10,6 +10,7 @@ from sediff.caches import with_cache
 from sediff.corpus.inventory import Inventory
 from sediff.corpus.listing import Listed, Listing
 from sediff.corpus.readers import READERS, RawRecord, Rejection
+from sediff.exclusions import NOBODY, Exclusions
 from sediff.language import detect_language
 from sediff.sources import Source, check_unchanged
 from sediff.vocabulary import Vocabulary
@@ -42,30 +43,47 @@ LISTED = pa.schema(
 
 
 def list_records(
-    sources: Sequence[Source], vocabulary: Vocabulary, min_likelihood: float, listing: Listing, headers: Path
-) -> int:
-    """Fill a listing with all sources' records. Returns how many headers were opened.
+    sources: Sequence[Source],
+    vocabulary: Vocabulary,
+    min_likelihood: float,
+    listing: Listing,
+    headers: Path,
+    exclusions: Exclusions = NOBODY,
+) -> tuple[int, int]:
+    """Fill a listing with all sources' records. Returns how many headers were opened, and how many records withdrawn.
 
     Args:
         min_likelihood: percent from which on an SCP statement is present; below it is uncertain.
         headers: database of the headers that were read before, by hash; made where it is missing.
+        exclusions: whom to leave out.
 
     Raises:
         UserError: a source's table cannot be read, a table or header changed since it was scanned, or the disk is full.
     """
-    return with_cache(headers, lambda: _list_records(sources, vocabulary, min_likelihood, listing, headers))
+    return with_cache(headers, lambda: _list_records(sources, vocabulary, min_likelihood, listing, headers, exclusions))
 
 
 def _list_records(
-    sources: Sequence[Source], vocabulary: Vocabulary, min_likelihood: float, listing: Listing, headers: Path
-) -> int:
-    inventory = Inventory(headers)
+    sources: Sequence[Source],
+    vocabulary: Vocabulary,
+    min_likelihood: float,
+    listing: Listing,
+    headers: Path,
+    exclusions: Exclusions,
+) -> tuple[int, int]:
+    inventory = Inventory(headers, exclusions)
+    withdrawn = 0
     for source in sources:
         inventory.add(source)
 
     def entries() -> Iterator[Listed | Rejection]:
+        nonlocal withdrawn
         for source in sources:
             for entry in _entries(source, inventory):
+                patient_id = "" if isinstance(entry, Rejection) else entry.patient_id
+                if exclusions.leaves_out(entry.record_id, patient_id):
+                    withdrawn += 1
+                    continue
                 if isinstance(entry, Rejection):
                     yield entry
                     continue
@@ -74,7 +92,7 @@ def _list_records(
 
     listing.fill(entries())
     inventory.close()
-    return inventory.opened
+    return inventory.opened, withdrawn
 
 
 def _entries(source: Source, inventory: Inventory) -> Iterator[RawRecord | Rejection]:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from sediff.corpus.readers.base import ReadHeader, content_of
+from sediff.exclusions import NOBODY, RAW_FILE, Exclusions
 from sediff.sources import Source, check_unchanged, read_inventory
 
 COMMITTED = 5000  # headers after which they are made safe
@@ -23,13 +24,20 @@ class Inventory:
         opened: how many headers were read from their source.
     """
 
-    def __init__(self, headers: Path) -> None:
-        """An inventory of no source yet; `headers` is the database of contents by hash, made where it is missing."""
+    def __init__(self, headers: Path, exclusions: Exclusions = NOBODY) -> None:
+        """An inventory of no source yet.
+
+        Args:
+            headers: database of contents by hash, made where it is missing.
+            exclusions: whose headers are not read.
+        """
+        self._exclusions = exclusions
         headers.parent.mkdir(parents=True, exist_ok=True)
         self.opened = 0
         self._rows = sqlite3.connect("")  # a temporary file; the transaction holds for the kept headers
         self._rows.execute("ATTACH ? AS kept", (str(headers),))
         self._rows.execute("PRAGMA main.journal_mode = OFF")
+        self._rows.execute("PRAGMA kept.secure_delete = ON")  # what was withdrawn is gone
         columns = "source TEXT, path TEXT, sha256 TEXT, PRIMARY KEY (source, path)"
         self._rows.execute(f"CREATE TABLE files ({columns}) WITHOUT ROWID")
         columns = "sha256 TEXT PRIMARY KEY, content BLOB"
@@ -55,11 +63,13 @@ class Inventory:
         return partial(self._header, source)
 
     def _header(self, source: Source, name: str) -> bytes:
-        """A header's content; none of one that is too large to be read.
+        """A header's content; none of one that was withdrawn, or is too large to be read.
 
         Raises:
             UserError: the header is not the one that was scanned.
         """
+        if self._exclusions.has(RAW_FILE, f"{source.name}/{name}"):
+            return b""
         scanned = self.sha256(source.name, name)
         kept = self._kept(scanned)
         if kept is not None:

@@ -120,7 +120,10 @@ def _named(counter: Counter[str | None], missing: str | None) -> dict[str, int]:
 def _distribution(records: Path, column: str, bars: int) -> Distribution:
     parts = [pq.read_table(path, columns=[column])[column].drop_null().to_numpy() for path in shards(records)]
     values = np.concatenate(parts)
-    counts, edges = np.histogram(values, bars)
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    margin = 0.0 if high > low else 0.5
+    # In float64: of float32, bars between values that are nearly alike would have no width.
+    counts, edges = np.histogram(values, np.linspace(low - margin, high + margin, bars + 1))
     names = ("lower_quartile", "median", "upper_quartile")
     quartiles = np.percentile(values, (25, 50, 75)) if len(values) else ()
     return Distribution({name: round(float(q), 1) for name, q in zip(names, quartiles, strict=False)}, counts, edges)

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -58,8 +58,7 @@ class TrainingData:
     def to(self, device: torch.device) -> "TrainingData":
         """The same on another device."""
         parts = {part.name: getattr(self, part.name) for part in fields(self)}
-        moved: dict[str, Any] = {name: None if part is None else part.to(device) for name, part in parts.items()}
-        return TrainingData(**moved)
+        return replace(self, **{name: part.to(device) for name, part in parts.items() if part is not None})
 
 
 def load_training_data(

@@ -24,6 +24,7 @@ FILE = "answers.parquet"
 SUFFIX = ".json"
 FIELDS = {"content", "refusal", "finish_reason", "usage"}  # of an answer
 NAME = re.compile(r"[0-9a-f]{64}\.json")
+SCHEMA_VERSION = 1
 SCHEMA = pa.schema([pa.field("key", pa.string(), nullable=False), pa.field("answer", pa.string(), nullable=False)])
 
 
@@ -127,7 +128,7 @@ class AnswerStore:
         """Write these answers as a table, sorted by key."""
         ordered = sorted(set(keys))
         texts = [self.path(key).read_text(encoding="utf-8") for key in ordered]
-        write_table(pa.table({"key": ordered, "answer": texts}, schema=SCHEMA), path)
+        write_table(pa.table({"key": ordered, "answer": texts}, schema=SCHEMA), path, SCHEMA_VERSION)
 
     def seed(self, table: pa.Table) -> int:
         """Take what an export holds and this folder lacks; how many."""

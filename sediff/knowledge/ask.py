@@ -13,7 +13,7 @@ from openai.types.chat import ChatCompletion
 
 from sediff.endpoint import KEY, Endpoint
 from sediff.errors import UserError
-from sediff.knowledge.budget import Usage
+from sediff.knowledge.budget import Meter, Usage
 from sediff.knowledge.report import Report
 
 NAME = "experience_report"
@@ -43,8 +43,10 @@ def report_schema() -> dict[str, Any]:
     return schema
 
 
-def ask(client: OpenAI, endpoint: Endpoint, messages: list[Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """Ask once; the client tries again on faults of the network, waiting as long as the endpoint wants.
+def ask(
+    client: OpenAI, endpoint: Endpoint, messages: list[Any], settings: dict[str, Any], meter: Meter
+) -> dict[str, Any]:
+    """Ask once; the client tries again on faults of the network, waiting as long as the endpoint wants, and is counted.
 
     Returns:
         content and refusal, texts or None; finish_reason; usage, prompt and completion tokens, or None.
@@ -55,9 +57,11 @@ def ask(client: OpenAI, endpoint: Endpoint, messages: list[Any], settings: dict[
     form: Any = {"type": "json_schema", "json_schema": {"name": NAME, "schema": report_schema(), "strict": True}}
     completion: Any = None
     try:
-        completion = client.chat.completions.create(
+        response = client.chat.completions.with_raw_response.create(
             model=endpoint.model, messages=messages, response_format=form, **settings
         )
+        meter.tried_again(response.retries_taken)
+        completion = response.parse()
     except openai.BadRequestError as error:
         if error.code in FILTERED:
             return {"content": None, "refusal": None, "finish_reason": "content_filter", "usage": None}

@@ -78,7 +78,7 @@ class Meter:
 
     def __init__(self, budget: Budget | None = None, prices: Prices | None = None) -> None:
         self.budget, self.prices = budget, prices or Prices()
-        self.spent, self.calls, self.unknown = Usage(), 0, 0
+        self.spent, self.calls, self.unknown, self.faults = Usage(), 0, 0, 0
         self._held: list[Usage] = []
         self._changed = threading.Condition()
 
@@ -108,11 +108,17 @@ class Meter:
                 self.spent = self.spent.plus(most if used is None else used)
             self._changed.notify_all()
 
+    def tried_again(self, times: int) -> None:
+        """Note how often a call was repeated for a fault of the network."""
+        with self._changed:
+            self.faults += times
+
     def told(self) -> str:
-        """Calls, tokens and, where there are prices, money, in words."""
+        """Calls, how often the network failed them, tokens and, where there are prices, money, in words."""
+        failed = f" ({self.faults} more tries after faults of the network)" if self.faults else ""
         money = f", {self.prices.of(self.spent):.4g} USD" if any(self.prices) else ""
         guessed = f", of which {self.unknown} calls' are a guess" if self.unknown else ""
-        return f"this run: {self.calls} calls, {self.spent.total} tokens{guessed}{money}"
+        return f"this run: {self.calls} calls{failed}, {self.spent.total} tokens{guessed}{money}"
 
     def _fits(self, most: Usage) -> bool:
         if self.budget is None:

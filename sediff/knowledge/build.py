@@ -22,6 +22,7 @@ from sediff.knowledge.params import KnowledgeParams
 from sediff.knowledge.pictures import draw_knowledge
 from sediff.knowledge.profiles import (
     PROFILES,
+    SCHEMA_VERSION,
     TERMS,
     build_profiles,
     build_terms,
@@ -85,8 +86,8 @@ def build_knowledge(
     ids = records["record_id"].to_list()
     names = [f"experience:{record_id}" for record_id in ids]
     experiences = experience_table(names, ids, distilled, neighbours, statistics, training)
-    write_table(profiles.to_arrow(), out / PROFILES)
-    write_table(build_terms(profiles, sources, vocabulary).to_arrow(), out / TERMS)
+    write_table(profiles.to_arrow(), out / PROFILES, SCHEMA_VERSION)
+    write_table(build_terms(profiles, sources, vocabulary).to_arrow(), out / TERMS, SCHEMA_VERSION)
     write_experiences(experiences, out / FILE)
     metrics = {**_metrics(profiles, training, neighbours, statistics, distilled, vocabulary), **told}
     write_json(report / "metrics.json", metrics)

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sediff.errors import UserError
 from sediff.knowledge.measures import AXIS, FITTED, MEASURED, MORPHOLOGY, SIZES, SLICES, VALUES, Statistics
 from sediff.knowledge.report import POSSIBLE, Report
-from sediff.records import read_table, write_table
+from sediff.records import read_table, require_version, write_table
 
 FILE = "experience.parquet"
 SCHEMA_VERSION = 2
@@ -126,7 +125,7 @@ def experience_values(experience: Experience | None, statements: int) -> NDArray
 
 def write_experiences(table: pl.DataFrame, path: Path) -> None:
     """Write a table of `SCHEMA` with its version."""
-    write_table(table.to_arrow().replace_schema_metadata({"schema_version": str(SCHEMA_VERSION)}), path)
+    write_table(table.to_arrow(), path, SCHEMA_VERSION)
 
 
 def experience_rows(table: pl.DataFrame) -> list[Experience]:
@@ -170,10 +169,8 @@ def read_experience_table(knowledge: Path) -> pl.DataFrame:
 
 @lru_cache(maxsize=1)  # a dataset asks for some of its rows with each shard
 def _read(path: Path, modified: int) -> pl.DataFrame:
-    table = read_table(path)
-    if (pq.read_schema(path).metadata or {}).get(b"schema_version") != str(SCHEMA_VERSION).encode():
-        raise UserError(f"{path} is of another version: run the knowledge stage again.")
-    return table
+    require_version(path, SCHEMA_VERSION, "knowledge")
+    return read_table(path)
 
 
 def read_experiences(knowledge: Path, record_ids: Sequence[str] | None = None) -> list[Experience]:

@@ -219,7 +219,7 @@ class LlmDistiller:
             with self.access.slot():
                 if self._stop.is_set():
                     raise UserError("The run was stopped: run again to go on, the answers so far are kept.")
-                answer = ask(client, self.endpoint, messages, self.settings)
+                answer = ask(client, self.endpoint, messages, self.settings, meter)
         finally:
             meter.end(most, usage_of(answer) if answer else None, answer is not None)
         return answer

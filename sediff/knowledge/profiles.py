@@ -27,6 +27,7 @@ VIEW_OF_KIND: Mapping[Kind, str] = {"diagnostic": "diagnoses", "form": "medicati
 BEFORE = timedelta(hours=24)  # an ECG so long before a stay belongs to it
 FITS = pl.Schema({"record_id": pl.String(), **{name: pl.Array(pl.Float32(), SIZES[name]) for name in MORPHOLOGY}})
 PROFILES, TERMS = "profiles.parquet", "terms.parquet"
+SCHEMA_VERSION = 1  # of both
 
 
 def statement_views(codes: Iterable[str], vocabulary: Vocabulary) -> dict[str, list[str]]:

@@ -11,10 +11,10 @@ from sediff.errors import UserError
 from sediff.files import damaged, read_out
 from sediff.knowledge.free_text import Terms
 from sediff.knowledge.params import KnowledgeParams, SimilarityWeights
-from sediff.knowledge.profiles import PROFILES, TERMS, VIEWS, drug_names, training_profiles
+from sediff.knowledge.profiles import PROFILES, SCHEMA_VERSION, TERMS, VIEWS, drug_names, training_profiles
 from sediff.knowledge.retrieval import Retriever
 from sediff.knowledge.terms import diagnosis_names
-from sediff.records import read_table
+from sediff.records import read_table, require_version
 from sediff.sources import Sharing
 
 MANIFEST = "manifest.json"
@@ -76,6 +76,8 @@ class Store:
     """
 
     def __init__(self, knowledge: Path) -> None:
+        for name in (PROFILES, TERMS):
+            require_version(knowledge / name, SCHEMA_VERSION, "knowledge")
         self.training = training_profiles(read_table(knowledge / PROFILES))
         self.retriever = Retriever(self.training)
         terms = read_table(knowledge / TERMS)

@@ -48,6 +48,10 @@ class Cache:
         config.read([root / ".dvc/config", root / ".dvc/config.local"], encoding="utf-8")
         self.folder = root / ".dvc" / config.get("cache", "dir", fallback="cache") / "files/md5"
 
+    def path(self, md5: str) -> Path:
+        """Where the object with this hash is, or would be."""
+        return self.folder / md5[:2] / md5[2:]
+
     def listing(self, md5: str) -> dict[str, str] | None:
         """The files of a folder as they were recorded, with their hashes; None where the cache does not tell."""
         found = self.intact(md5)
@@ -57,7 +61,7 @@ class Cache:
 
     def intact(self, md5: str) -> Path | None:
         """The object with this hash; None where it is missing or is not what its name says."""
-        path = self.folder / md5[:2] / md5[2:]
+        path = self.path(md5)
         return path if path.is_file() and md5_file(path) == md5.removesuffix(FOLDER) else None
 
 

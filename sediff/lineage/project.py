@@ -15,9 +15,18 @@ ORIGIN = ("stage", "parameters", "inputs", "code", "device")  # what a fingerpri
 
 @dataclass(frozen=True)
 class Project:
-    """A working tree, by its folder."""
+    """A working tree, by its folder.
+
+    Attributes:
+        absent: outs and inputs that are known not to be here, which nobody may miss.
+    """
 
     root: Path
+    absent: frozenset[str] = frozenset()
+
+    def is_absent(self, path: str) -> bool:
+        """Whether a path is, or lies in, what is known not to be here."""
+        return any(path == name or path.startswith(f"{name}/") for name in self.absent)
 
     @cached_property
     def stages(self) -> dict[str, Stage]:

@@ -5,7 +5,7 @@ each manifest has the fingerprint of all that its stage depended on; rows name t
 inventories have a hash of each raw file. A file that differs from any of them is named.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,16 +52,17 @@ class Verdict:
             self.faults.append(fault)
 
 
-def verify(root: Path, sources: list[Source] | None) -> Verdict:
+def verify(root: Path, sources: list[Source] | None, absent: Iterable[str] = ()) -> Verdict:
     """Check a working tree.
 
     Args:
         sources: whose raw files are hashed; None leaves them out.
+        absent: outs and inputs that are known not to be here, and are left out.
 
     Raises:
         UserError: dvc.yaml or dvc.lock cannot be read.
     """
-    project, verdict = Project(root), Verdict()
+    project, verdict = Project(root, frozenset(absent)), Verdict()
     if not project.recorded:
         raise UserError(f"{root / 'dvc.lock'} has no stage: nothing was run here; `sediff run`, or `dvc pull`, first.")
     checks: list[Callable[[Project, Verdict], None]] = [_outs, _inputs, _manifests, _rows]
@@ -80,6 +81,8 @@ def _outs(project: Project, verdict: Verdict) -> None:
         if stage not in project.recorded:
             verdict.add(stage, "the stage has not run: dvc.lock does not have it")
     for out in [*project.outs.values(), *_added(project.root)]:
+        if project.is_absent(out["path"]):
+            continue
         path = project.root / out["path"]
         files = files_of(path)
         listing = md5_files(files)
@@ -110,6 +113,8 @@ def _inputs(project: Project, verdict: Verdict) -> None:
                 if project.outs[path]["md5"] != dep["md5"]:
                     verdict.add(f"dvc.lock: {stage}", f"read another {path} than the one that is recorded")
                 continue
+            if project.is_absent(path):
+                continue
             if path not in here:
                 there = project.root / path
                 here[path] = md5_of(md5_files(files_of(there))) if there.exists() else MISSING
@@ -124,7 +129,8 @@ def _inputs(project: Project, verdict: Verdict) -> None:
 def _manifests(project: Project, verdict: Verdict) -> None:
     """Each manifest against its own fingerprint, against dvc.lock, and against params.yaml."""
     values = yaml.load((project.root / "params.yaml").read_text(encoding="utf-8"), LOADER)
-    for stage, entry in project.recorded.items():
+    checked = {name: entry for name, entry in project.recorded.items() if not _is_absent(project, name)}
+    for stage, entry in checked.items():
         try:
             manifest = project.manifest(stage)
         except UserError as error:
@@ -141,17 +147,23 @@ def _manifests(project: Project, verdict: Verdict) -> None:
                 verdict.add("params.yaml", f"{key} is not what {stage} was run with: `sediff run`, or restore it")
         deps = {dep["path"]: dep["md5"] for dep in entry.get("deps", ())}
         for path, known in manifest["inputs"].items():
+            if project.is_absent(path) and path not in project.outs:
+                continue
             now = deps.get(path) if path in project.outs else _content(project.root / path)
             if now != known:
                 verdict.add(what, f"it read another {path} than the one that is recorded")
         for path, known in manifest["code"].items():
             if path in deps and _content(project.root / path) != known and not _faulty(verdict, path):
                 verdict.checked.append(f"{path} was accepted for {stage} as changing no result (--accept-code)")
-    verdict.checked.append(f"manifests: {len(project.recorded)}, their fingerprints, parameters and inputs")
+    verdict.checked.append(f"manifests: {len(checked)}, their fingerprints, parameters and inputs")
 
 
 def _content(path: Path) -> str:
     return content_hash(path) if path.exists() else ""
+
+
+def _is_absent(project: Project, stage: str) -> bool:
+    return project.is_absent(project.folder(stage).relative_to(project.root).as_posix())
 
 
 def _faulty(verdict: Verdict, path: str) -> bool:
@@ -162,12 +174,14 @@ def _rows(project: Project, verdict: Verdict) -> None:
     """Each synthetic row against its place, its stage's manifest and the weights."""
     count = 0
     weights = ""
-    for stage in (name for name in project.recorded if name.startswith(REQUEST)):
+    known = [f"data/{name}" for name in WEIGHTS if not project.is_absent(f"data/{name}")]
+    for stage in (name for name in project.recorded if name.startswith(REQUEST) and not _is_absent(project, name)):
         try:
-            weights = weights or model_hash(project.root)
             wanted = {"fingerprint": project.manifest(stage)["fingerprint"]}
-            if not any(_faulty(verdict, f"data/{name}") for name in WEIGHTS):  # they are named, and rows need not be
-                wanted["model"] = weights
+            if len(known) == len(WEIGHTS):
+                weights = weights or model_hash(project.root)
+                if not any(_faulty(verdict, name) for name in known):  # they are named, and rows need not be
+                    wanted["model"] = weights
             for path in numbered_shards(project.folder(stage) / "records").values():
                 name = path.relative_to(project.root).as_posix()
                 if not _faulty(verdict, name):

@@ -5,12 +5,14 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sediff.cohort.write import write_cohort
 from sediff.corpus.readers import READERS
 from sediff.errors import UserError
+from sediff.exclusions import RAW_FILE, read_exclusions
 from sediff.files import read_json, read_out, sha256_json, write_json
 from sediff.knowledge.budget import Budget, Prices
 from sediff.lineage.fingerprint import content_hash
@@ -59,8 +61,9 @@ def prepare_sources(params: Params, verify: bool = False) -> list[str]:
     INVENTORIES.mkdir(parents=True, exist_ok=True)
     for stray in set(INVENTORIES.glob("*.parquet")) - {source.inventory for source in wanted}:
         stray.unlink()
+    leaves_out = partial(read_exclusions().has, RAW_FILE)
     return lines + [
-        scan(source, OWN / "scan" / f"{source.name}.sqlite", READERS[source.reader].ignored, verify)
+        scan(source, OWN / "scan" / f"{source.name}.sqlite", READERS[source.reader].ignored, verify, leaves_out)
         for source in wanted
     ]
 

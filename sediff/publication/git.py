@@ -22,6 +22,19 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
+def git_bytes(folder: Path, *arguments: str) -> bytes:
+    """What a git command writes, byte for byte.
+
+    Raises:
+        UserError: it fails.
+    """
+    try:
+        return subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=True).stdout
+    except subprocess.CalledProcessError as error:
+        said = " ".join(error.stderr.decode(errors="replace").split())
+        raise UserError(f"git {_verb(arguments)} failed in {folder} ({said}): mend the repository.") from None
+
+
 def git_says(folder: Path, *arguments: str) -> bool:
     """Whether a git command that asks a question succeeds."""
     return _run(folder, arguments).returncode == 0

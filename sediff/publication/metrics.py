@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
+from dvc_data.index import DataIndexDirError
 
 from sediff.errors import UserError
 from sediff.files import read_out
@@ -15,6 +16,7 @@ from sediff.publication.versions import Version
 from sediff.report.build import STAGES
 
 REPORTS = "reports"
+LOST = (DvcException, DataIndexDirError, OSError)  # what DVC raises where neither its cache nor its remote has a file
 Pictures = dict[str, bytes]
 
 
@@ -48,7 +50,7 @@ def read_pictures(root: Path, version: Version | None = None) -> Pictures:
         folders = [folder for stage in STAGES if files.exists(folder := f"{REPORTS}/{stage}/plots")]
         names = [name for folder in folders for name in sorted(files.ls(folder, detail=False)) if name.endswith(".png")]
         return {name.removeprefix(f"{REPORTS}/"): files.read_bytes(name) for name in names}
-    except (DvcException, OSError) as error:
+    except LOST as error:
         raise _unreadable(version, error) from None
 
 
@@ -63,7 +65,7 @@ def _of_version(root: Path, version: Version, name: str) -> str:
     try:
         files = DVCFileSystem(str(root.resolve()), rev=version.commit)
         return files.read_text(name) if files.exists(name) else ""
-    except (DvcException, OSError) as error:
+    except LOST as error:
         raise _unreadable(version, error) from None
 
 

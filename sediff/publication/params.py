@@ -1,8 +1,12 @@
 """Parameters of publication. No stage depends on them."""
 
-from pydantic import Field
+from typing import Annotated, Literal
 
-from sediff.section import Section
+from pydantic import Field, StringConstraints
+
+from sediff.section import Items, Section
+
+SignerKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]  # Ed25519, as hex
 
 
 class DriftParams(Section):
@@ -15,6 +19,14 @@ class DriftParams(Section):
     sites: float = Field(0.2, ge=0, le=1, description="the same of the shares of the sites that recorded")
 
 
+class RetentionParams(Section):
+    """Which versions keep their data; the one that is served always does."""
+
+    nightly: int = Field(14, ge=1, description="the last versions; work in progress is kept for as many days")
+    monthly: int = Field(12, ge=0, description="the last version of each of so many months")
+    tagged: Literal["all", "none"] = Field("all", description="versions that a person gave a git tag")
+
+
 class PublicationParams(Section):
     """What a refresh publishes, and under which conditions."""
 
@@ -23,4 +35,6 @@ class PublicationParams(Section):
     drift: DriftParams = DriftParams()
     approval: bool = Field(False, description="wait in Prefect for a person's approval before publishing")
     approval_limit: float = Field(24, gt=0, description="h to wait for it")
+    signers: Items[SignerKey] = Field((), description="public keys that may sign versions; none: any may")
+    retention: RetentionParams = RetentionParams()
     webhook: str = Field("", description="address that hears the verdict, as JSON")

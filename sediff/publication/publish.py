@@ -4,28 +4,53 @@ Data first, and verified where readers will look for it; then the commit, then b
 last. Each step can be taken again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from dvc.repo import Repo
 
 from sediff.errors import UserError
+from sediff.lineage.graph import DVC_LOCK
 from sediff.pipeline.graph import ask_dvc
-from sediff.publication.git import commit, git, git_says, remote_of
-from sediff.publication.versions import Version, make_current, pointers, register_version, versions
+from sediff.publication.git import commit, git, git_bytes, git_says, remote_of
+from sediff.publication.manifest import write_manifest
+from sediff.publication.versions import (
+    Version,
+    make_current,
+    next_number,
+    pointers,
+    register_version,
+    revoked,
+    version_of_head,
+    versions,
+)
 from sediff.publication.workspace import BRANCH, RESULTS
 
 Say = Callable[[str], None]
 
 
-def publish(folder: Path, name: str, message: str, say: Say) -> Version:
+def publish(
+    folder: Path, name: str, message: str, told: Mapping[str, Any], key: Ed25519PrivateKey, say: Say
+) -> Version:
     """Publish what a worktree holds as the next version of a name, and serve it.
+
+    Args:
+        told: what the signed manifest says of the refresh.
+        key: that signs it.
 
     Raises:
         UserError: a step failed; the version that was served stays served.
     """
     push_data(folder, say)
-    commit_results(folder, message)
+    version = version_of_head(folder, name)
+    if version is None or not _is_committed(folder, version):  # or it was killed after the tag, and has its manifest
+        _stage_results(folder)
+        write_manifest(folder, f"{name}@{next_number(folder, name)}", told, key)
+        _stage_results(folder)
+        if not git_says(folder, "diff", "--cached", "--quiet"):
+            commit(folder, message)
     version = register_version(folder, name, message)
     push_refs(folder, [BRANCH, f"refs/tags/{version}"], say)
     serve_version(folder, version, say)
@@ -40,8 +65,9 @@ def serve_version(folder: Path, version: Version, say: Say) -> None:
 
 
 def push_pointers(folder: Path, name: str, say: Say) -> None:
-    """Send all moves of the pointer; those that are there already cost nothing."""
+    """Send all moves of the pointer, and what is revoked; those that are there already cost nothing."""
     moves = [f"refs/tags/{tag}" for tag, _ in pointers(folder, name)]
+    moves += [f"refs/tags/{name}@{number}!" for number in sorted(revoked(folder, name))]
     if moves:
         push_refs(folder, moves, say)
 
@@ -49,10 +75,15 @@ def push_pointers(folder: Path, name: str, say: Say) -> None:
 def needs_publishing(folder: Path, name: str) -> bool:
     """Whether the worktree's results are no version yet, or one that never was served; a rollback stays."""
     known = versions(folder, name)
-    lock = folder / RESULTS[0]
-    if not known or not lock.exists() or known[0].commit not in {served for _, served in pointers(folder, name)}:
+    if not known or known[0].commit not in {served for _, served in pointers(folder, name)}:
         return True
-    return lock.read_text(encoding="utf-8").strip() != git(folder, "show", f"{known[0].commit}:{RESULTS[0]}")
+    return not _is_committed(folder, known[0])
+
+
+def _is_committed(folder: Path, version: Version) -> bool:
+    """Whether the worktree's results are those of a version."""
+    lock = folder / DVC_LOCK
+    return lock.exists() and lock.read_bytes() == git_bytes(folder, "show", f"{version.commit}:{DVC_LOCK}")
 
 
 def push_data(folder: Path, say: Say) -> None:
@@ -74,12 +105,10 @@ def _missing_at_remote(repo: Repo) -> list[str]:
     return [path for path, state in repo.status(cloud=True).items() if state != "deleted"]
 
 
-def commit_results(folder: Path, message: str) -> None:
-    """Commit dvc.lock, parameters and the records of what ran; nothing where they are committed."""
+def _stage_results(folder: Path) -> None:
+    """Put dvc.lock, parameters and the records of what ran into git's index."""
     there = [name for name in (*RESULTS, "params.yaml") if (folder / name).exists()]
     git(folder, "add", "--force", "--", *there)
-    if not git_says(folder, "diff", "--cached", "--quiet"):
-        commit(folder, message)
 
 
 def push_refs(folder: Path, refs: list[str], say: Say) -> None:

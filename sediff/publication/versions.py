@@ -5,20 +5,22 @@ GTO's stage `current` is the pointer: each move of it is a tag NAME#current#N, s
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from gto.api import assign, register
+from dvc_data.index import DataIndexError
+from gto.api import assign, deregister, register
 from gto.exceptions import GTOException
 from scmrepo.exceptions import SCMError
 
 from sediff.errors import UserError
-from sediff.lineage.dvc_hash import files_of, md5_files, md5_of
+from sediff.files import sha256_file
+from sediff.lineage.dvc_hash import Cache, files_of
 from sediff.publication.git import author_of, git
+from sediff.publication.store import bring_out, lock_at, outs_of
 
 CURRENT = "current"
 DATASET = "data/synthesis/dataset"
@@ -43,11 +45,33 @@ def versions(root: Path, name: str) -> list[Version]:
     return sorted((version for version in found if VERSION.match(version.number)), key=_order, reverse=True)
 
 
+def names(root: Path) -> list[str]:
+    """Under which names there are versions: publication.name, and what it was before."""
+    return sorted({tag.rpartition("@")[0] for tag, _ in _tags(root, "*@v*")})
+
+
 def _tags(root: Path, pattern: str) -> list[tuple[str, str]]:
     """Annotated tags with their commits; others are nobody's versions."""
     said = git(root, "for-each-ref", "--format=%(refname:short) %(*objectname)", f"refs/tags/{pattern}")
     fields = (line.split() for line in said.splitlines())
     return [(row[0], row[1]) for row in fields if len(row) == 2]
+
+
+def revoked(root: Path, name: str) -> set[str]:
+    """Numbers of the versions that nobody may use any more, which GTO calls deregistered."""
+    tags = [tag for tag, _ in _tags(root, f"{name}@v*!*")]
+    return {tag.removeprefix(f"{name}@").partition("!")[0] for tag in tags}
+
+
+def revoke(root: Path, version: Version, why: str) -> None:
+    """Mark a version as one that nobody may use any more; once is enough."""
+    if version.number not in revoked(root, version.name):
+        author, address = author_of(root)
+        _gto(
+            lambda: deregister(
+                root, version.name, version=version.number, message=why, author=author, author_email=address
+            )
+        )
 
 
 def _order(version: Version) -> tuple[int, ...]:
@@ -63,17 +87,27 @@ def current(root: Path, name: str) -> Version | None:
     )
 
 
+def reference(root: Path, name: str) -> Version | None:
+    """What a new version is compared with: the last served one that is not revoked, since a purge takes its data."""
+    gone = revoked(root, name)
+    usable = {version.commit: version for version in versions(root, name) if version.number not in gone}
+    return next((usable[commit] for _, commit in reversed(pointers(root, name)) if commit in usable), None)
+
+
 def pointers(root: Path, name: str) -> list[tuple[str, str]]:
     """Every move of the pointer, the last one last: its tag and the commit that was served from then on."""
     moves = [(tag, commit) for tag, commit in _tags(root, f"{name}#{CURRENT}#*") if tag.rpartition("#")[2].isdigit()]
     return sorted(moves, key=lambda move: int(move[0].rpartition("#")[2]))
 
 
-def find_version(root: Path, named: str, default: str) -> Version:
+def find_version(root: Path, named: str, default: str, usable: bool = True) -> Version:
     """A version by `NAME@VERSION`, `VERSION`, or NAME for the current one.
 
+    Args:
+        usable: whether it may not be a revoked one.
+
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it is revoked.
     """
     name, _, number = named.rpartition("@") if "@" in named else ("", "", named if VERSION.match(named) else "")
     name = name or (default if number else named)
@@ -82,21 +116,39 @@ def find_version(root: Path, named: str, default: str) -> Version:
     if found is None:
         there = ", ".join(map(str, known[:5])) or "none yet; `sediff refresh` publishes one"
         raise UserError(f"There is no version {named}: there are {there}.")
+    if usable and found.number in revoked(root, name):
+        raise UserError(
+            f"{found} is revoked, since a patient in it was withdrawn: take another, see `sediff versions`."
+        )
     return found
+
+
+def next_number(root: Path, name: str) -> str:
+    """What the next version of a name is called."""
+    known = versions(root, name)
+    major, minor, patch = _order(known[0]) if known else (0, 0, 0)
+    return f"v{major}.{minor}.{patch + 1}"
+
+
+def version_of_head(root: Path, name: str) -> Version | None:
+    """The version that the worktree's commit is; None where it is none."""
+    commit = git(root, "rev-parse", "HEAD")
+    return next((version for version in versions(root, name) if version.commit == commit), None)
 
 
 def register_version(root: Path, name: str, message: str) -> Version:
     """Tag the worktree's commit as the next version; the one it has already, if it has one."""
-    commit = git(root, "rev-parse", "HEAD")
-    known = versions(root, name)
-    if not any(version.commit == commit for version in known):
-        author, address = author_of(root)
-        _gto(
-            lambda: register(
-                root, name, "HEAD", bump_patch=bool(known), message=message, author=author, author_email=address
-            )
+    known = version_of_head(root, name)
+    if known:
+        return known
+    version = Version(name, next_number(root, name), git(root, "rev-parse", "HEAD"))
+    author, address = author_of(root)
+    _gto(
+        lambda: register(
+            root, name, "HEAD", version=version.number, message=message, author=author, author_email=address
         )
-    return next(version for version in versions(root, name) if version.commit == commit)
+    )
+    return version
 
 
 def make_current(root: Path, version: Version) -> None:
@@ -125,8 +177,11 @@ def _gto(tag: Callable[[], object]) -> None:
         raise UserError(f"git could not be tagged ({error}): mend the repository's tags, then run again.") from None
 
 
-def pull(root: Path, version: Version, to: Path) -> None:
+def pull(root: Path, version: Version, to: Path, hashes: Mapping[str, str]) -> None:
     """Bring the dataset of a version, from DVC's cache or its remote, to a folder that is not there yet.
+
+    Args:
+        hashes: SHA-256 of each file, as the version's manifest has them.
 
     Raises:
         UserError: the folder exists, or the data can be found nowhere or are not those of the version.
@@ -135,20 +190,14 @@ def pull(root: Path, version: Version, to: Path) -> None:
         raise UserError(f"{to} exists already: name a folder that does not.")
     part = to.with_name(f".{to.name}.part")
     shutil.rmtree(part, ignore_errors=True)
+    bring_out(root, Cache(root), outs_of(lock_at(root, version.commit)).get(DATASET, ""))
     try:
         Repo.get(str(root.resolve()), DATASET, out=str(part), rev=version.commit)
-        if md5_of(md5_files(files_of(part))) != _recorded(root, version, DATASET):
+        if {name: sha256_file(path) for name, path in files_of(part).items()} != hashes:
             raise UserError(f"What came is not {version}: `dvc fetch` it anew, then pull again.")
         part.rename(to)
-    except (DvcException, OSError) as error:
+    except (DvcException, DataIndexError, OSError) as error:
         said = " ".join(str(error).split())
         raise UserError(f"{version} cannot be brought ({said}): check DVC's remote, then pull again.") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
-
-
-def _recorded(root: Path, version: Version, wanted: str) -> str:
-    """DVC's hash of an out in a version."""
-    lock = yaml.safe_load(git(root, "show", f"{version.commit}:dvc.lock"))
-    outs = (out for stage in lock["stages"].values() for out in stage.get("outs", []))
-    return next((out["md5"] for out in outs if out["path"] == wanted), "")

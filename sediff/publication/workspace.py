@@ -5,10 +5,12 @@ computed twice.
 """
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from dvc.repo import Repo
 
+from sediff import exclusions
 from sediff.errors import UserError
 from sediff.pipeline.graph import ask_dvc
 from sediff.publication.git import as_author, commit, git, git_says, remote_of
@@ -18,7 +20,8 @@ BRANCH = "published"
 FOLDER = Path(".sediff/published")
 RESULTS = ("dvc.lock", "runs")  # the worktree's own, whatever the checkout has
 REST = (".", *(f":(exclude){name}" for name in RESULTS))
-SETTINGS, KEY, ANSWERS = Path(".sediff/local.yaml"), Path(".sediff/pseudonym.key"), Path(".sediff/answers")
+SETTINGS, ANSWERS = Path(".sediff/local.yaml"), Path(".sediff/answers")
+KEYS = (Path(".sediff/pseudonym.key"), exclusions.KEY)
 
 
 def prepare_workspace(root: Path) -> Path:
@@ -29,6 +32,8 @@ def prepare_workspace(root: Path) -> Path:
     """
     if not git_says(root, "rev-parse", "HEAD"):
         raise UserError("There is no commit here: a refresh works on what is committed; commit the project first.")
+    if git(root, "status", "--porcelain", "--", str(exclusions.FILE)):
+        raise UserError(f"{exclusions.FILE} is not committed: commit it, so that nobody withdrawn is trained on.")
     folder, remote = root / FOLDER, remote_of(root)
     elsewhere = _fetch(root, remote) if remote else ""
     if not (folder / ".git").exists():
@@ -39,6 +44,13 @@ def prepare_workspace(root: Path) -> Path:
     _take(folder, git(root, "rev-parse", "HEAD"))
     _share(root, folder)
     return folder
+
+
+def fetch_tags(root: Path, say: Callable[[str], None]) -> None:
+    """Learn what others published and revoked; without a network, what is known here must do."""
+    remote = remote_of(root)
+    if remote and not git_says(root, "fetch", "--quiet", "--tags", remote):
+        say(f"git's remote {remote} does not answer: what was revoked elsewhere is not known here")
 
 
 def _fetch(root: Path, remote: str) -> str:
@@ -89,7 +101,7 @@ def _take(folder: Path, wanted: str) -> None:
 
 
 def _share(root: Path, folder: Path) -> None:
-    """Let the worktree use the checkout's DVC cache and remotes, paths of sources, key and answers."""
+    """Let the worktree use the checkout's DVC cache and remotes, paths of sources, keys and answers."""
     own = folder / ".sediff"
     own.mkdir(exist_ok=True)
     local = root / ".dvc/config.local"
@@ -97,8 +109,9 @@ def _share(root: Path, folder: Path) -> None:
         shutil.copy(local, folder / ".dvc/config.local")
     places = ask_dvc(root, _places)
     ask_dvc(folder, lambda repo: _use(repo, places))
-    if (root / KEY).exists():
-        shutil.copy(root / KEY, folder / KEY)
+    for key in KEYS:
+        if (root / key).exists():
+            shutil.copy(root / key, folder / key)
     if (root / ANSWERS).is_dir() and not (folder / ANSWERS).exists():
         (folder / ANSWERS).symlink_to((root / ANSWERS).resolve())
     paths = read_local_paths(folder / SETTINGS)

@@ -20,12 +20,16 @@ Beats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ClassBeat:
-    """Median beat of the training records of a statement, a superclass or all, (8, 128) in mV over θ."""
+    """Median beat of the training records of a statement, a superclass or all, (8, 128) in mV over θ.
+
+    `t_end` is the θ at which T ends, the median of those records; NaN where none tells.
+    """
 
     name: str
     source: str
     heart_rate: float
     beat: NDArray[np.float64]
+    t_end: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,15 @@ def class_beats(
     beats: Beats,
     statements: Sequence[Sequence[str]],
     heart_rates: NDArray[np.floating],
+    t_ends: NDArray[np.floating],
     vocabulary: Vocabulary,
     min_records: int,
 ) -> tuple[list[ClassBeat], list[Standing]]:
     """Median over records for each statement that occurs; too few fall back to the superclass, then to all.
+
+    Args:
+        beats: `median_beats`.
+        statements, heart_rates, t_ends: of each record; the rate in bpm, and T's end in s after R, NaN if not known.
 
     Raises:
         UserError: no training record has a heart rate, or none a complete beat.
@@ -96,7 +105,7 @@ def class_beats(
     def beat_of(name: str, source: str, rows: NDArray[np.bool_]) -> int:
         if (name, source) not in made:
             made[name, source] = len(result)
-            result.append(_class_beat(name, source, beats, heart_rates, rows))
+            result.append(_class_beat(name, source, beats, heart_rates, rows, t_ends))
         return made[name, source]
 
     standings = [Standing(ALL, int(usable.sum()), beat_of(ALL, EVERYBODY, usable))]
@@ -135,10 +144,18 @@ def complete(beats: Beats) -> NDArray[np.bool_]:
 
 
 def _class_beat(
-    name: str, source: str, beats: Beats, heart_rates: NDArray[np.floating], rows: NDArray[np.bool_]
+    name: str,
+    source: str,
+    beats: Beats,
+    heart_rates: NDArray[np.floating],
+    rows: NDArray[np.bool_],
+    t_ends: NDArray[np.floating] | None = None,
 ) -> ClassBeat:
     beat = np.median(beats[rows], axis=0).astype(np.float64)
-    return ClassBeat(name, source, float(np.median(heart_rates[rows])), beat)
+    end = np.empty(0) if t_ends is None else 2 * np.pi * (t_ends * heart_rates / 60)[rows]
+    end = end[np.isfinite(end)]
+    t_end = float(np.median(end)) if len(end) else float("nan")
+    return ClassBeat(name, source, float(np.median(heart_rates[rows])), beat, t_end)
 
 
 def _rows_with(

@@ -30,6 +30,7 @@ FREQUENCY_SPREAD = 0.01  # Hz
 LOW_TO_HIGH = 0.5  # ratio of their power
 SHORTEST = 0.24  # s
 STRETCHES = 4  # that are tried to meet a rate
+NEAR = 1e-9  # share of RR by which its mean may miss
 PAUSES = (1.8, 3.0)  # of RR, where the sinus node rests; in half of the records a beat is blocked and it is 2
 WENCKEBACH = np.array([0.0, 0.10, 0.15, 0.18])  # s by which PR has grown, beat after beat, until one is dropped
 CONDUCTION = (3, 6)  # of so many P waves, the last excluded, one is dropped
@@ -107,11 +108,15 @@ def _at_rate(course: Course, rr: float, duration: float) -> Course:
 
     A stretch may move a beat over the window's end, so of a few the one that comes closest is taken.
     """
-    tried = [course]
-    for _ in range(STRETCHES):
-        mean, first = _mean_interval(tried[-1], duration)
-        tried.append(tried[-1].stretched(rr / mean, first))
-    return min(tried, key=lambda one: abs(_mean_interval(one, duration)[0] - rr))
+    best, least = course, np.inf
+    for _ in range(STRETCHES + 1):
+        mean, first = _mean_interval(course, duration)
+        if abs(mean - rr) < least:
+            best, least = course, abs(mean - rr)
+        if least < NEAR * rr:
+            break
+        course = course.stretched(rr / mean, first)
+    return best
 
 
 def _mean_interval(course: Course, duration: float) -> tuple[float, float]:

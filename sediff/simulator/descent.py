@@ -3,6 +3,10 @@
 At a constant rate the model's beat is a sum of five bumps, filtered (`ode.relax_periodic`). The filter is undone on
 the wanted beat, so that each lead is a small least-squares problem of its own: places, log-widths and heights of
 five bumps and a level. A lead's fit does not depend on what is fitted beside it.
+
+A real T wave falls faster than it rises, and a bump that lies in between ends too late. So where the end of T is
+known, it is held: T falls fastest at θ_T + b_T, and its slope has sunk to the delineator's share of that
+(`delineation.waves.T_END`) at θ_T + 2.1 b_T, which is drawn to the end.
 """
 
 import math
@@ -13,6 +17,7 @@ from torch import Tensor
 
 from sediff.simulator.ode import ECGSYN, WAVES, RateExponents, Waves, omega_of, restore_periodic, steady_beat, wrap
 
+T = WAVES.index("T")
 # Each pairing of these is a start, with Q and S as the beat has them and with both pointing down.
 START_PLACES = ((-1.2, -0.2, 0.0, 0.2, 1.7), (-1.2, -0.1, 0.15, 0.45, 1.9))  # at 60 bpm: usual; rSR′ of a right block
 START_WIDTHS = ((0.25, 0.07, 0.07, 0.07, 0.4), (0.2, 0.05, 0.06, 0.05, 0.3))
@@ -20,6 +25,7 @@ START_WIDTHS = ((0.25, 0.07, 0.07, 0.07, 0.4), (0.2, 0.05, 0.06, 0.05, 0.3))
 NARROWEST = 0.03
 WIDEST = (0.5, 0.5, 0.5, 0.5, 0.8)
 STAY = 1e-3  # weight of a wave's distance from where it started, or waves would trade roles between leads
+END, HOLD = 2.1, 1.0  # widths from T's middle to its end; weight of the distance from where it is known to end
 KEEP = 1e-4  # weight of the distance of a log-width from where it started
 SMALL = 1e-5  # weight of a bump's height over the lead's deviation, or two would cancel each other
 CHUNK = 1024  # leads fitted at once; memory, no result, depends on it
@@ -60,7 +66,14 @@ def usual_starts(beats: Tensor, heart_rates: Tensor, exponents: RateExponents = 
     return starts
 
 
-def fit(beats: Tensor, heart_rates: Tensor, starts: list[Waves], steps: int, exponents: RateExponents = ECGSYN) -> Fit:
+def fit(
+    beats: Tensor,
+    heart_rates: Tensor,
+    starts: list[Waves],
+    steps: int,
+    exponents: RateExponents = ECGSYN,
+    t_ends: Tensor | None = None,
+) -> Fit:
     """Fit waves to steady beats from several starts; of each lead the best is kept.
 
     Args:
@@ -69,6 +82,7 @@ def fit(beats: Tensor, heart_rates: Tensor, starts: list[Waves], steps: int, exp
         starts: waves at 60 bpm, each (n, 8, 5).
         steps: of Levenberg-Marquardt.
         exponents: how waves change with rate.
+        t_ends: θ at which T ends, (n,); NaN where it is not known, as everywhere without it.
     """
     rates = heart_rates[:, None].expand(beats.shape[:-1])
     omega = omega_of(rates)
@@ -80,9 +94,11 @@ def fit(beats: Tensor, heart_rates: Tensor, starts: list[Waves], steps: int, exp
         height = Waves(theta, a, b).heights(omega) / scale.view_as(omega)[..., None]
         bumps = torch.cat([theta, _bounded(b.log()), height, torch.zeros_like(omega)[..., None]], -1)
         candidates.append(bumps.flatten(0, 1))
+    ends = beats.new_full(beats.shape[:1], math.nan) if t_ends is None else t_ends.to(beats)
+    targets = torch.cat([wanted / scale[:, None], ends.repeat_interleave(beats.shape[1])[:, None]], -1)
     parts = [
-        _best(wanted[i : i + CHUNK] / scale[i : i + CHUNK, None], [c[i : i + CHUNK] for c in candidates], steps)
-        for i in range(0, len(wanted), CHUNK)
+        _best(targets[i : i + CHUNK], [c[i : i + CHUNK] for c in candidates], steps)
+        for i in range(0, len(targets), CHUNK)
     ]
     theta, log_b, height = torch.cat(parts)[:, :-1].view(*beats.shape[:-1], 3, len(WAVES)).unbind(-2)
     b = log_b.exp()
@@ -102,21 +118,22 @@ def _best(wanted: Tensor, starts: list[Tensor], steps: int) -> Tensor:
 
 
 def _levenberg_marquardt(wanted: Tensor, start: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """Minimise the misfit to wanted beats (n, points) from (n, 16): where it ends, and its cost (n,)."""
+    """Minimise the misfit to targets (n, points + 1) from (n, 16): where it ends, and its cost (n,)."""
+    points = wanted.shape[-1] - 1
     prior = torch.zeros(start.shape[-1])
     prior[:5], prior[5:10], prior[10:15] = STAY, KEEP, SMALL
     home = start.clone()
     home[:, 10:] = 0
 
     def cost_of(misfit: Tensor, at: Tensor) -> Tensor:
-        return misfit.square().mean(-1) + (prior * (at - home) ** 2).sum(-1)
+        return misfit.square().sum(-1) / points + (prior * (at - home) ** 2).sum(-1)
 
     now, damping = start, torch.full((len(start),), FIRST_DAMPING)
     misfit, slopes = _linearised(wanted, now)
     cost = cost_of(misfit, now)
     for _ in range(steps):
-        normal = slopes @ slopes.mT / wanted.shape[-1] + torch.diag(prior)
-        gradient = (slopes @ misfit[..., None])[..., 0] / wanted.shape[-1] + prior * (now - home)
+        normal = slopes @ slopes.mT / points + torch.diag(prior)
+        gradient = (slopes @ misfit[..., None])[..., 0] / points + prior * (now - home)
         diagonal = normal.diagonal(dim1=-2, dim2=-1)
         damped = normal + torch.diag_embed(damping[:, None] * diagonal + 1e-7)
         move = torch.linalg.solve(damped, -gradient)
@@ -135,15 +152,24 @@ def _levenberg_marquardt(wanted: Tensor, start: Tensor, steps: int) -> tuple[Ten
 
 
 def _linearised(wanted: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
-    """Misfit (n, points) of five bumps and a level (n, 16), and its derivatives (n, 16, points)."""
-    points = wanted.shape[-1]
+    """Misfit (n, points + 1) of five bumps and a level (n, 16), and its derivatives (n, 16, points + 1).
+
+    `wanted` is a beat and the θ at which its T ends; the last misfit is that of the end.
+    """
+    points = wanted.shape[-1] - 1
     phase = torch.arange(points) * (2 * math.pi / points) - math.pi
     theta, log_b, height = at[:, :-1].view(len(at), 3, len(WAVES), 1).unbind(1)
     offset = wrap(phase - theta) * (-log_b).exp()  # in widths
     bump = torch.exp(-0.5 * offset**2)
     slope = height * bump * offset
     slopes = torch.cat([slope * (-log_b).exp(), slope * offset, bump, torch.ones(len(at), 1, points)], 1)
-    return (height * bump).sum(1) + at[:, -1:] - wanted, slopes
+    misfit = (height * bump).sum(1) + at[:, -1:] - wanted[:, :-1]
+    weight = math.sqrt(HOLD * points) * wanted[:, -1:].isfinite()
+    tail = END * log_b[:, T].exp()
+    late = weight * (theta[:, T] + tail - wanted[:, -1:].nan_to_num())
+    lateness = slopes.new_zeros(len(at), slopes.shape[1], 1)
+    lateness[:, T], lateness[:, len(WAVES) + T] = weight, weight * tail
+    return torch.cat([misfit, late], -1), torch.cat([slopes, lateness], -1)
 
 
 def _bounded(log_b: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from sediff.simulator.morphology import ALL, FILE, OWN, Morphology
 from sediff.simulator.ode import WAVES, RateExponents
 from sediff.simulator.params import SimulatorParams
 from sediff.simulator.pictures import draw_errors, draw_fits
-from sediff.simulator.rates import Slope, fit_exponents
+from sediff.simulator.rates import Slope, fit_exponents, interval_of
 from sediff.simulator.rhythm import SINUS, VENTRICULAR, RhythmModel, rhythm_of
 from sediff.vocabulary import Vocabulary
 
@@ -55,18 +55,19 @@ def fit_simulator(params: SimulatorParams, corpus: Path, vocabulary: Vocabulary,
     rates = records["heart_rate"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     signals = independent_leads(read_signals(corpus / "records", training))
     normal = median_beats(signals, peaks, kinds, rates)
-    beats, standings = class_beats(normal, statements, rates, vocabulary, params.min_records)
+    marks = {mark: records[mark].to_list() for mark in MARKS}
+    t_ends = interval_of(marks, "r_peaks", "t_offsets")
+    beats, standings = class_beats(normal, statements, rates, t_ends, vocabulary, params.min_records)
     ectopic = median_beats(signals, peaks, kinds, rates, VENTRICULAR)
     for beat, count in ventricular_beats(ectopic, rates, params.min_records):
         standings.append(Standing(beat.name, count, len(beats)))
         beats.append(beat)
     sinus = np.array([rhythm_of(codes) == SINUS for codes in statements])
-    exponents, slopes = fit_exponents(
-        {mark: records[mark].to_list() for mark in MARKS}, rates, sinus, params.min_records
-    )
+    exponents, slopes = fit_exponents(marks, rates, sinus, params.min_records)
     wanted = torch.tensor(np.stack([beat.beat for beat in beats]), dtype=torch.float32)
     at = torch.tensor([beat.heart_rate for beat in beats])
-    fitted = fit(wanted, at, usual_starts(wanted, at, exponents), params.steps, exponents)
+    ends = torch.tensor([beat.t_end for beat in beats])
+    fitted = fit(wanted, at, usual_starts(wanted, at, exponents), params.steps, exponents, ends)
     _class_table(standings, beats, fitted, exponents).write_parquet(out / FILE)
     own = _fit_records(normal, rates, statements, Morphology.load(out), params.record_steps)
     rows = complete(normal)

@@ -2,6 +2,19 @@
 
 On the unit limit cycle only z is left to integrate: dz/dt = f_z(z, θ(t)), θ the phase, 0 at R.
 Waves are P, Q, R, S, T; parameters have a last axis of five.
+
+**How waves go with rate.** With r = HR / 60, θ_i and b_i go with powers of r (`RateExponents`), and a_i so that a
+wave's height h_i = a_i b_i² / ω stays. That alone does not keep the voltage of R: at a high rate the tails of T and P
+come nearer to the QRS. So Q, R and S give up what the tails add. At the centre θ_k of each of these three, above the
+level θ_L before the QRS, P and T make
+
+    τ_k(r) = Σ_{i∈{P,T}} h_i (G_i(θ_k) − G_i(θ_L)),    G_i(θ) = exp(−(θ − θ_i)² / 2b_i²), all at rate r,
+
+and the heights of Q, R and S change by the δ that leaves least of it, with a ridge where waves lie upon each other:
+
+    min_δ Σ_k (Σ_{j∈{Q,R,S}} δ_j (G_j(θ_k) − G_j(θ_L)) + τ_k(r) − τ_k(1))² + ε |δ|².
+
+τ and G do not depend on the heights of Q, R and S, so the step can be undone exactly, and all of it has a gradient.
 """
 
 import math
@@ -12,6 +25,9 @@ from torch import Tensor
 
 WAVES = ("P", "Q", "R", "S", "T")
 REFERENCE_RATE = 60.0  # bpm
+QRS, TAILS = [1, 2, 3], [0, 4]
+LEVEL = -0.4  # rad at 60 bpm, 64 ms before R: θ_L, the level that the QRS is measured from
+RIDGE = 0.01  # ε
 
 
 class RateExponents(NamedTuple):
@@ -37,18 +53,43 @@ class Waves(NamedTuple):
         return Waves(*(values[index] for values in self))
 
     def at_rate(self, heart_rate: Tensor, exponents: RateExponents = ECGSYN) -> "Waves":
-        """Waves of 60 bpm at another heart rate, (...) in bpm.
+        """Waves of 60 bpm at another heart rate, (...) in bpm: the voltages of Q, R and S stay (see the module)."""
+        there, omega = self._scaled(heart_rate, exponents), omega_of(heart_rate)
+        return there._raised(there._given_up(self, heart_rate, exponents), omega)
 
-        A wave's height a·b²/ω stays, as R's does in ECGSYN, whose widths go with √HR: with other exponents `a`
-        makes up for it.
-        """
+    def from_rate(self, heart_rate: Tensor, exponents: RateExponents = ECGSYN) -> "Waves":
+        """The same waves at 60 bpm, of those at a heart rate: undoes `at_rate`."""
+        back = self._scaled(REFERENCE_RATE**2 / heart_rate, exponents)
+        omega = omega_of(torch.full_like(heart_rate, REFERENCE_RATE))
+        return back._raised(-self._given_up(back, heart_rate, exponents), omega)
+
+    def _scaled(self, heart_rate: Tensor, exponents: RateExponents) -> "Waves":
+        """Places and widths at another rate, with the same heights a·b²/ω."""
         ratio = (heart_rate / REFERENCE_RATE)[..., None]
         offset, width = (ratio.new_tensor(powers) for powers in exponents)
         return Waves(self.theta * ratio**offset, self.a * ratio ** (1 - 2 * width), self.b * ratio**width)
 
-    def from_rate(self, heart_rate: Tensor, exponents: RateExponents = ECGSYN) -> "Waves":
-        """The same waves at 60 bpm, of those at a heart rate: undoes `at_rate`."""
-        return self.at_rate(REFERENCE_RATE**2 / heart_rate, exponents)
+    def _raised(self, change: Tensor, omega: Tensor) -> "Waves":
+        """Q, R and S higher by (..., 3) in mV."""
+        a = torch.nn.functional.pad(change, (1, 1)) * omega[..., None] / self.b**2
+        return Waves(self.theta, self.a + a, self.b)
+
+    def _given_up(self, reference: "Waves", heart_rate: Tensor, exponents: RateExponents) -> Tensor:
+        """δ in mV, (..., 3), of these waves against those at 60 bpm; only heights of P and T are looked at."""
+        level = LEVEL * (heart_rate / REFERENCE_RATE) ** exponents.offset[QRS[0]]
+        here = self._above(level)
+        there = reference._above(level.new_tensor(LEVEL))
+        tails = self.heights(omega_of(heart_rate))[..., TAILS, None]
+        more = (here - there)[..., TAILS] @ tails
+        own = here[..., QRS]
+        ridge = RIDGE * torch.eye(len(QRS), dtype=own.dtype, device=own.device)
+        return -torch.linalg.solve(own.mT @ own + ridge, own.mT @ more)[..., 0]
+
+    def _above(self, level: Tensor) -> Tensor:
+        """G_i at the centres of Q, R and S less G_i at a level θ_L (...), in rad: (..., 3, 5)."""
+        places = torch.cat([self.theta[..., QRS], level.expand(self.theta.shape[:-1])[..., None]], -1)
+        bumps = torch.exp(-0.5 * (wrap(places[..., None] - self.theta[..., None, :]) / self.b[..., None, :]) ** 2)
+        return bumps[..., :-1, :] - bumps[..., -1:, :]
 
     def heights(self, omega: Tensor) -> Tensor:
         """a·b²/ω in mV, ω (...) in rad/s."""

@@ -66,10 +66,10 @@ def fit_exponents(
         min_records: that a slope needs.
     """
     intervals = {
-        "p_place": _interval(marks, "p_onsets", "r_peaks") + _interval(marks, "p_offsets", "r_peaks"),
-        "p_duration": _interval(marks, "p_onsets", "p_offsets"),
-        "qrs_duration": _interval(marks, "qrs_onsets", "qrs_offsets"),
-        "t_end": _interval(marks, "r_peaks", "t_offsets"),
+        "p_place": interval_of(marks, "p_onsets", "r_peaks") + interval_of(marks, "p_offsets", "r_peaks"),
+        "p_duration": interval_of(marks, "p_onsets", "p_offsets"),
+        "qrs_duration": interval_of(marks, "qrs_onsets", "qrs_offsets"),
+        "t_end": interval_of(marks, "r_peaks", "t_offsets"),
     }
     fits = {name: fit_slope(60 / heart_rates[rows], values[rows], min_records) for name, values in intervals.items()}
     slopes = {name: slope for name, slope in fits.items() if slope}
@@ -88,7 +88,7 @@ def fit_exponents(
     return RateExponents(tuple(offset), tuple(width)), slopes
 
 
-def _interval(marks: Mapping[str, Marks], start: str, end: str) -> NDArray[np.float64]:
+def interval_of(marks: Mapping[str, Marks], start: str, end: str) -> NDArray[np.float64]:
     """Median over beats from one mark to another, s, (records,); NaN where no beat has both."""
     result = np.full(len(marks[start]), np.nan)
     for record, (first, last) in enumerate(zip(marks[start], marks[end], strict=True)):

@@ -1,7 +1,8 @@
 """The vocabulary of ECG statements: names, classes and synonyms, from codes to text and back.
 
 People curate it in `knowledge/`: `statements.yaml` (the statements), `certainty.yaml` (the words of negation and
-doubt) and `wording.yaml` (heart axis and infarction stage). Text is English or German.
+doubt) and `wording.yaml` (heart axis and infarction stage). Text is English or German; of
+Swedish the words of PTB-XL's reports are known.
 """
 
 from sediff.vocabulary.certainty import Certainty

@@ -26,8 +26,8 @@ EFFECTS: dict[str, Certainty | Literal["past"]] = {"absent": "absent", "uncertai
 # How far a word of negation or doubt reaches, in words that are no finding.
 WORDS_BEFORE, WORDS_AFTER, WORDS_BETWEEN = 8, 4, 3
 STOPS = frozenset(".;!\n")
-OR = frozenset({"or", "nor", "oder", "noch", "/"})
-AND = frozenset({"and", "und"})
+OR = frozenset({"or", "nor", "oder", "noch", "eller", "/"})
+AND = frozenset({"and", "und", "och"})
 # Which separators pass on a word that governs what follows.
 LINKS = {
     "absent_before": ("or", "and"),

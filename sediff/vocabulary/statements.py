@@ -33,12 +33,13 @@ class Statement(Section):
     subclass: str | None = None
     synonyms: Items[str] = ()
     synonyms_de: Items[str] = ()
+    synonyms_sv: Items[str] = ()
     snomed: Items[str] = ()
 
     @property
     def phrases(self) -> tuple[str, ...]:
         """The name and all synonyms."""
-        return (self.name, *self.synonyms, *self.synonyms_de)
+        return (self.name, *self.synonyms, *self.synonyms_de, *self.synonyms_sv)
 
 
 def read_statements(path: Path) -> list[Statement]:

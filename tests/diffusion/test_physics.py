@@ -21,6 +21,7 @@ from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Condition, encode_conditions
 from sediff.simulator.morphology import ALL, OWN
 from sediff.simulator.ode import ECGSYN, WAVES, steady_beat
+from sediff.simulator.ode import Waves as SimulatorWaves
 
 THETA = torch.tensor([-1.2, -0.25, 0.0, 0.25, 1.7])
 A = torch.tensor([1.2, -5.0, 30.0, -7.5, 0.75])
@@ -228,7 +229,8 @@ def test_each_form_takes_its_own_morphology(tmp_path):
     assert a["paper"] == pytest.approx([30, 30, 60])
     assert a["paper-scaled"] == a["hinge"] == a["shrinkage"]
     assert found["paper-scaled"][0].b[1, 0, 2] == pytest.approx(0.1 * 2**0.5)
-    assert a["record"] == pytest.approx([30, 7, 60])
+    own = SimulatorWaves(*(torch.full((5,), value) for value in (0.5, 7.0, 0.3))).at_rate(torch.tensor(120.0))
+    assert a["record"] == pytest.approx([30, own.a[2].item(), 60])
     applies = {form: applies.tolist() for form, (_, applies) in found.items()}
     assert applies["record"] == [0, 1, 0]
     assert applies["shrinkage"] == [0, 0, 1]

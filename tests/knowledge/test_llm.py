@@ -192,8 +192,10 @@ def test_a_pause_that_the_endpoint_asks_for_is_kept_and_then_goes_on(tmp_path):
         return [Reply(status=429, headers={"Retry-After": "2"}), Reply(status=503), report()][len(times) - 1]
 
     with serving(play) as server:
-        (answered,) = distil(distiller(server, tmp_path, retries=2), PROMPT)
+        meter = Meter()
+        (answered,) = distil(distiller(server, tmp_path, retries=2, meter=meter), PROMPT)
     assert answered.report and len(times) == 3
+    assert meter.told() == "this run: 1 calls (2 more tries after faults of the network), 1200 tokens"
     assert times[1] - times[0] >= 2
 
 

@@ -1,3 +1,4 @@
+import pyarrow.parquet as pq
 import pytest
 
 from sediff.errors import UserError
@@ -7,6 +8,7 @@ from sediff.knowledge.index import KnowledgeIndex
 from sediff.knowledge.query import ask
 from sediff.knowledge.store import open_store
 from sediff.pseudonyms import Pseudonyms
+from sediff.records import write_table
 
 from .test_build import build
 
@@ -96,6 +98,14 @@ def test_equal_questions_have_equal_experiences(store, vocabulary):
 def test_a_missing_store_is_named(tmp_path):
     with pytest.raises(UserError, match=r"profiles\.parquet is missing"):
         open_store(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["profiles.parquet", "terms.parquet"])
+def test_a_store_of_another_version_is_named(knowledge, name):
+    assert pq.read_schema(knowledge / name).metadata == {b"schema_version": b"1"}
+    write_table(pq.read_table(knowledge / name), knowledge / name, 2)
+    with pytest.raises(UserError, match=f"{name} is of another version: run the knowledge stage again"):
+        open_store(knowledge)
 
 
 def test_the_store_is_asked_as_it_was_made(knowledge, vocabulary):

@@ -25,7 +25,8 @@ BODIES = {
     "corpus": """
     count = len(pl.read_parquet("data/sources/virtual.parquet"))
     (context.out / "records.txt").write_text(str(count))
-    metrics = {"records": count, "quarantined": 0, "statements": {"NORM": count}, "sources": {"virtual": count}}
+    metrics = {"records": count, "quarantined": 0, "statements": {"NORM": count}, "sources": {"virtual": count},
+        "sites": {}}
     write_json(context.report / "metrics.json", metrics)""",
     "diffusion": """
     (context.work / "begun").write_text("")

@@ -6,6 +6,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import yaml
+
 from tests.pipeline.clone import MAIN, command
 from tests.pipeline.nightly import change, make
 
@@ -19,7 +21,10 @@ def sediff(project: Path, *arguments: str) -> tuple[int, str]:
 def test_a_version_is_judged_beside_the_one_that_is_served(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     project = make(tmp_path)
-    change(project, "gates={corpus.records: {min: 5, rise: 3}}", "publication.drift.records=10.0")
+    values = yaml.safe_load((project / "params.yaml").read_text())
+    values["gates"] = {"corpus.records": {"min": 5, "rise": 3}}
+    (project / "params.yaml").write_text(yaml.safe_dump(values))
+    change(project, "publication.drift.records=10.0")
     status, told = sediff(project, "gate")
     assert (status, "reports/ holds no metrics" in told) == (1, True)
     assert sediff(project, "refresh")[0] == 0

@@ -46,13 +46,14 @@ def corpus(tmp_path) -> Path:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_commands_of_a_page_run_one_after_the_other(page, clone, corpus):
-    record = pl.read_parquet(clone / "data/corpus/records/*.parquet", columns=["record_id"])["record_id"].min()
+    records = pl.read_parquet(clone / "data/corpus/records/*.parquet", columns=["record_id", "patient_id"])
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
     environment |= {
         "PATH": f"{clone.parent / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "CORPUS": str(corpus),
         "REMOTE": str(clone.parent / "remote"),
-        "RECORD": str(record),
+        "RECORD": str(records["record_id"].min()),
+        "PATIENT": str(records["patient_id"].min()),
     }
     for block in BLOCK.findall(page.read_text(encoding="utf-8")):
         result = subprocess.run(
@@ -78,7 +79,7 @@ def test_every_command_and_option_that_a_page_names_exists(page):
 
 def test_the_pages_build(tmp_path):
     result = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path / "site"],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path / "site"],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr

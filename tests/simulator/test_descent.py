@@ -49,6 +49,25 @@ def test_a_fit_does_not_depend_on_what_is_fitted_beside_it(monkeypatch):
         assert all(torch.equal(x, y) for x, y in zip(whole.waves, parts.waves, strict=True))
 
 
+def test_t_ends_where_it_is_known_to_end_and_other_beats_are_fitted_as_before():
+    rates = torch.tensor([60.0, 60.0])
+    theta = torch.linspace(-math.pi, math.pi, POINTS + 1)[:-1]
+    falls_fast = torch.where(theta < 1.7, 0.6, 0.25)  # the width of a T that rises slowly
+    t = 0.4 * torch.exp(-0.5 * ((theta - 1.7) / falls_fast) ** 2)
+    beats = beats_of(rates) + t
+    end = 1.7 + 2.1 * 0.25
+    free = fit(beats, rates, usual_starts(beats, rates), 30)
+    held = fit(beats, rates, usual_starts(beats, rates), 30, t_ends=torch.tensor([end, math.nan]))
+
+    def late(fitted):
+        waves = fitted.waves.at_rate(rates[:, None])
+        return (waves.theta[..., 4] + 2.1 * waves.b[..., 4] - end)[0]
+
+    assert late(free).min() > 0.05, "a bump ends too late"
+    assert (late(held).abs() < late(free) / 2).all()
+    assert torch.equal(held.beats[1], free.beats[1])
+
+
 @pytest.mark.parametrize("level", [0.0, 0.7])
 def test_a_constant_lead_has_no_waves(level):
     beats, rates = torch.full((1, 8, POINTS), level), torch.tensor([70.0])

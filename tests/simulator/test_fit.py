@@ -8,7 +8,7 @@ import torch
 
 from sediff.errors import UserError
 from sediff.files import read_json
-from sediff.simulator.beats import POINTS, median_beats, ventricular_beats
+from sediff.simulator.beats import POINTS, class_beats, median_beats, ventricular_beats
 from sediff.simulator.fit import fit_simulator
 from sediff.simulator.morphology import UPWARD, Morphology
 from sediff.simulator.ode import ECGSYN, Waves, omega_of, steady_beat
@@ -127,6 +127,17 @@ def test_a_median_beat_lies_over_theta_and_takes_its_kind_of_beats():
     assert beats[0, 0].argmax() == pytest.approx(POINTS * 0.75, abs=1), "a quarter of RR after R is at π / 2"
     assert np.isnan(median_beats(signals, [peaks], [["N"] * 5], np.array([60.0]), "V")).all()
     assert np.isnan(median_beats(signals, [peaks], [["N"] * 5], np.array([np.nan]))).all()
+
+
+def test_a_class_s_t_ends_at_the_median_phase_of_its_records(vocabulary):
+    beats, rates = np.zeros((30, 8, POINTS), np.float32), np.full(30, 80.0)
+    ends = np.r_[np.full(20, 0.3), np.full(9, np.nan), 0.6]
+    classes, _ = class_beats(beats, [["NORM"]] * 29 + [["CLBBB"]], rates, ends, vocabulary, 1)
+    found = {one.name: one.t_end for one in classes}
+    assert found["NORM"] == pytest.approx(2 * np.pi * 0.3 / 0.75)
+    assert found["CLBBB"] == pytest.approx(2 * np.pi * 0.6 / 0.75)
+    (unknown, *_), _ = class_beats(beats, [["NORM"]] * 30, rates, np.full(30, np.nan), vocabulary, 1)
+    assert np.isnan(unknown.t_end)
 
 
 def test_ventricular_beats_are_told_apart_by_v1():

@@ -30,6 +30,17 @@ NARROW = Waves(
 )
 
 
+RATES = torch.tensor([50.0, 60.0, 75.0, 100.0, 125.0, 150.0], dtype=torch.float64)
+FITTED = RateExponents((0.96, 0.94, 0.94, 0.94, 0.62), (0.93, 0.94, 0.94, 0.94, 0.62))  # as PTB-XL has them
+BROAD_T = Waves(  # a low R and a T that reaches into the QRS: heights of 0.1, −0.05, 0.4, −0.3 and 0.6 mV
+    torch.tensor([-1.0, -0.15, 0.0, 0.15, 1.7], dtype=torch.float64),
+    torch.tensor([0.1, -0.05, 0.4, -0.3, 0.6], dtype=torch.float64)
+    * (2 * math.pi)
+    / torch.tensor([0.25, 0.06, 0.07, 0.07, 0.75], dtype=torch.float64) ** 2,
+    torch.tensor([0.25, 0.06, 0.07, 0.07, 0.75], dtype=torch.float64),
+)
+
+
 def solved(waves: Waves, rate: int, seconds: float = 6.0) -> torch.Tensor:
     """`relax` on the bumps of a regular rhythm whose first beat comes half a period after the start."""
     time = torch.arange(round(seconds * rate), dtype=torch.float64) / rate
@@ -90,17 +101,43 @@ def test_undoing_the_filter_gives_the_bumps_back():
     assert torch.allclose(restore_periodic(relax_periodic(bumps, omega), omega), bumps, atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    "exponents", [ECGSYN, RateExponents((0.96, 0.94, 0.94, 0.94, 0.62), (0.93, 0.94, 0.94, 0.94, 0.62))]
-)
+@pytest.mark.parametrize("exponents", [ECGSYN, FITTED])
 def test_r_amplitude_stays_from_50_to_150_bpm(exponents):
     a = torch.zeros_like(A)
     a[2] = A[2]
-    rates = torch.tensor([50.0, 60.0, 75.0, 100.0, 125.0, 150.0], dtype=torch.float64)
-    waves = Waves(THETA, a, B).at_rate(rates, exponents)
-    beats = steady_beat(omega_of(rates), *waves, 2000)
+    beats = steady_beat(omega_of(RATES), *Waves(THETA, a, B).at_rate(RATES, exponents), 2000)
     heights = beats.amax(-1) - beats[:, 0]  # above the level half a beat away
     assert (heights / heights[1] - 1).abs().max() < 0.02
+
+
+def voltage_of_r(waves: Waves) -> torch.Tensor:
+    """The QRS's highest point above the level 64 ms before R, of waves at `RATES`."""
+    beats = steady_beat(omega_of(RATES), *waves, 4000)
+    time = (torch.arange(4000) / 4000 - 0.5) * 60 / RATES[:, None]
+    level = beats.gather(-1, (time + 0.064).abs().argmin(-1, keepdim=True))
+    return torch.where(time.abs() < 0.03, beats - level, -math.inf).amax(-1)
+
+
+def test_r_keeps_its_voltage_where_p_and_t_come_near():
+    kept = voltage_of_r(BROAD_T.at_rate(RATES, FITTED))
+    assert (kept / kept[1] - 1).abs().max() < 0.02
+    moved = voltage_of_r(BROAD_T._scaled(RATES, FITTED))
+    assert (moved / moved[1] - 1).abs().max() > 0.04, "without which it would not"
+
+
+def test_waves_at_another_rate_have_a_gradient():
+    waves = Waves(*(values.clone().requires_grad_() for values in BROAD_T))
+    waves.at_rate(RATES, FITTED).a.square().sum().backward()
+    assert all((values.grad != 0).all() for values in (waves.theta, waves.a, waves.b))
+
+
+@pytest.mark.parametrize("exponents", [ECGSYN, FITTED])
+@pytest.mark.parametrize("waves", [WAVES, BROAD_T])
+def test_waves_come_back_from_any_rate(waves, exponents):
+    for rate in (30.0, 71.0, 200.0):
+        at = torch.tensor(rate, dtype=torch.float64)
+        back = waves.at_rate(at, exponents).from_rate(at, exponents)
+        assert all(torch.allclose(x, y, rtol=1e-9) for x, y in zip(back, waves, strict=True))
 
 
 def test_an_exponent_of_one_keeps_a_wave_s_time():
@@ -108,12 +145,6 @@ def test_an_exponent_of_one_keeps_a_wave_s_time():
     theta, _, b = WAVES.at_rate(rates, RateExponents((1.0,) * 5, (1.0,) * 5))
     seconds = theta / omega_of(rates)[:, None], b / omega_of(rates)[:, None]
     assert all(torch.allclose(values[0], values[1]) for values in seconds)
-
-
-def test_waves_come_back_from_another_rate():
-    there = WAVES.at_rate(torch.tensor(130.0, dtype=torch.float64))
-    back = there.from_rate(torch.tensor(130.0, dtype=torch.float64))
-    assert all(torch.allclose(x, y) for x, y in zip(back, WAVES, strict=True))
 
 
 def test_field_has_a_gradient_in_z():

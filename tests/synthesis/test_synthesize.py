@@ -91,9 +91,9 @@ def test_what_is_changed_half_written_or_gone_is_made_again_and_all_else_kept(da
     assert read_signals(records).shape == (14, 12, 1000)
 
 
-def test_the_number_of_workers_changes_no_byte(dataset, vocabulary, tmp_path):
+def test_the_number_of_workers_and_devices_changes_no_byte(dataset, vocabulary, tmp_path):
     alone = made(dataset, vocabulary)
-    several = replace(dataset, folder=tmp_path / "b")
+    several = replace(dataset, devices=("cpu", "cpu"), folder=tmp_path / "b")
     assert made(several, vocabulary, in_processes(2)) == alone
 
 
@@ -125,13 +125,9 @@ def number_beside_another(folder: Path, shard: int) -> int:
 
 
 def test_each_process_has_a_device_of_its_own(dataset, vocabulary, tmp_path):
-    """Two of one kind: the same bytes as with one."""
     (tmp_path / "numbers").mkdir()
     found = in_processes(2)(partial(number_beside_another, tmp_path / "numbers"), [0, 1])
     assert sorted(found) == [0, 1] and worker_number() == 0
-    alone = made(dataset, vocabulary)
-    several = replace(dataset, devices=("cpu", "cpu"), folder=tmp_path / "b")
-    assert made(several, vocabulary, in_processes(2)) == alone
     with pytest.raises(RuntimeError, match="nonesuch"):
         made(replace(dataset, devices=("nonesuch",), folder=tmp_path / "c"), vocabulary)
 

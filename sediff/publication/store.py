@@ -1,0 +1,184 @@
+"""Objects of DVC's cache and remote that something still needs, and those that nothing does.
+
+DVC's own `gc` keeps whole branches or all tags; what is kept here is named, version by version.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from dvc.repo import Repo
+
+from sediff.errors import UserError
+from sediff.files import replacing
+from sediff.knowledge.answers import NAME, SUFFIX, read_export
+from sediff.lineage.dvc_hash import FOLDER, Cache
+from sediff.lineage.graph import DVC_LOCK, LOADER
+from sediff.pipeline.answers import FOLDER as ANSWERS
+from sediff.pipeline.answers import OUT
+from sediff.pipeline.graph import ask_dvc
+from sediff.publication.git import git_bytes, git_says
+
+Lock = Mapping[str, Any]
+RUNS = "runs"  # beside `files`, in a cache and in a remote: what each run made of what
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What stays.
+
+    Attributes:
+        objects: hashes.
+        answers: keys of answers of language models; None: all of them, which were paid for.
+    """
+
+    objects: frozenset[str]
+    answers: frozenset[str] | None
+
+
+def lock_at(root: Path, commit: str) -> Lock:
+    """A commit's dvc.lock; empty where it has none."""
+    if not git_says(root, "cat-file", "-e", f"{commit}:{DVC_LOCK}"):
+        return {}
+    return yaml.load(git_bytes(root, "show", f"{commit}:{DVC_LOCK}"), LOADER) or {}
+
+
+def lock_in(folder: Path) -> Lock:
+    """A working tree's dvc.lock; empty where it has none."""
+    path = folder / DVC_LOCK
+    return (yaml.load(path.read_text(encoding="utf-8"), LOADER) or {}) if path.exists() else {}
+
+
+def added_in(root: Path, commit: str) -> list[str]:
+    """Hashes of what `dvc add` tracks in a commit: pinned judges."""
+    listed = git_bytes(root, "ls-tree", "--name-only", "-z", commit).decode().split("\0")
+    texts = [git_bytes(root, "show", f"{commit}:{name}") for name in listed if name.endswith(".dvc") and name != ".dvc"]
+    return [out["md5"] for text in texts for out in yaml.load(text, LOADER)["outs"]]
+
+
+def outs_of(lock: Lock) -> dict[str, str]:
+    """Hashes of a lock's outs, by path."""
+    return {out["path"]: out["md5"] for stage in lock.get("stages", {}).values() for out in stage.get("outs", ())}
+
+
+def kept_by(root: Path, locks: Iterable[Lock], more: Iterable[str], needed: Collection[str] | None = None) -> Kept:
+    """All that the outs of some locks consist of.
+
+    Args:
+        more: hashes of other outs that stay.
+        needed: hashes of outs that must be found, all by default; others that were lost long ago are passed over.
+
+    Raises:
+        UserError: the listing of a folder that stays is neither in DVC's cache nor in its remote.
+    """
+    cache, objects, answers = Cache(root), set[str](), set[str]()
+    for path, md5 in [
+        *((name, md5) for lock in locks for name, md5 in outs_of(lock).items()),
+        *(("", m) for m in more),
+    ]:
+        if md5 in objects:
+            continue
+        objects.add(md5)
+        if md5.endswith(FOLDER):
+            _bring(root, cache, [md5])
+            listing = cache.listing(md5)
+            if listing is None and (needed is None or md5 in needed):
+                raise UserError(f"{path or md5} ({md5}) is in neither DVC's cache nor its remote, and stays: mend it.")
+            listing = listing or {}
+            objects |= set(listing.values())
+            if path == str(Path(OUT).parent) and (own := listing.get(Path(OUT).name)):
+                _bring(root, cache, [own])
+                answers |= set(read_export(cache.path(own))["key"].to_pylist()) if cache.intact(own) else set()
+    return Kept(frozenset(objects), frozenset(answers))
+
+
+def bring_out(root: Path, cache: Cache, md5: str) -> bool:
+    """Bring an out from DVC's remote into its cache as far as that lacks it; whether it is whole then.
+
+    Not `dvc fetch` of a commit, which looks for a remote that is a relative folder elsewhere.
+    """
+    _bring(root, cache, [md5])
+    listing = cache.listing(md5) if md5.endswith(FOLDER) else {"": md5}
+    _bring(root, cache, (listing or {}).values())
+    return listing is not None and all(cache.path(own).is_file() for own in listing.values())
+
+
+def _bring(root: Path, cache: Cache, hashes: Iterable[str]) -> None:
+    """Bring objects that the cache lacks from the remote; nothing of those that it does not have either."""
+    missing = sorted({md5 for md5 in hashes if md5 and not cache.path(md5).is_file()})
+
+    def get(repo: Repo) -> None:
+        remote = repo.cloud.get_remote().odb
+        for md5 in missing:
+            with suppress(OSError), replacing(cache.path(md5)) as temporary:
+                remote.fs.get_file(remote.oid_to_path(md5), str(temporary))
+
+    if missing:
+        with suppress(UserError):  # there is no remote
+            ask_dvc(root, get)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A place with DVC's objects, its runs and answers: the cache, or a remote.
+
+    Attributes:
+        fs: fsspec's view of it.
+        folder: with `files/md5`, `runs` and `answers`.
+    """
+
+    name: str
+    fs: Any
+    folder: str
+
+    def unneeded(self, kept: Kept) -> Iterator[str]:
+        """Paths of objects, runs and answers that nothing kept needs."""
+        for path in self._files("files/md5"):
+            if "".join(path.rsplit("/", 2)[1:]) not in kept.objects:
+                yield path
+        for path in self._files(RUNS):
+            if not self._run_is_kept(path, kept):
+                yield path
+        for path in self._files(ANSWERS):
+            name = path.rpartition("/")[2]
+            if kept.answers is not None and NAME.fullmatch(name) and name.removesuffix(SUFFIX) not in kept.answers:
+                yield path
+
+    def size(self, paths: Iterable[str]) -> int:
+        """Bytes of files."""
+        return sum(self.fs.size(path) or 0 for path in paths)
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Remove files, whatever their permissions."""
+        for path in paths:
+            self.fs.rm_file(path)
+
+    def _files(self, below: str) -> list[str]:
+        folder = f"{self.folder}/{below}"
+        return sorted(self.fs.find(folder)) if self.fs.exists(folder) else []
+
+    def _run_is_kept(self, path: str, kept: Kept) -> bool:
+        try:
+            with self.fs.open(path, "rb") as stream:
+                said = yaml.load(stream.read(), LOADER)
+            outs = [out["md5"] for out in said["outs"]]
+        except (yaml.YAMLError, KeyError, TypeError):
+            return False
+        return all(md5 in kept.objects for md5 in outs)
+
+
+def stores(root: Path) -> list[Store]:
+    """DVC's cache and its default remote, where there is one."""
+    return ask_dvc(root, _stores)
+
+
+def _stores(repo: Repo) -> list[Store]:
+    own = repo.cache.local
+    found = [Store("cache", own.fs.fs, str(Path(own.path).parents[1]))]
+    if repo.config["core"].get("remote"):
+        remote = repo.cloud.get_remote()
+        found.append(Store(f"remote {remote.name}", remote.fs.fs, remote.path.rstrip("/")))
+    return found

@@ -1,0 +1,177 @@
+"""`sediff withdraw`: leave a patient or a record out from now on, and revoke every version that was made from them."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import chdir
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import yaml
+
+from sediff.corpus.readers import READERS, RawRecord
+from sediff.encoder.patients import TRAINING
+from sediff.errors import UserError
+from sediff.exclusions import PATIENT, RAW_FILE, RECORD, Exclusions, add_exclusions, read_exclusions
+from sediff.files import read_json
+from sediff.lineage.dvc_hash import Cache
+from sediff.lineage.graph import LOADER
+from sediff.lineage.raw import SUFFIXES
+from sediff.params import PARAMS, Params
+from sediff.pseudonyms import FILE as PSEUDONYM_KEY
+from sediff.pseudonyms import read_pseudonyms
+from sediff.publication.publish import Say, push_pointers
+from sediff.publication.store import Lock, bring_out, lock_at, outs_of
+from sediff.publication.versions import Version, names, revoke, versions
+from sediff.publication.workspace import FOLDER, fetch_tags
+from sediff.sources import locate
+
+CORPUS = "data/corpus"
+SETTINGS, INVENTORIES = Path(".sediff/local.yaml"), Path("data/sources")
+IDS = ("record_id", "patient_id")
+
+
+@dataclass(frozen=True)
+class Known:
+    """A record that something here knows: its patient, "" where that is not told, and its raw files where they are."""
+
+    record_id: str
+    patient_id: str
+    files: tuple[str, ...] = ()
+
+
+def withdraw(root: Path, name: str, kind: str, say: Say) -> list[Version]:
+    """Withdraw a patient or a record; gives the versions that are revoked by it.
+
+    Args:
+        kind: "patient", "record", or "" for whichever has the name.
+
+    Raises:
+        UserError: nothing here knows the name, or a patient and another's record have it; or git's remote does not
+            take what is revoked.
+    """
+    fetch_tags(root, say)
+    known = list(_known(root))
+    records = _chosen(known, name, kind)
+    ids = {record.record_id for record in records}
+    whole = kind == PATIENT or (not kind and any(record.patient_id == name for record in records))
+    hidden = [(RECORD, record) for record in ids] + [(RAW_FILE, file) for one in records for file in one.files]
+    params = Params.load(root / PARAMS)
+    pseudonyms = read_pseudonyms(params.restricted, params.pseudonyms.key, root / PSEUDONYM_KEY)
+    patient = [(PATIENT, name), (PATIENT, pseudonyms.of(name))] if whole else []  # pinned judges name the latter
+    exclusions, new = add_exclusions(root, [*hidden, *patient])
+    if new:
+        say(
+            "a key of exclusions was made, .sediff/exclusion.key: give it to your team by a safe way; refreshes need it"
+        )
+    touched = [
+        version for own in names(root) for version in versions(root, own) if has_touched(root, version, exclusions)
+    ]
+    for version in touched:
+        revoke(root, version, f"{version} is revoked: a patient in it was withdrawn")
+    for own in sorted({version.name for version in touched}):
+        push_pointers(root, own, say)
+    say(f"{len(ids)} records are left out; revoked: {', '.join(map(str, touched)) or 'no version'}")
+    say("commit knowledge/exclusions.yaml, then `sediff refresh`, then `sediff purge`")
+    return touched
+
+
+def _known(root: Path) -> Iterator[Known]:
+    """Every record that a corpus or a raw source here has."""
+    for place in (root, root / FOLDER):
+        for path in sorted((place / CORPUS / "records").glob("*.parquet")):
+            yield from (Known(*row) for row in _rows(path))
+        if not (place / PARAMS).is_file():
+            continue
+        with chdir(place):
+            for source in _located():
+                for entry in READERS[source.reader](source.name, source.root).records():
+                    files = (f"{source.name}/{entry.path}{suffix}" for suffix in SUFFIXES) if entry.path else ()
+                    yield Known(entry.record_id, entry.patient_id if isinstance(entry, RawRecord) else "", tuple(files))
+
+
+def _located() -> Iterator:
+    for source in Params.load().corpus.sources:
+        try:
+            yield from locate([source], SETTINGS, INVENTORIES)
+        except UserError:  # not on this machine
+            continue
+
+
+def _rows(path: Path) -> Iterable[tuple[str, str]]:
+    table = pq.read_table(path, columns=list(IDS))
+    return zip(*(table[column].to_pylist() for column in IDS), strict=True)
+
+
+def _chosen(known: list[Known], name: str, kind: str) -> list[Known]:
+    found = {
+        PATIENT: [one for one in known if one.patient_id == name],
+        RECORD: [one for one in known if one.record_id == name],
+    }
+    if (
+        not kind
+        and all(found.values())
+        and {o.record_id for o in found[PATIENT]} != {o.record_id for o in found[RECORD]}
+    ):
+        raise UserError(f"{name} names a patient and a record of another: say --patient or --record.")
+    chosen = found[kind] if kind else found[PATIENT] or found[RECORD]
+    if not chosen:
+        raise UserError(
+            f"No corpus and no raw source here has a {kind or 'patient or record'} {name}: give an id as it stands in "
+            "the corpus, like ptb-xl/00042; of a pseudonym `sediff trace` names the record."
+        )
+    return chosen
+
+
+def has_touched(root: Path, version: Version, exclusions: Exclusions) -> bool:
+    """Whether a version's corpus has somebody who was withdrawn; one that cannot be looked into has.
+
+    Its corpus is fetched where DVC's cache lacks it.
+    """
+    lock, cache = lock_at(root, version.commit), Cache(root)
+    if not bring_out(root, cache, outs_of(lock).get(CORPUS, "")):
+        return True
+    return lock_has(cache, lock, exclusions) is not False
+
+
+def lock_has(cache: Cache, lock: Lock, exclusions: Exclusions) -> bool | None:
+    """Whether the corpus of a dvc.lock has somebody who was withdrawn; None where DVC's cache does not have it all."""
+    listing = cache.listing(outs_of(lock).get(CORPUS, ""))
+    if listing is None:
+        return None
+    there = [cache.path(md5) for name, md5 in listing.items() if name.endswith(".parquet")]
+    if not all(path.is_file() for path in there):
+        return None
+    return any(table_has(path, exclusions) for path in there)
+
+
+def table_has(path: Path, exclusions: Exclusions) -> bool:
+    """Whether a table of the corpus, or what it set aside, names somebody who was withdrawn."""
+    with pq.ParquetFile(path) as file:
+        columns = [name for name in IDS if name in file.schema_arrow.names]
+        rows = (row for batch in file.iter_batches(columns=columns) for row in batch.to_pylist())
+        return any(exclusions.leaves_out(row["record_id"], row.get("patient_id", "")) for row in rows)
+
+
+def refuse_pinned(folder: Path) -> None:
+    """Refuse judges that were trained on somebody withdrawn: a refresh trains others only if none are pinned.
+
+    Raises:
+        UserError: params.yaml pins such judges.
+    """
+    entry, judges = folder / "judges.dvc", Params.load(folder / PARAMS).encoder.judges
+    exclusions = read_exclusions(folder)
+    if not (judges.pinned and exclusions.hashes and entry.is_file()):
+        return
+    for out in yaml.load(entry.read_text(encoding="utf-8"), LOADER)["outs"]:
+        if judges_saw(Cache(folder), out["md5"], exclusions):
+            raise UserError(
+                "The pinned judges were trained on somebody withdrawn, or are not in DVC's cache: empty "
+                "encoder.judges.pinned in params.yaml, remove judges.dvc, and commit."
+            )
+
+
+def judges_saw(cache: Cache, md5: str, exclusions: Exclusions) -> bool:
+    """Whether pinned judges were trained on somebody withdrawn; yes, where that cannot be told."""
+    own = (cache.listing(md5) or {}).get(TRAINING, "")
+    there = cache.intact(own) if own else None
+    return there is None or any(exclusions.has(PATIENT, patient) for patient in read_json(there)["patients"])

@@ -1,0 +1,97 @@
+"""What a published version measured and drew, read from DVC's cache and not from the working tree."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sediff.errors import UserError
+from sediff.params import Params
+from sediff.publication.compare import compare
+from sediff.publication.metrics import is_restricted, read_metrics, read_pictures
+from sediff.publication.versions import Version
+
+ROOT = Path(__file__).parents[2]
+PNG = b"\x89PNG\r\n\x1a\n"
+MAKE = """
+import json, sys
+from pathlib import Path
+base = Path("reports/evaluation")
+(base / "plots").mkdir(parents=True, exist_ok=True)
+(base / "metrics.json").write_text(json.dumps({"heart_rate": {"mae_bpm": float(Path("value").read_text())}}))
+(base / "plots/rhythm.png").write_bytes(b"\\x89PNG\\r\\n\\x1a\\n" + Path("value").read_bytes())
+(base / "plots/rhythm.svg").write_text("<svg/>")
+"""
+
+
+def command(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> tuple[Path, Version]:
+    """A repository with a version, whose working tree has gone on, and what it held before is in the cache alone."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    folder = tmp_path / "project"
+    folder.mkdir()
+    stage = {
+        "cmd": f"{sys.executable} make.py",
+        "deps": ["value"],
+        "outs": ["reports/evaluation/plots"],
+        "metrics": ["reports/evaluation/metrics.json"],
+    }
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"evaluation": stage}}))
+    (folder / "make.py").write_text(MAKE)
+    (folder / "value").write_text("2.5")
+    shutil.copy(ROOT / "params.yaml", folder)
+    command(folder, "git", "init", "-q")
+    command(folder, sys.executable, "-m", "dvc", "init", "-q")
+    command(folder, sys.executable, "-m", "dvc", "repro", "-q")
+    command(folder, "git", "add", "-A")
+    command(folder, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "one")
+    commit = command(folder, "git", "rev-parse", "HEAD")
+    (folder / "value").write_text("3.25")
+    command(folder, sys.executable, "make.py")
+    return folder, Version("ecg", "v0.0.1", commit)
+
+
+def test_a_version_and_the_working_tree_are_read_each_as_it_is(project, tmp_path):
+    folder, version = project
+    assert read_metrics(folder, version) == {"evaluation": {"heart_rate": {"mae_bpm": 2.5}}}
+    assert read_metrics(folder) == {"evaluation": {"heart_rate": {"mae_bpm": 3.25}}}
+    assert read_pictures(folder, version) == {"evaluation/plots/rhythm.png": PNG + b"2.5"}
+    assert read_pictures(folder) == {"evaluation/plots/rhythm.png": PNG + b"3.25"}
+    assert not is_restricted(folder, version)
+    page = tmp_path / "page/compare.html"
+    compare(folder, Params.load(ROOT / "params.yaml"), version, None, page)
+    text = page.read_text()
+    assert "<td>+0.75</td>" in text
+    assert text.count("data:image/png") == 2
+    assert "ecg@v0.0.1" in text
+    assert "working tree" in text
+
+
+def test_what_is_nowhere_to_be_found_is_a_sentence(project):
+    folder, version = project
+    shutil.rmtree(folder / ".dvc/cache")
+    for read in (read_metrics, read_pictures):
+        with pytest.raises(UserError, match=r"What ecg@v0\.0\.1 reports cannot be read"):
+            read(folder, version)
+    shutil.rmtree(folder / "reports")
+    with pytest.raises(UserError, match="holds no metrics"):
+        read_metrics(folder)
+
+
+def test_a_version_of_a_restricted_source_stays_restricted(project):
+    folder, _ = project
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params["corpus"]["sources"][0]["sharing"] = "restricted"
+    (folder / "params.yaml").write_text(json.dumps(params))
+    command(folder, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qam", "two")
+    assert is_restricted(folder, Version("ecg", "v0.0.2", command(folder, "git", "rev-parse", "HEAD")))
