@@ -113,7 +113,7 @@ def _places(root: Path) -> Iterator[Path]:
 def _outs(place: Path, lock: Lock, clean: dict[str, str]) -> Iterator[Path]:
     """A touched working tree's outs and inventories, and reports that are no outs; not those of a clean version."""
     yield from (place / path for path, md5 in outs_of(lock).items() if clean.get(path) != md5)
-    yield from (place / name for name in (INVENTORIES, "reports/ablation", "judges"))
+    yield from (place / name for name in (INVENTORIES, "reports/ablation", "reports/study", "judges"))
 
 
 def _folder_has(place: Path, exclusions: Exclusions) -> bool:
