@@ -40,12 +40,16 @@ class Collection:
     work: list[Path]
 
 
-def plan_collection(root: Path, params: RetentionParams) -> Collection:
+def plan_collection(root: Path, params: RetentionParams, own_cache: bool = False) -> Collection:
     """What may go.
 
+    Args:
+        own_cache: see `stores`.
+
     Raises:
-        UserError: what a live version consists of cannot be told.
+        UserError: what a live version consists of cannot be told, or the cache may be others' too.
     """
+    places = stores(root, own_cache)
     live = [version for name in names(root) for version in live_versions(root, name, params)]
     heads = git(root, "for-each-ref", "--format=%(objectname)", "refs/heads").split()
     commits = [*(version.commit for version in live), *heads]
@@ -58,7 +62,7 @@ def plan_collection(root: Path, params: RetentionParams) -> Collection:
     kept = kept_by(root, locks, added, needed=live_outs)
     return Collection(
         live,
-        [(store, list(store.unneeded(Kept(kept.objects, None)))) for store in stores(root)],
+        [(store, list(store.unneeded(Kept(kept.objects, None)))) for store in places],
         sorted(_old_work(root, params.nightly)),
     )
 

@@ -170,9 +170,25 @@ class Store:
         return all(md5 in kept.objects for md5 in outs)
 
 
-def stores(root: Path) -> list[Store]:
-    """DVC's cache and its default remote, where there is one."""
-    return ask_dvc(root, _stores)
+def stores(root: Path, own_cache: bool) -> list[Store]:
+    """DVC's cache and its default remote, where there is one, to remove from.
+
+    Args:
+        own_cache: whether a cache outside of the project may be taken for the project's own.
+
+    Raises:
+        UserError: the cache lies outside of the project, so it may have what other projects need.
+    """
+    found = ask_dvc(root, _stores)
+    place = Path(found[0].folder).resolve()
+    if place != Cache(root).folder.parents[1].resolve():
+        raise UserError(f"DVC's cache is {place}, by a setting that is not known here: set cache.dir instead.")
+    if not own_cache and not place.is_relative_to((root / ".dvc").resolve()):
+        raise UserError(
+            f"DVC's cache, {place}, lies outside of .dvc, so other projects may need what is in it: "
+            "--own-cache says that none does."
+        )
+    return found
 
 
 def _stores(repo: Repo) -> list[Store]:
