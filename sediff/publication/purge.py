@@ -21,7 +21,7 @@ from sediff.publication.signature import sign, signing_key
 from sediff.publication.store import Kept, Lock, Store, added_in, kept_by, lock_at, lock_in, outs_of, stores
 from sediff.publication.versions import names, revoked, versions
 from sediff.publication.withdraw import CORPUS, judges_saw, lock_has, table_has
-from sediff.publication.workspace import ANSWERS, FOLDER
+from sediff.publication.workspace import ANSWERS, FOLDER, fetch_all
 
 RECORDS = Path("runs/purges")
 OWN = Path(".sediff")
@@ -60,13 +60,14 @@ def plan_purge(root: Path, own_cache: bool = False) -> Plan:
         own_cache: see `stores`.
 
     Raises:
-        UserError: nobody was withdrawn here, the key of the exclusions is not here, what stays cannot be told, or the
-            cache may be others' too.
+        UserError: nobody was withdrawn here, the key of the exclusions is not here, what stays cannot be told, a git
+            remote does not answer, or the cache may be others' too.
     """
     exclusions = read_exclusions(root)
     if not exclusions.hashes:
         raise UserError(f"{FILE} names nobody: `sediff withdraw` comes first.")
     plan, cache = Plan(stores=stores(root, own_cache)), Cache(root)
+    fetch_all(root)
     known = [version for name in names(root) for version in versions(root, name)]
     gone = {name: revoked(root, name) for name in names(root)}
     plan.revoked = [str(version) for version in known if version.number in gone[version.name]]
