@@ -1,5 +1,6 @@
 """What `gc` and `purge` may remove, on small DVC repositories: nothing of other projects, machines or hands."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,9 +8,13 @@ import pytest
 import yaml
 
 from sediff.errors import UserError
-from sediff.lineage.dvc_hash import Cache, md5_file
+from sediff.lineage.dvc_hash import Cache, md5_file, md5_of
 from sediff.publication.params import RetentionParams
+from sediff.publication.publish import needs_publishing
 from sediff.publication.retention import collect, plan_collection
+from sediff.publication.store import bring_out
+from sediff.publication.versions import version_of_head
+from sediff.publication.workspace import fetch_tags
 from tests.pipeline.clone import ROOT
 from tests.pipeline.nightly import said
 
@@ -47,10 +52,8 @@ def project(tmp_path, monkeypatch) -> Path:
     return make(tmp_path)
 
 
-def stored(project: Path, place: Path | None, name: str, files: dict[str, str]) -> str:
+def stored(project: Path, place: Path | None, files: dict[str, str]) -> str:
     """Put a folder's objects into DVC's cache, and into a remote; gives its hash."""
-    from sediff.lineage.dvc_hash import md5_of
-
     scratch, listing = project.parent / "scratch", {}
     for path, text in files.items():
         scratch.write_text(text)
@@ -58,8 +61,6 @@ def stored(project: Path, place: Path | None, name: str, files: dict[str, str]) 
         keep(project, place, listing[path], text)
     md5 = md5_of(listing)
     entries = [{"md5": own, "relpath": path} for path, own in sorted(listing.items())]
-    import json
-
     keep(project, place, md5, json.dumps(entries, sort_keys=True))
     return md5
 
@@ -93,8 +94,8 @@ def test_a_cache_outside_of_the_project_is_asked_about(project, tmp_path):
     (tmp_path / "global").mkdir()
     (tmp_path / "global/config").write_text(f"[cache]\n    dir = {tmp_path / 'shared'}\n")
     assert Cache(project).folder == tmp_path / "shared/files/md5", "as DVC itself reads its settings"
-    own = stored(project, None, "data/corpus", {"a.txt": "own"})
-    others = stored(project, None, "data/other", {"b.txt": "another project's"})
+    own = stored(project, None, {"a.txt": "own"})
+    others = stored(project, None, {"b.txt": "another project's"})
     (project / "dvc.lock").write_text(yaml.safe_dump(lock(("corpus", {}, {"data/corpus": own}))))
     with pytest.raises(UserError, match=r"lies outside of \.dvc, so other projects may need .* --own-cache"):
         plan_collection(project, ALL)
@@ -102,3 +103,70 @@ def test_a_cache_outside_of_the_project_is_asked_about(project, tmp_path):
     collect(project, found)
     there = objects(tmp_path / "shared")
     assert (own in there, others in there) == (True, False), "the working tree's out is known to be needed"
+
+
+def published(project: Path, number: int, **outs: str) -> None:
+    """Commit a dvc.lock with these outs of data/, and tag it as a version."""
+    stages = [(name, {}, {f"data/{name}": md5}) for name, md5 in outs.items()]
+    (project / "dvc.lock").write_text(yaml.safe_dump(lock(*stages)))
+    commit(project)
+    said(project, "git", *AUTHOR, "tag", "-a", f"ecg@v0.0.{number}", "-m", "x")
+
+
+def test_what_another_machine_published_stays_in_the_remote(project, tmp_path):
+    """It is learnt before anything goes; where that cannot be, nothing goes."""
+    store = tmp_path / "store"
+    said(tmp_path, "git", "clone", "-q", "remote.git", "other")
+    said(tmp_path / "other", "git", "checkout", "-q", "-b", "night")
+    tagged = stored(project, store, {"a.txt": "of a version"})
+    published(tmp_path / "other", 1, corpus=tagged)
+    branch = stored(project, store, {"a.txt": "of a branch"})
+    (tmp_path / "other/dvc.lock").write_text(yaml.safe_dump(lock(("corpus", {}, {"data/corpus": branch}))))
+    commit(tmp_path / "other")
+    said(tmp_path / "other", "git", "push", "-q", "origin", "night", "ecg@v0.0.1")
+    nobodys = stored(project, store, {"a.txt": "nobody's"})
+
+    (tmp_path / "remote.git").rename(tmp_path / "away.git")
+    with pytest.raises(UserError, match="What git's remote origin has published is not known"):
+        plan_collection(project, ALL)
+    (tmp_path / "away.git").rename(tmp_path / "remote.git")
+    collect(project, plan_collection(project, ALL))
+    there = objects(store)
+    assert (tagged in there, branch in there, nobodys in there) == (True, True, False)
+
+
+def test_a_version_that_two_machines_revoked_keeps_the_first_mark(project, tmp_path):
+    published(project, 1, corpus="0" * 32)
+    said(project, "git", "push", "-q", "origin", "main", "ecg@v0.0.1")
+    said(tmp_path, "git", "clone", "-q", "remote.git", "other")
+    for folder, why in ((project, "here"), (tmp_path / "other", "there")):
+        said(folder, "git", *AUTHOR, "tag", "-a", "ecg@v0.0.1!", "-m", why, "ecg@v0.0.1^{}")
+    said(tmp_path / "other", "git", "push", "-q", "origin", "ecg@v0.0.1!")
+    told: list[str] = []
+    fetch_tags(project, told.append)
+    assert told == []
+    assert "there" in said(project, "git", "tag", "-n", "-l", "ecg@v0.0.1!")
+
+
+def test_a_remote_that_does_not_answer_has_lost_nothing(project, tmp_path):
+    store = tmp_path / "store"
+    corpus = stored(project, store, {"a.txt": "a"})
+    published(project, 1, corpus=corpus)
+    shutil.rmtree(project / ".dvc/cache")
+    store.rename(tmp_path / "away")
+    with pytest.raises(UserError, match="remote store does not answer"):
+        bring_out(project, Cache(project), corpus)
+    with pytest.raises(UserError, match="remote store does not answer"):
+        plan_collection(project, ALL)
+    (tmp_path / "away").rename(store)
+    assert bring_out(project, Cache(project), corpus)
+    assert not bring_out(project, Cache(project), "0" * 32), "this one it does not have"
+
+
+def test_a_revoked_version_is_no_version_of_the_results(project):
+    published(project, 1, corpus="0" * 32)
+    said(project, "git", *AUTHOR, "tag", "-a", "ecg#current#1", "-m", "x", "ecg@v0.0.1^{}")
+    assert not needs_publishing(project, "ecg")
+    said(project, "git", *AUTHOR, "tag", "-a", "ecg@v0.0.1!", "-m", "x", "ecg@v0.0.1^{}")
+    assert needs_publishing(project, "ecg")
+    assert version_of_head(project, "ecg") is None
