@@ -18,7 +18,7 @@ from sediff.knowledge.answers import AnswerStore
 from sediff.lineage.dvc_hash import Cache, files_of
 from sediff.publication.health import JOURNAL
 from sediff.publication.signature import sign, signing_key
-from sediff.publication.store import Kept, Lock, Store, added_in, kept_by, lock_at, lock_in, outs_of, stores
+from sediff.publication.store import Kept, Lock, Store, added_at, kept_by, lock_at, lock_in, outs_of, stores
 from sediff.publication.versions import names, revoked, versions
 from sediff.publication.withdraw import CORPUS, judges_saw, lock_has, table_has
 from sediff.publication.workspace import ANSWERS, FOLDER, fetch_all
@@ -26,6 +26,7 @@ from sediff.publication.workspace import ANSWERS, FOLDER, fetch_all
 RECORDS = Path("runs/purges")
 OWN = Path(".sediff")
 INVENTORIES = Path("data/sources")
+JUDGES = "judges.dvc"  # what else is tracked so is the user's own
 WHOLE = ("work", "chroma", "failures.log")  # of any working tree,
 HISTORY = ("prefect",)  # of the checkout,
 OF_TOUCHED = ("parsed", "scan")  # and of one whose corpus has somebody withdrawn; another's are clean when it has run
@@ -73,8 +74,8 @@ def plan_purge(root: Path, own_cache: bool = False) -> Plan:
     plan.revoked = [str(version) for version in known if version.number in gone[version.name]]
     clean = [version for version in known if version.number not in gone[version.name]]
     locks = [lock_at(root, version.commit) for version in clean]
-    pinned = {md5 for version in clean for md5 in added_in(root, version.commit)}
-    added = sorted(md5 for md5 in pinned if not judges_saw(cache, md5, exclusions))
+    pinned = {entry for version in clean for entry in added_at(root, version.commit)}
+    added = sorted(md5 for name, md5 in pinned if name != JUDGES or not judges_saw(cache, md5, exclusions))
     for place in _places(root):
         lock = lock_in(place)
         if lock_has(cache, lock, exclusions) is False and not _folder_has(place, exclusions):

@@ -170,3 +170,18 @@ def test_a_revoked_version_is_no_version_of_the_results(project):
     said(project, "git", *AUTHOR, "tag", "-a", "ecg@v0.0.1!", "-m", "x", "ecg@v0.0.1^{}")
     assert needs_publishing(project, "ecg")
     assert version_of_head(project, "ecg") is None
+
+
+def test_data_that_the_user_tracks_in_any_folder_stay(project):
+    here = [stored(project, None, {"a.txt": text}) for text in ("committed", "in the tree", "of another graph")]
+    (project / "mine/deep").mkdir(parents=True)
+    (project / "mine/a.dvc").write_text(yaml.safe_dump({"outs": [{"path": "a", "md5": here[0]}, {"path": "web"}]}))
+    commit(project)
+    (project / "mine/a.dvc").unlink()
+    (project / "mine/deep/b.dvc").write_text(yaml.safe_dump({"outs": [{"path": "b", "md5": here[1]}]}))
+    (project / "mine/dvc.lock").write_text(yaml.safe_dump(lock(("own", {}, {"out": here[2]}))))
+    nobodys = stored(project, None, {"a.txt": "nobody's"})
+    collect(project, plan_collection(project, ALL))
+    there = objects(project / ".dvc/cache")
+    assert there > set(here)
+    assert nobodys not in there
