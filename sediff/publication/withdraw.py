@@ -30,6 +30,7 @@ from sediff.sources import locate
 
 SETTINGS, INVENTORIES = Path(".sediff/local.yaml"), Path("data/sources")
 IDS = ("record_id", "patient_id")
+SEEN = "seen by judges"  # kind of a patient of whom a record was withdrawn: judges tell patients, not records
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,10 @@ def withdraw(root: Path, name: str, kind: str, say: Say) -> list[Version]:
     params = Params.load(root / PARAMS)
     pseudonyms = read_pseudonyms(params.restricted, params.pseudonyms.key, root / PSEUDONYM_KEY)
     patient = [(PATIENT, name), (PATIENT, pseudonyms.of(name))] if whole else []  # pinned judges name the latter
-    exclusions, new = add_exclusions(root, [*hidden, *patient])
+    judged = [
+        (SEEN, own) for one in records if one.patient_id for own in (one.patient_id, pseudonyms.of(one.patient_id))
+    ]
+    exclusions, new = add_exclusions(root, [*hidden, *patient, *judged])
     if new:
         say(
             "a key of exclusions was made, .sediff/exclusion.key: give it to your team by a safe way; refreshes need it"
@@ -194,4 +198,6 @@ def judges_saw(root: Path, cache: Cache, md5: str, exclusions: Exclusions) -> bo
     bring_out(root, cache, md5)
     own = (cache.listing(md5) or {}).get(TRAINING, "")
     there = cache.intact(own) if own else None
-    return there is None or any(exclusions.has(PATIENT, patient) for patient in read_json(there)["patients"])
+    return there is None or any(
+        exclusions.has(kind, patient) for patient in read_json(there)["patients"] for kind in (PATIENT, SEEN)
+    )

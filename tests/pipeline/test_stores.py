@@ -12,10 +12,11 @@ import pytest
 import yaml
 
 from sediff.errors import UserError
-from sediff.exclusions import PATIENT, add_exclusions
+from sediff.exclusions import PATIENT, RECORD, add_exclusions, read_exclusions
 from sediff.files import read_json
 from sediff.lineage.dvc_hash import Cache, md5_file, md5_of
 from sediff.params import set_params
+from sediff.pipeline.run import run_pipeline
 from sediff.publication.params import RetentionParams
 from sediff.publication.publish import needs_publishing
 from sediff.publication.purge import plan_purge, purge
@@ -23,7 +24,7 @@ from sediff.publication.retention import collect, plan_collection
 from sediff.publication.signature import FILE as SIGNING_KEY
 from sediff.publication.store import bring_out
 from sediff.publication.versions import revoked, version_of_head, versions
-from sediff.publication.withdraw import is_let_go, withdraw
+from sediff.publication.withdraw import is_let_go, judges_saw, withdraw
 from sediff.publication.workspace import fetch_tags
 from tests.pipeline.clone import ROOT
 from tests.pipeline.nightly import said
@@ -328,3 +329,47 @@ def test_a_purge_without_its_key_or_cut_short_is_told(project, clinic):
 def test_an_empty_name_is_nobodys(project):
     with pytest.raises(UserError, match="No name is nobody's"):
         withdraw(project, " ", "", print)
+
+
+def judges(*patients: str) -> dict[str, str]:
+    return {"training.json": json.dumps({"patients": patients})}
+
+
+def pin(project: Path, md5: str) -> None:
+    (project / "judges.dvc").write_text(yaml.safe_dump({"outs": [{"path": "judges", "md5": md5}]}))
+    set_params(project / "params.yaml", [f"encoder.judges.pinned={'a' * 64}", "encoder.retrain=false"])
+
+
+def test_judges_that_saw_a_withdrawn_record_are_refused(project, tmp_path, monkeypatch):
+    """They tell patients, not records; and they are brought before they are asked."""
+    (project / "knowledge").mkdir()
+    (project / "data/corpus/records").mkdir(parents=True)
+    (project / "data/corpus/records/0.parquet").write_bytes(next(iter(corpus(GONE, STAYS).values())))
+    saw, others = (stored(project, tmp_path / "store", judges(patient)) for patient in (GONE, STAYS))
+    withdraw(project, f"{GONE}-record", RECORD, print)
+    exclusions = read_exclusions(project)
+    assert not exclusions.has(PATIENT, GONE), "their other records stay"
+    shutil.rmtree(project / ".dvc/cache")
+    assert [judges_saw(project, Cache(project), md5, exclusions) for md5 in (saw, others)] == [True, False]
+    monkeypatch.chdir(project)
+    pin(project, saw)
+    with pytest.raises(UserError, match="The pinned judges were trained on somebody withdrawn"):
+        run_pipeline()
+
+
+@pytest.mark.parametrize(("patient", "stays"), [(GONE, False), (STAYS, True)])
+def test_judges_pinned_in_a_clean_checkout_stay_if_they_saw_nobody(project, clinic, patient, stays):
+    own = stored(project, None, judges(patient))
+    recorded = made_from(clinic["new"], (clinic["new"], clinic["clean"]), (clinic["clean"], clinic["clean"]))
+    made = stored(project, None, {"training.json": "as the stage left them"})
+    recorded["stages"] |= lock(("judges", {"data/corpus": clinic["new"]}, {"data/encoder/judges": made}))["stages"]
+    lay_out(project, recorded)
+    pin(project, own)
+    for folder in ("judges", "data/encoder/judges"):
+        (project / folder).mkdir(parents=True, exist_ok=True)
+    commit(project)
+    purge(project, plan_purge(project))
+    there = objects(project / ".dvc/cache")
+    assert (own in there, made in there) == (stays, stays)
+    assert [(project / folder).exists() for folder in ("judges", "data/encoder/judges")] == [stays, stays]
+    assert clinic["clean"] in there
