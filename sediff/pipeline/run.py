@@ -95,12 +95,15 @@ def run_pipeline(
     Raises:
         UserError: a mistake in parameters, sources or a stage's input.
     """
+    from sediff.publication.withdraw import refuse_pinned  # which asks git and GTO
+
     started = time.monotonic()
     with only_run():
         stages = _wanted(targets)
         for line in set_params(PARAMS, assignments):
             log_line(line)
         params = Params.load()
+        refuse_pinned(Path())
         forced = _language_model(params, stages, budget, retry_fallbacks)
         for line in prepare_sources(params):
             log_line(line)

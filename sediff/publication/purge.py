@@ -11,21 +11,31 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from sediff.encoder.pinned import PINNED
 from sediff.errors import UserError
 from sediff.exclusions import FILE, PATIENT, RECORD, Exclusions, read_exclusions
 from sediff.files import replacing, sha256_file, write_json
 from sediff.knowledge.answers import AnswerStore
 from sediff.lineage.dvc_hash import Cache, files_of
+from sediff.params import PARAMS, Params
+from sediff.progress import log_line
 from sediff.publication.health import JOURNAL
+from sediff.publication.publish import push_pointers
+from sediff.publication.retention import live_versions
 from sediff.publication.signature import sign, signing_key
-from sediff.publication.store import Kept, Lock, Store, added_in, kept_by, lock_at, lock_in, outs_of, stores
-from sediff.publication.versions import names, revoked, versions
-from sediff.publication.withdraw import CORPUS, judges_saw, lock_has, table_has
+from sediff.publication.sound import CORPUS, sound
+from sediff.publication.store import Kept, Lock, Store, added_at, added_in, kept_by, lock_at, lock_in, outs_of, stores
+from sediff.publication.versions import Version, names, revoke, revoked, versions
+from sediff.publication.withdraw import has_touched, judges_saw, lock_has, table_has
 from sediff.publication.workspace import ANSWERS, FOLDER, fetch_all
 
 RECORDS = Path("runs/purges")
 OWN = Path(".sediff")
 INVENTORIES = Path("data/sources")
+JUDGES, MADE_JUDGES = "judges.dvc", "data/encoder/judges"  # what else is tracked so is the user's own
+CELLS = ("reports/ablation", "reports/study")  # no outs
 WHOLE = ("work", "chroma", "failures.log")  # of any working tree,
 HISTORY = ("prefect",)  # of the checkout,
 OF_TOUCHED = ("parsed", "scan")  # and of one whose corpus has somebody withdrawn; another's are clean when it has run
@@ -38,12 +48,12 @@ class Plan:
     Attributes:
         paths: files and folders of working trees.
         objects: by store, paths in it.
-        revoked: the versions that are marked.
+        revoked: versions with somebody withdrawn; one that another machine published since is marked now.
         stores: where the objects are.
     """
 
     stores: list[Store]
-    revoked: list[str] = field(default_factory=list)
+    revoked: list[Version] = field(default_factory=list)
     paths: list[Path] = field(default_factory=list)
     objects: dict[str, list[str]] = field(default_factory=dict)
 
@@ -67,23 +77,31 @@ def plan_purge(root: Path, own_cache: bool = False) -> Plan:
     if not exclusions.hashes:
         raise UserError(f"{FILE} names nobody: `sediff withdraw` comes first.")
     plan, cache = Plan(stores=stores(root, own_cache)), Cache(root)
+    retention = Params.load(root / PARAMS).publication.retention
     fetch_all(root)
-    known = [version for name in names(root) for version in versions(root, name)]
-    gone = {name: revoked(root, name) for name in names(root)}
-    plan.revoked = [str(version) for version in known if version.number in gone[version.name]]
-    clean = [version for version in known if version.number not in gone[version.name]]
-    locks = [lock_at(root, version.commit) for version in clean]
-    pinned = {md5 for version in clean for md5 in added_in(root, version.commit)}
-    added = sorted(md5 for md5 in pinned if not judges_saw(cache, md5, exclusions))
+    live, locks, pinned = set[str](), list[Lock](), set[tuple[str, str]]()
+    for version in _usable(root, plan, exclusions):
+        locks.append(sound(lock_at(root, version.commit)))
+        pinned |= added_at(root, version.commit)
+        if version in live_versions(root, version.name, retention):
+            live |= set(outs_of(locks[-1]).values())
+    clean = [place for place in _places(root) if _is_clean(place, cache, exclusions)]
+    pinned |= {entry for place in clean for entry in added_in(place)}
+    saw = {md5 for name, md5 in pinned if name == JUDGES and judges_saw(root, cache, md5, exclusions)}
+    for place in clean:
+        used = {md5 for name, md5 in added_in(place) if name == JUDGES} & saw
+        locks.append(sound(lock_in(place), [MADE_JUDGES] if used else []))
+        plan.paths += [place / PINNED] if used else []
+    safe = {out for lock in locks for out in outs_of(lock).items()}
     for place in _places(root):
-        lock = lock_in(place)
-        if lock_has(cache, lock, exclusions) is False and not _folder_has(place, exclusions):
-            locks.append(lock)
-        else:
-            plan.paths += _outs(place, lock, {path: md5 for own in locks for path, md5 in outs_of(own).items()})
-            plan.paths += [place / OWN / name for name in OF_TOUCHED]
-        plan.paths += [place / OWN / name for name in WHOLE]
-    kept = kept_by(root, locks, added)
+        lies = lock_has(cache, lock_in(place), exclusions) is False and place not in clean
+        gone = list(_stale(place, set() if lies else safe))
+        plan.paths += [*gone, *(place / OWN / name for name in WHOLE)]
+        if gone or place not in clean:
+            plan.paths += [place / name for name in CELLS]
+        if place not in clean:
+            plan.paths += [place / INVENTORIES, place / PINNED, *(place / OWN / name for name in OF_TOUCHED)]
+    kept = kept_by(root, locks, sorted({md5 for _, md5 in pinned} - saw), needed=live)
     plan.paths += [root / OWN / name for name in HISTORY]
     plan.paths += list((root / OWN).glob("version-*"))
     plan.paths += [path for place in _places(root) for path in _answers(place, kept)]
@@ -98,6 +116,13 @@ def purge(root: Path, plan: Plan) -> Path:
     Raises:
         UserError: something cannot be removed; run again, and it goes on.
     """
+    signing = signing_key(root)[0]  # first, since what is gone must be told
+    late = [version for version in plan.revoked if version.number not in revoked(root, version.name)]
+    for version in late:
+        revoke(root, version, f"{version} is revoked: a patient in it was withdrawn")
+    for name in sorted({version.name for version in late}):
+        push_pointers(root, name, log_line)
+    record = _record(root, plan, signing)
     try:
         for store in plan.stores:
             store.remove(plan.objects.get(store.name, ()))
@@ -108,7 +133,7 @@ def purge(root: Path, plan: Plan) -> Path:
         raise UserError(
             f"{error.filename or 'A store'} cannot be purged ({error.strerror or error}): run again."
         ) from None
-    return _record(root, plan)
+    return _record(root, plan, signing, record)
 
 
 def _places(root: Path) -> Iterator[Path]:
@@ -117,10 +142,40 @@ def _places(root: Path) -> Iterator[Path]:
         yield root / FOLDER
 
 
-def _outs(place: Path, lock: Lock, clean: dict[str, str]) -> Iterator[Path]:
-    """A touched working tree's outs and inventories, and reports that are no outs; not those of a clean version."""
-    yield from (place / path for path, md5 in outs_of(lock).items() if clean.get(path) != md5)
-    yield from (place / name for name in (INVENTORIES, "reports/ablation", "reports/study", "judges"))
+def _usable(root: Path, plan: Plan, exclusions: Exclusions) -> Iterator[Version]:
+    """Versions without anybody withdrawn that were not let go; the plan learns of the others."""
+    for name in names(root):
+        gone = revoked(root, name)
+        for version in versions(root, name):
+            has = has_touched(root, version, exclusions) if version.number not in gone else True
+            if has:
+                plan.revoked.append(version)
+            elif has is False:
+                yield version
+
+
+def _stale(place: Path, safe: set[tuple[str, str]]) -> Iterator[Path]:
+    """What lies in a working tree of outs that are not among the safe ones."""
+    outs = outs_of(lock_in(place))
+    kept = {place / path for path, md5 in outs.items() if (path, md5) in safe}
+    found = (gone for path in outs for gone in _without(place / path, kept))
+    yield from (path for path in found if path.exists())
+
+
+def _without(path: Path, kept: set[Path]) -> Iterator[Path]:
+    """An out, or what is in it beside outs that stay: a former stage may have made a folder that they are in now."""
+    if any(path.is_relative_to(own) for own in kept):
+        return
+    if any(own.is_relative_to(path) for own in kept) and path.is_dir():
+        for child in sorted(path.iterdir()):
+            yield from _without(child, kept)
+    else:
+        yield path
+
+
+def _is_clean(place: Path, cache: Cache, exclusions: Exclusions) -> bool:
+    """Whether nobody withdrawn is in a working tree's corpus, as its lock has it and as it lies there."""
+    return lock_has(cache, lock_in(place), exclusions) is False and not _folder_has(place, exclusions)
 
 
 def _folder_has(place: Path, exclusions: Exclusions) -> bool:
@@ -155,17 +210,21 @@ def _clean_journal(root: Path, exclusions: Exclusions) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _record(root: Path, plan: Plan) -> Path:
-    """What was removed and when, signed; it names nobody."""
-    place = next((place for place in list(_places(root))[::-1]), root)
-    folder = place / RECORDS
+def _record(root: Path, plan: Plan, key: Ed25519PrivateKey, begun: Path | None = None) -> Path:
+    """What is to be removed, or was, and when, signed; it names nobody.
+
+    Args:
+        begun: the record of what was to be removed, which all was now.
+    """
+    folder = list(_places(root))[-1] / RECORDS
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{len(list(folder.glob('*.json'))) + 1:04d}.json"
+    path = begun or folder / f"{len(list(folder.glob('*.json'))) + 1:04d}.json"
     said: dict[str, Any] = {
-        "schema_version": 1,
+        "schema_version": 2,
+        "finished": begun is not None,
         "purged": datetime.now(UTC).isoformat(timespec="seconds"),
         "exclusions": sha256_file(root / FILE),
-        "revoked": plan.revoked,
+        "revoked": [str(version) for version in plan.revoked],
         "paths": [path.relative_to(root).as_posix() for path in plan.paths if not path.is_symlink()],
         "objects": {
             store: ["/".join(path.rsplit("/", 2)[1:]) for path in paths] for store, paths in plan.objects.items()
@@ -173,5 +232,5 @@ def _record(root: Path, plan: Plan) -> Path:
     }
     write_json(path, said)
     with replacing(path.with_suffix(".sig")) as temporary:
-        temporary.write_text(sign(path.read_bytes(), signing_key(root)[0]), encoding="utf-8")
+        temporary.write_text(sign(path.read_bytes(), key), encoding="utf-8")
     return path

@@ -10,13 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from sediff.errors import UserError
-from sediff.lineage.graph import LOADER
 from sediff.publication.git import git
 from sediff.publication.params import RetentionParams
-from sediff.publication.store import Kept, Store, added_in, kept_by, lock_at, lock_in, outs_of, stores
+from sediff.publication.store import Kept, Store, added_at, added_in, kept_by, lock_at, lock_in, outs_of, stores
 from sediff.publication.versions import Version, current, names, revoked, versions
 from sediff.publication.workspace import FOLDER, fetch_all
 
@@ -56,10 +53,8 @@ def plan_collection(root: Path, params: RetentionParams, own_cache: bool = False
     heads = git(root, "for-each-ref", "--format=%(objectname)", "refs/heads", "refs/remotes").split()
     commits = [*(version.commit for version in live), *heads]
     locks = [*(lock_at(root, commit) for commit in commits), *(lock_in(place) for place in (root, root / FOLDER))]
-    added = [md5 for commit in commits for md5 in added_in(root, commit)]
-    for place in (root, root / FOLDER):
-        texts = (path.read_text(encoding="utf-8") for path in place.glob("*.dvc") if path.is_file())
-        added += [out["md5"] for text in texts for out in yaml.load(text, LOADER)["outs"]]
+    added = {md5 for commit in commits for _, md5 in added_at(root, commit)}
+    added |= {md5 for place in (root, root / FOLDER) for _, md5 in added_in(place)}
     live_outs = {md5 for version in live for md5 in outs_of(lock_at(root, version.commit)).values()}
     kept = kept_by(root, locks, added, needed=live_outs)
     return Collection(

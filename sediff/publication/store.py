@@ -23,6 +23,8 @@ from sediff.pipeline.graph import ask_dvc
 from sediff.publication.git import git_bytes, git_says
 
 Lock = Mapping[str, Any]
+Added = frozenset[tuple[str, str]]  # files that track data, as paths below the project, and hashes of their outs
+ADDED = (".dvc", "/dvc.lock")  # what `dvc add` writes, and other graphs than the project's own
 RUNS = "runs"  # beside `files`, in a cache and in a remote: what each run made of what
 
 
@@ -52,11 +54,29 @@ def lock_in(folder: Path) -> Lock:
     return (yaml.load(path.read_text(encoding="utf-8"), LOADER) or {}) if path.exists() else {}
 
 
-def added_in(root: Path, commit: str) -> list[str]:
-    """Hashes of what `dvc add` tracks in a commit: pinned judges."""
-    listed = git_bytes(root, "ls-tree", "--name-only", "-z", commit).decode().split("\0")
-    texts = [git_bytes(root, "show", f"{commit}:{name}") for name in listed if name.endswith(".dvc") and name != ".dvc"]
-    return [out["md5"] for text in texts for out in yaml.load(text, LOADER)["outs"]]
+def added_at(root: Path, commit: str) -> Added:
+    """What `dvc add`, or another graph in a folder, tracks in a commit."""
+    listed = git_bytes(root, "ls-tree", "-r", "--name-only", "-z", commit).decode().split("\0")
+    return _added({name: git_bytes(root, "show", f"{commit}:{name}") for name in listed if name.endswith(ADDED)})
+
+
+def added_in(folder: Path) -> Added:
+    """What `dvc add`, or another graph in a folder, tracks in a working tree; DVC takes none that git ignores."""
+    if not folder.is_dir():
+        return frozenset()
+    listed = git_bytes(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard").decode().split("\0")
+    paths = [folder / name for name in listed if name.endswith(ADDED)]
+    return _added({str(path.relative_to(folder)): path.read_bytes() for path in paths if path.is_file()})
+
+
+def _added(files: Mapping[str, bytes]) -> Added:
+    """Names of these files with the hashes of their outs; one that DVC does not keep has none."""
+    found: set[tuple[str, str]] = set()
+    for name, text in files.items():
+        said = yaml.load(text, LOADER) or {}
+        stages = [said, *said.get("stages", {}).values()]
+        found |= {(name, out["md5"]) for stage in stages for out in stage.get("outs", ()) if "md5" in out}
+    return frozenset(found)
 
 
 def outs_of(lock: Lock) -> dict[str, str]:

@@ -118,7 +118,7 @@ def find_version(root: Path, named: str, default: str, usable: bool = True) -> V
         raise UserError(f"There is no version {named}: there are {there}.")
     if usable and found.number in revoked(root, name):
         raise UserError(
-            f"{found} is revoked, since a patient in it was withdrawn: take another, see `sediff versions`."
+            f"{found} is revoked, since a patient in it was, or may be, withdrawn: take another, see `sediff versions`."
         )
     return found
 

@@ -19,15 +19,18 @@ from sediff.lineage.raw import SUFFIXES
 from sediff.params import PARAMS, Params
 from sediff.pseudonyms import FILE as PSEUDONYM_KEY
 from sediff.pseudonyms import read_pseudonyms
+from sediff.publication.params import RetentionParams
 from sediff.publication.publish import Say, push_pointers
+from sediff.publication.retention import live_versions
+from sediff.publication.sound import CORPUS
 from sediff.publication.store import Lock, bring_out, lock_at, outs_of
-from sediff.publication.versions import Version, names, revoke, versions
+from sediff.publication.versions import DATASET, Version, names, revoke, versions
 from sediff.publication.workspace import FOLDER, fetch_tags
 from sediff.sources import locate
 
-CORPUS = "data/corpus"
 SETTINGS, INVENTORIES = Path(".sediff/local.yaml"), Path("data/sources")
 IDS = ("record_id", "patient_id")
+SEEN = "seen by judges"  # kind of a patient of whom a record was withdrawn: judges tell patients, not records
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,11 @@ def withdraw(root: Path, name: str, kind: str, say: Say) -> list[Version]:
         kind: "patient", "record", or "" for whichever has the name.
 
     Raises:
-        UserError: nothing here knows the name, or a patient and another's record have it; or git's remote does not
-            take what is revoked.
+        UserError: nothing here knows the name, or a patient and another's record have it; or a remote does not answer,
+            or not take what is revoked.
     """
+    if not name.strip():
+        raise UserError("No name is nobody's: give the id of a patient or a record, like ptb-xl/00042.")
     fetch_tags(root, say)
     known = list(_known(root))
     records = _chosen(known, name, kind)
@@ -58,16 +63,21 @@ def withdraw(root: Path, name: str, kind: str, say: Say) -> list[Version]:
     params = Params.load(root / PARAMS)
     pseudonyms = read_pseudonyms(params.restricted, params.pseudonyms.key, root / PSEUDONYM_KEY)
     patient = [(PATIENT, name), (PATIENT, pseudonyms.of(name))] if whole else []  # pinned judges name the latter
-    exclusions, new = add_exclusions(root, [*hidden, *patient])
+    judged = [
+        (SEEN, own) for one in records if one.patient_id for own in (one.patient_id, pseudonyms.of(one.patient_id))
+    ]
+    exclusions, new = add_exclusions(root, [*hidden, *patient, *judged])
     if new:
         say(
             "a key of exclusions was made, .sediff/exclusion.key: give it to your team by a safe way; refreshes need it"
         )
-    touched = [
-        version for own in names(root) for version in versions(root, own) if has_touched(root, version, exclusions)
-    ]
-    for version in touched:
-        revoke(root, version, f"{version} is revoked: a patient in it was withdrawn")
+    touched = []
+    for version in (version for own in names(root) for version in versions(root, own)):
+        has = has_touched(root, version, exclusions)
+        if has or (has is None and not is_let_go(root, version, params.publication.retention)):
+            why = "a patient in it was withdrawn" if has else "its corpus is nowhere, so who is in it cannot be told"
+            revoke(root, version, f"{version} is revoked: {why}")
+            touched.append(version)
     for own in sorted({version.name for version in touched}):
         push_pointers(root, own, say)
     say(f"{len(ids)} records are left out; revoked: {', '.join(map(str, touched)) or 'no version'}")
@@ -122,15 +132,24 @@ def _chosen(known: list[Known], name: str, kind: str) -> list[Known]:
     return chosen
 
 
-def has_touched(root: Path, version: Version, exclusions: Exclusions) -> bool:
-    """Whether a version's corpus has somebody who was withdrawn; one that cannot be looked into has.
+def has_touched(root: Path, version: Version, exclusions: Exclusions) -> bool | None:
+    """Whether a version's corpus has somebody who was withdrawn; None where it is nowhere, so that it cannot be told.
 
     Its corpus is fetched where DVC's cache lacks it.
+
+    Raises:
+        UserError: DVC's remote does not answer.
     """
     lock, cache = lock_at(root, version.commit), Cache(root)
-    if not bring_out(root, cache, outs_of(lock).get(CORPUS, "")):
-        return True
-    return lock_has(cache, lock, exclusions) is not False
+    bring_out(root, cache, outs_of(lock).get(CORPUS, ""))
+    return lock_has(cache, lock, exclusions)
+
+
+def is_let_go(root: Path, version: Version, params: RetentionParams) -> bool:
+    """Whether a version is one that retention does not keep, and its dataset is in no place that is known here."""
+    if version in live_versions(root, version.name, params):
+        return False
+    return not bring_out(root, Cache(root), outs_of(lock_at(root, version.commit)).get(DATASET, ""))
 
 
 def lock_has(cache: Cache, lock: Lock, exclusions: Exclusions) -> bool | None:
@@ -163,15 +182,22 @@ def refuse_pinned(folder: Path) -> None:
     if not (judges.pinned and exclusions.hashes and entry.is_file()):
         return
     for out in yaml.load(entry.read_text(encoding="utf-8"), LOADER)["outs"]:
-        if judges_saw(Cache(folder), out["md5"], exclusions):
+        if judges_saw(folder, Cache(folder), out["md5"], exclusions):
             raise UserError(
-                "The pinned judges were trained on somebody withdrawn, or are not in DVC's cache: empty "
-                "encoder.judges.pinned in params.yaml, remove judges.dvc, and commit."
+                "The pinned judges were trained on somebody withdrawn, or are in neither DVC's cache nor its remote: "
+                "empty encoder.judges.pinned in params.yaml, remove judges.dvc, and commit."
             )
 
 
-def judges_saw(cache: Cache, md5: str, exclusions: Exclusions) -> bool:
-    """Whether pinned judges were trained on somebody withdrawn; yes, where that cannot be told."""
+def judges_saw(root: Path, cache: Cache, md5: str, exclusions: Exclusions) -> bool:
+    """Whether pinned judges were trained on somebody withdrawn; yes, where that cannot be told.
+
+    Raises:
+        UserError: DVC's cache lacks them, and its remote does not answer.
+    """
+    bring_out(root, cache, md5)
     own = (cache.listing(md5) or {}).get(TRAINING, "")
     there = cache.intact(own) if own else None
-    return there is None or any(exclusions.has(PATIENT, patient) for patient in read_json(there)["patients"])
+    return there is None or any(
+        exclusions.has(kind, patient) for patient in read_json(there)["patients"] for kind in (PATIENT, SEEN)
+    )
