@@ -66,13 +66,13 @@ def gate_command(
     require_project()
     from sediff.params import Params
     from sediff.publication.gate import gate, lines
-    from sediff.publication.versions import find_version
+    from sediff.publication.versions import current, find_version
 
     params = Params.load()
     name = params.publication.name
     found = find_version(Path(), version, name, usable=False) if version else None
     results, compared = gate(Path(), params.gates, name, found)
-    for line in lines(results, compared):
+    for line in lines(results, compared, compared == current(Path(), name)):
         typer.echo(line)
     if not all(result.passed for result in results):
         raise typer.Exit(1)
