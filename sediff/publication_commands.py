@@ -153,11 +153,11 @@ def purge_command(
 ) -> None:
     """List, and with --yes remove, all that may hold somebody who was withdrawn; versions without them keep theirs."""
     require_project()
-    from flows.refresh import only_refresh
+    from flows.refresh import only_refresh, only_serve
     from sediff.pipeline.run import only_run
     from sediff.publication.purge import plan_purge, purge
 
-    with only_refresh(Path()), only_run():
+    with only_serve(Path()), only_refresh(Path()), only_run():
         plan = plan_purge(Path())
         for line in plan.lines():
             typer.echo(line)
