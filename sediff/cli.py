@@ -319,6 +319,41 @@ def ablate(
 
 
 @app.command()
+def study(
+    study: Annotated[
+        list[str] | None, typer.Option("--study", help="One study of sediff/study/studies.yaml; may repeat.")
+    ] = None,
+    arm: Annotated[list[str] | None, typer.Option(help="One of its arms; may repeat.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(min=0, help="One seed; may repeat.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Of each training, instead of the declared number.")] = None,
+    generator: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="CLONE", help="Clone whose synthetic records are used; one a fold where there are folds."),
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Say what is done, and what the rest costs.")] = False,
+    compared: Annotated[bool, typer.Option("--table", help="Print the comparison in Markdown.")] = False,
+    left_out: Annotated[
+        bool, typer.Option("--left-out", help="Print fold and id of what a generator for one cell must not see.")
+    ] = False,
+) -> None:
+    """Train classifiers with and without synthetic records, test them on real patients; goes on with what is missing.
+
+    The core first, one file a cell in reports/study; kill it at any time.
+    """
+    from flows.study import Studies
+    from sediff.pipeline.run import only_run
+
+    studies = Studies(study or [], arm or [], seed or [], steps, generator or [])
+    if listed or compared or left_out:
+        told = [*(studies.listed() if listed else []), *(studies.table() if compared else [])]
+        for line in told + (studies.left_out() if left_out else []):
+            typer.echo(line)
+        return
+    with only_run():
+        typer.echo(studies.run())
+
+
+@app.command()
 def doctor() -> None:
     """Say what is there and what is not, and how to mend it."""
     from sediff.doctor import findings

@@ -1,4 +1,4 @@
-"""The queue: which cells are done, what the others would cost, and running them one after the other."""
+"""The queue of the ablation: its endpoints in a few words, and what cells cost."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -6,19 +6,14 @@ from typing import Any
 
 from sediff.ablation.cell import Cell
 from sediff.ablation.compute import Bench
-from sediff.files import read_out
-from sediff.progress import log_line
+from sediff.cells import queue
+
+WIDTH = 24  # characters of a cell's name
 
 
 def run(cells: Sequence[Cell], bench: Bench, folder: Path) -> int:
     """Compute the cells that are not there, in order; gives how many."""
-    missing = [cell for cell in cells if not cell.path(folder).exists()]
-    for number, cell in enumerate(missing, start=1):
-        log_line(f"ablation: cell {number} of {len(missing)}: {cell.name}")
-        found = bench.compute(cell)
-        cell.write(folder, found)
-        log_line(f"ablation: {cell.name}: {told(found['metrics'])}")
-    return len(missing)
+    return queue.run(cells, bench.compute, told, folder, "ablation")
 
 
 def lines(cells: Sequence[Cell], core: Iterable[str], folder: Path, paces: Sequence[dict[str, Any]]) -> list[str]:
@@ -27,20 +22,7 @@ def lines(cells: Sequence[Cell], core: Iterable[str], folder: Path, paces: Seque
     Args:
         paces: seconds of cells or stages that ran on such a device, the last first.
     """
-    told_of, left = [], 0.0
-    for cell in cells:
-        kind = "core " if cell.arm in core else "other"
-        found = cell.read(folder)
-        if found:
-            told_of.append(f"{kind}  {cell.name:<24} done     {told(found['metrics'])}")
-            continue
-        minutes = cost(cell, paces)
-        left += minutes or 0.0
-        cost_told = f"about {minutes:.1f} min" if minutes is not None else "cost not known before a cell has run"
-        others = f"; {len(cell.others(folder))} of other inputs" if cell.others(folder) else ""
-        told_of.append(f"{kind}  {cell.name:<24} not run  {cost_told}{others}")
-    done = sum(cell.path(folder).exists() for cell in cells)
-    return [*told_of, f"{done} of {len(cells)} done" + (f", about {left:.0f} min left" if left else "")]
+    return queue.lines(cells, lambda cell: cell.arm in core, lambda cell: cost(cell, paces), told, folder, WIDTH)
 
 
 def told(metrics: dict[str, Any]) -> str:
@@ -61,14 +43,12 @@ def cost(cell: Cell, paces: Sequence[dict[str, Any]]) -> float | None:
 
 def paces_of(folder: Path, device: dict[str, str]) -> list[dict[str, float]]:
     """Seconds of a step, of a sample and of measuring, of each cell that ran on such a device, the last first."""
-    paths = sorted(folder.glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
-    found = [read_out(path) for path in paths]
     return [
         {
             "step": cell["seconds"].get("step", 0.0),
             "sample": cell["seconds"]["sampling"] / max(1, cell["metrics"]["records"]),
             "measuring": cell["seconds"]["measuring"],
         }
-        for cell in found
+        for cell in queue.kept(folder)
         if cell["training"]["device"] == device
     ]

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import t
 
 from sediff.ablation.arms import BASELINE, Plan
 from sediff.ablation.cell import Cell
+from sediff.cells.differences import NOTHING, difference, number
 
 Found = dict[str, dict[int, dict[str, Any]]]  # by arm and seed
 HEADER = (
@@ -32,7 +32,7 @@ def table(cells: Sequence[Cell], plan: Plan, folder: Path) -> list[str]:
     return [
         f"First endpoint: KID of judge (a) on {any_cell['metrics']['records']} conditions of the {plan.split} split, "
         f"{any_cell['metrics'].get('records_compared', 0)} compared at a time (floor "
-        f"{_number(any_cell['metrics'].get('kid_floor'))}); second: Wasserstein distance of RMSSD / mean RR to real, "
+        f"{number(any_cell['metrics'].get('kid_floor'))}); second: Wasserstein distance of RMSSD / mean RR to real, "
         f"pooled, × floor. Each cell trained for {plan.steps} steps of "
         f"{any_cell['training']['parameters']['batch_size']} records: equal samples. The last column tells equal time: "
         "an arm at 1.1 × takes 1.1 times none's steps in none's time.",
@@ -53,39 +53,27 @@ def _row(arm: str, cells: dict[int, dict[str, Any]], baseline: dict[int, dict[st
     columns = [
         arm,
         str(len(cells)),
-        _number(_mean(metrics, "kid")),
+        number(_mean(metrics, "kid")),
         _difference(arm, cells, baseline, "kid"),
-        _number(_mean(metrics, "rhythm_over_floor")),
+        number(_mean(metrics, "rhythm_over_floor")),
         _difference(arm, cells, baseline, "rhythm_over_floor"),
-        _number(_mean([m["heart_rate"] for m in metrics], "mae_bpm")),
-        _number(_mean_ratio(metrics, "fd", "fd_floor")),
-        _number(_mean_ratio(metrics, "auroc", "auroc_real")),
+        number(_mean([m["heart_rate"] for m in metrics], "mae_bpm")),
+        number(_mean_ratio(metrics, "fd", "fd_floor")),
+        number(_mean_ratio(metrics, "auroc", "auroc_real")),
         f"{leads.min():.3f} to {leads.max():.3f}",
         _pace(cells, baseline),
     ]
     return f"| {' | '.join(columns)} |"
 
 
-def paired(differences: Sequence[float]) -> tuple[float, float | None]:
-    """Mean of paired differences and the half-width of its 95 % interval by Student's t; None with fewer than two."""
-    values = np.asarray(differences, float)
-    if len(values) < 2:
-        return float(values.mean()), None
-    return float(values.mean()), float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-
-
 def _difference(arm: str, cells: dict[int, dict], baseline: dict[int, dict], metric: str) -> str:
-    pairs = [
-        cells[seed]["metrics"][metric] - baseline[seed]["metrics"][metric]
-        for seed in cells
-        if seed in baseline and metric in cells[seed]["metrics"] and metric in baseline[seed]["metrics"]
-    ]
-    if arm == BASELINE or not pairs:
-        return "–"
-    mean, half = paired(pairs)
-    if half is None:
-        return f"{mean:+.3g} (one seed)"
-    return f"{mean:+.3g} ({mean - half:+.3g} to {mean + half:+.3g}, {len(pairs)} seeds)"
+    if arm == BASELINE:
+        return NOTHING
+    values, of_none = (
+        {seed: cell["metrics"][metric] for seed, cell in of.items() if metric in cell["metrics"]}
+        for of in (cells, baseline)
+    )
+    return difference(values, of_none)
 
 
 def _pace(cells: dict[int, dict], baseline: dict[int, dict]) -> str:
@@ -96,7 +84,7 @@ def _pace(cells: dict[int, dict], baseline: dict[int, dict]) -> str:
     )
     ratios = [own[seed] / none[seed] for seed in own if seed in none]
     if not own:
-        return "–"
+        return NOTHING
     told = f"{1000 * np.mean(list(own.values())):.0f}"
     return f"{told}, {np.mean(ratios):.2f}" if ratios else told
 
@@ -108,7 +96,3 @@ def _mean(metrics: Sequence[dict[str, Any]], name: str) -> float | None:
 
 def _mean_ratio(metrics: Sequence[dict[str, Any]], above: str, below: str) -> float | None:
     return _mean([{"ratio": m[above] / m[below]} for m in metrics if above in m and m.get(below)], "ratio")
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"

@@ -10,7 +10,8 @@ import yaml
 from sediff.ablation.arms import DECLARED, Plan
 from sediff.ablation.cell import Cell
 from sediff.ablation.queue import cost, lines, paces_of
-from sediff.ablation.table import paired, table
+from sediff.ablation.table import table
+from sediff.cells.differences import paired
 from sediff.diffusion.physics_forms import FORMS
 from sediff.errors import UserError
 from sediff.params import Params

@@ -1,0 +1,77 @@
+"""What `sediff study` does: cells of the studies of usefulness in the clone's own data."""
+
+from pathlib import Path
+
+from flows.device import computing_device
+from flows.stage import DATA, OWN, REPORTS, read_records
+from sediff.errors import UserError
+from sediff.params import Params
+from sediff.study.bench import Bench
+from sediff.study.cell import Cell, cells_of
+from sediff.study.plan import Plan
+from sediff.study.queue import cost, lines, paces_of, run
+from sediff.study.table import table
+from sediff.vocabulary import Vocabulary
+
+CELLS, WORK = REPORTS / "study", OWN / "work/study"
+
+
+class Studies:
+    """The cells that were chosen.
+
+    Args:
+        generators: clones whose synthetic records are used; this one's by default.
+
+    Raises:
+        UserError: there is no such study or arm, or what all cells share has not been made.
+    """
+
+    def __init__(
+        self, studies: list[str], arms: list[str], seeds: list[int], steps: int | None, generators: list[Path]
+    ) -> None:
+        declared = Plan.load()
+        classifier = declared.classifier.model_copy(update={} if steps is None else {"steps": steps})
+        self.plan, self.params = declared.model_copy(update={"classifier": classifier}), Params.load()
+        self.device, self.described = computing_device(self.params)
+        self.generators = [clone / DATA for clone in generators] or [DATA]
+        self.cells: list[Cell] = cells_of(Path(), self.plan, self.described, self.generators, studies, arms, seeds)
+
+    def run(self) -> str:
+        """Compute what is missing."""
+        WORK.mkdir(parents=True, exist_ok=True)
+        count = run(self.cells, self._bench(), CELLS)
+        return f"{count} cells computed; `sediff study --table` compares them" if count else "all cells were there"
+
+    def listed(self) -> list[str]:
+        """The cells and their state."""
+        return lines(self.cells, self.plan, CELLS, self._paces())
+
+    def table(self) -> list[str]:
+        """The figures in Markdown."""
+        paces = self._paces()
+        return table(self.cells, self.plan, CELLS, lambda cell: cost(cell, paces))
+
+    def left_out(self) -> list[str]:
+        """Fold and id of each record that a generator for the one chosen cell must not be trained on.
+
+        Raises:
+            UserError: several cells were chosen.
+        """
+        if len(self.cells) != 1:
+            raise UserError("--left-out is of one cell: choose it with --study, --arm and --seed.")
+        folds = self._bench().left_out(self.cells[0])
+        return [f"{fold} {record_id}" for fold, ids in enumerate(folds) for record_id in ids]
+
+    def _bench(self) -> Bench:
+        every = self.params.runtime.checkpoint_every
+        return Bench(DATA, self.generators, WORK, self.plan, Vocabulary.load(), self.device, every)
+
+    def _paces(self) -> list[dict[str, float]]:
+        """Of cells; where none has run, of the augmentation stage, whose network has one block a level, three arms."""
+        paces = paces_of(CELLS, self.plan, self.described)
+        records = [record for record in read_records("augmentation") if record["device"] == self.described]
+        if not paces and records:
+            stage, classifier = self.params.augmentation, self.plan.classifier
+            share = classifier.depth * classifier.width * classifier.batch_size / (stage.width * stage.batch_size)
+            return [{"step": records[-1]["seconds"] / (3 * stage.steps) * share}]
+        return paces
