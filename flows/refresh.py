@@ -7,7 +7,7 @@ import fcntl
 import json
 import urllib.request
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import AbstractContextManager, chdir, contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -92,17 +92,30 @@ def _tell(address: str, message: dict[str, Any]) -> None:
         log_line(f"publication.webhook did not take the verdict ({error})")
 
 
-@contextmanager
-def only_refresh(root: Path) -> Iterator[None]:
+def only_refresh(root: Path) -> AbstractContextManager[None]:
     """Two refreshes never run over each other.
 
     Raises:
         UserError: another one holds the lock.
     """
+    return _locked(root, "refresh", "Another refresh is going on here: wait for it or end it.")
+
+
+def only_serve(root: Path) -> AbstractContextManager[None]:
+    """One schedule at a time, and none while a purge removes the history that its Prefect server writes.
+
+    Raises:
+        UserError: `sediff serve` holds the lock.
+    """
+    return _locked(root, "serve", "`sediff serve` is going on here: end it first.")
+
+
+@contextmanager
+def _locked(root: Path, name: str, refusal: str) -> Iterator[None]:
     (root / OWN).mkdir(exist_ok=True)
-    with (root / OWN / "refresh.lock").open("w") as stream:
+    with (root / OWN / f"{name}.lock").open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError("Another refresh is going on here: wait for it or end it.") from None
+            raise UserError(refusal) from None
         yield

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from flows.refresh import OWN, refresh
+from flows.refresh import OWN, only_serve, refresh
 from sediff.errors import UserError
 from sediff.params import Params
 from sediff.pipeline.server import prefect_server
@@ -41,7 +41,7 @@ def serve(cron: str, port: int) -> None:
     """Refresh by a cron line until ended.
 
     Raises:
-        UserError: the line is none, or the port is taken.
+        UserError: the line is none, the port is taken, or another one goes on here.
     """
     if port:
         try:
@@ -51,7 +51,7 @@ def serve(cron: str, port: int) -> None:
         Thread(target=probes.serve_forever, daemon=True).start()
         log_line(f"health: http://127.0.0.1:{port}/healthz")
     params = Params.load()
-    with prefect_server(OWN / "prefect", params.runtime.server_start_limit) as api:
+    with only_serve(Path()), prefect_server(OWN / "prefect", params.runtime.server_start_limit) as api:
         from flows.scheduled import due  # Prefect reads its address as it is imported
 
         nights = due(cron)

@@ -22,7 +22,8 @@ NEW_KEY = (
 )
 RESTRICTED = SETTINGS.with_name("restricted")  # its lines are folders
 PROFILES = Path(__file__).parent / "profiles"
-AUTO = "auto"  # in a profile: measured on this machine, and written down as a number
+AUTO = "auto"  # in a profile: measured on this machine, and written down as a number, a power of two
+SMALLEST_MEASURED = 64  # which is batch.SMALLEST
 
 
 def configure(
@@ -134,10 +135,16 @@ def _sizes(profile: str, force: bool) -> list[str]:
         raise UserError(f"There is no profile {profile}: there are {', '.join(profiles)}.")
     current, wanted = _flat(yaml.safe_load(PARAMS.read_text(encoding="utf-8"))), profiles[profile]
     known = {key: [values.get(key) for values in profiles.values()] for key in wanted}
-    edited = [key for key, values in known.items() if current.get(key) not in values and AUTO not in values]
+    edited = [key for key, values in known.items() if not _is_of_a_profile(current.get(key), values)]
     if edited and not force:
         raise UserError(f"{PARAMS}: {', '.join(edited)} was edited: use --force to overwrite it.")
     return [f"{key}={_batch({**current, **wanted}) if value == AUTO else value}" for key, value in wanted.items()]
+
+
+def _is_of_a_profile(value: Any, values: Sequence[Any]) -> bool:
+    """Whether a value is one of the profiles', or what a machine may have measured where one of them says auto."""
+    measured = isinstance(value, int) and value >= SMALLEST_MEASURED and value.bit_count() == 1
+    return value in values or (AUTO in values and measured)
 
 
 def _batch(values: dict[str, Any]) -> int:

@@ -69,13 +69,13 @@ def gate_command(
     require_project()
     from sediff.params import Params
     from sediff.publication.gate import gate, lines
-    from sediff.publication.versions import find_version
+    from sediff.publication.versions import current, find_version
 
     params = Params.load()
     name = params.publication.name
     found = find_version(Path(), version, name, usable=False) if version else None
     results, compared = gate(Path(), params.gates, name, found)
-    for line in lines(results, compared):
+    for line in lines(results, compared, compared == current(Path(), name)):
         typer.echo(line)
     if not all(result.passed for result in results):
         raise typer.Exit(1)
@@ -157,11 +157,11 @@ def purge_command(
 ) -> None:
     """List, and with --yes remove, all that may hold somebody who was withdrawn; versions without them keep theirs."""
     require_project()
-    from flows.refresh import only_refresh
+    from flows.refresh import only_refresh, only_serve
     from sediff.pipeline.run import only_run
     from sediff.publication.purge import plan_purge, purge
 
-    with only_refresh(Path()), only_run():
+    with only_serve(Path()), only_refresh(Path()), only_run():
         plan = plan_purge(Path(), own_cache)
         for line in plan.lines():
             typer.echo(line)

@@ -107,6 +107,7 @@ def here() -> dict[str, bytes]:
     [
         ({"profile": "bad"}, ("", "")),
         ({"profile": "workstation"}, ("steps: 2000", "steps: 7")),
+        *(({"profile": "workstation"}, ("64\n    precision", f"{batch}\n    precision")) for batch in (32, 96)),
         ({"profile": "smoke", "name": "No Name"}, ("", "")),
         ({"reader": "none"}, ("", "")),
         ({"sharing": "secret"}, ("", "")),
@@ -128,6 +129,17 @@ def test_corpus_and_profile_change_together(project, cohort):
     assert (params.corpus.sources[0].name, params.diffusion.steps) == ("clinic", 16)
     assert any(line.startswith("diffusion.steps: 2000 → 16") for line in lines)
     assert configure(cohort, "restricted", "clinic", profile="smoke") == []
+
+
+def test_a_batch_that_a_machine_measured_was_not_edited_by_anybody(project):
+    from sediff.configure import SMALLEST_MEASURED
+    from sediff.synthesis.batch import SMALLEST
+
+    assert SMALLEST_MEASURED == SMALLEST
+    params = Path("params.yaml")
+    params.write_text(params.read_text().replace("64\n    precision", "1024\n    precision"))
+    assert Params.load().synthesis.sampler.batch_size == 1024
+    assert "synthesis.sampler.batch_size: 1024 → 64" in configure(profile="workstation")
 
 
 def test_one_folder_under_two_names_is_refused(project, cohort, tmp_path):

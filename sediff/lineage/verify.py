@@ -15,7 +15,7 @@ import yaml
 
 from sediff.errors import UserError
 from sediff.files import sha256_file, sha256_json
-from sediff.lineage.audit import WEIGHTS, model_hash
+from sediff.lineage.audit import OF_TWO_STAGES, WEIGHTS, model_hash
 from sediff.lineage.changed_files import changed_files
 from sediff.lineage.dvc_hash import WORKERS, Cache, files_of, md5_files, md5_of
 from sediff.lineage.fingerprint import content_hash
@@ -180,7 +180,8 @@ def _rows(project: Project, verdict: Verdict) -> None:
             wanted = {"fingerprint": project.manifest(stage)["fingerprint"]}
             if len(known) == len(WEIGHTS):
                 weights = weights or model_hash(project.root)
-                if not any(_faulty(verdict, name) for name in known):  # they are named, and rows need not be
+                named = (*known, f"data/{OF_TWO_STAGES}")
+                if not any(_faulty(verdict, name) for name in named):  # they are named, and rows need not be
                     wanted["model"] = weights
             for path in numbered_shards(project.folder(stage) / "records").values():
                 name = path.relative_to(project.root).as_posix()

@@ -123,6 +123,11 @@ def test_missing_and_stray_files_are_named(tree):
     assert "was there when it was scanned" in found[str(tree / "raw/ptbxl_database.csv")]
 
 
+def test_weights_of_the_second_stage_are_named_and_not_the_rows_they_made(tree):
+    (tree / "data/diffusion/morphology.safetensors").write_bytes(b"of another run")
+    assert list(faults(tree)) == ["data/diffusion/morphology.safetensors"]
+
+
 def recorded_again(tree: Path, stage: str) -> None:
     """Let dvc.lock say that a stage's out is as it is now, as somebody who covers a change up would."""
     from sediff.lineage.dvc_hash import md5_of

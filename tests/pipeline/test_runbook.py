@@ -12,7 +12,7 @@ import pytest
 from typer.main import get_command
 
 from sediff.cli import app
-from tests.corpus.raw import ecg, write_wfdb
+from tests.corpus.raw import ecg, write_challenge
 from tests.pipeline.clone import MAIN, ROOT
 
 DOCS = ROOT / "docs"
@@ -38,9 +38,10 @@ def clone(project, tmp_path) -> Path:
 
 @pytest.fixture
 def corpus(tmp_path) -> Path:
-    """A folder of twelve people's recordings."""
-    for seed in range(12):
-        write_wfdb(tmp_path / f"raw/{seed:03d}", ecg(seed=seed), comments=("Age: 60", "Sex: Female"))
+    """A folder of a hundred people's recordings, as many as the stages after the corpus ask for."""
+    for seed in range(100):
+        comments = ("# Age: 60", "# Sex: Female", "# Dx: 426783006")
+        write_challenge(tmp_path / f"raw/HR{seed:05d}", ecg(seed=seed), 500, comments)
     return tmp_path / "raw"
 
 

@@ -1,9 +1,14 @@
+import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from flows.refresh import only_serve
 from flows.scheduled import due, next_time
+from flows.serve import serve
 from sediff.errors import UserError
+from sediff.publication_commands import purge_command
 
 
 @pytest.mark.parametrize(
@@ -26,3 +31,14 @@ def test_the_next_time_of_a_schedule(cron, now, wanted):
 def test_a_line_that_is_no_schedule_is_one_sentence(cron):
     with pytest.raises(UserError, match="is no schedule"):
         next(due(cron))
+
+
+def test_no_purge_and_no_other_schedule_while_one_is_served(tmp_path, monkeypatch):
+    shutil.copy(Path(__file__).parents[2] / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with only_serve(tmp_path):
+        for command in (purge_command, lambda: serve("0 2 * * *", 0)):
+            with pytest.raises(UserError, match="`sediff serve` is going on here: end it first"):
+                command()
+    with pytest.raises(UserError, match="names nobody"):
+        purge_command()

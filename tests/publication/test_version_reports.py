@@ -12,10 +12,12 @@ import yaml
 from sediff.errors import UserError
 from sediff.params import Params
 from sediff.publication.compare import compare
+from sediff.publication.gate import gate, lines
 from sediff.publication.metrics import is_restricted, read_metrics, read_pictures
 from sediff.publication.versions import Version
 
 ROOT = Path(__file__).parents[2]
+AUTHOR = ("-c", "user.name=t", "-c", "user.email=t@t")
 PNG = b"\x89PNG\r\n\x1a\n"
 MAKE = """
 import json, sys
@@ -54,7 +56,7 @@ def project(tmp_path, monkeypatch) -> tuple[Path, Version]:
     command(folder, sys.executable, "-m", "dvc", "init", "-q")
     command(folder, sys.executable, "-m", "dvc", "repro", "-q")
     command(folder, "git", "add", "-A")
-    command(folder, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "one")
+    command(folder, "git", *AUTHOR, "commit", "-qm", "one")
     commit = command(folder, "git", "rev-parse", "HEAD")
     (folder / "value").write_text("3.25")
     command(folder, sys.executable, "make.py")
@@ -93,7 +95,7 @@ def test_a_version_of_a_restricted_source_stays_restricted(project):
     params = yaml.safe_load((folder / "params.yaml").read_text())
     params["corpus"]["sources"][0]["sharing"] = "restricted"
     (folder / "params.yaml").write_text(json.dumps(params))
-    command(folder, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qam", "two")
+    command(folder, "git", *AUTHOR, "commit", "-qam", "two")
     assert is_restricted(folder, Version("ecg", "v0.0.2", command(folder, "git", "rev-parse", "HEAD")))
 
 
@@ -112,3 +114,19 @@ def test_a_working_tree_is_what_it_was_made_of_and_not_what_is_configured(projec
     assert not params.restricted and is_restricted(folder) and not is_restricted(folder, version)
     compare(folder, params, version, None, page)
     assert "data:image/png" not in page.read_text()
+
+
+def test_gates_compare_with_the_last_served_version_that_is_not_revoked(project):
+    folder, first = project
+    command(folder, "git", *AUTHOR, "commit", "-q", "--allow-empty", "-m", "two")
+    for tag, commit in (
+        ("ecg@v0.0.1", first.commit),
+        ("ecg#current#1", first.commit),
+        ("ecg@v0.0.2", "HEAD"),
+        ("ecg#current#2", "HEAD"),
+        ("ecg@v0.0.2!", "HEAD"),
+    ):
+        command(folder, "git", *AUTHOR, "tag", "-a", tag, "-m", "x", commit)
+    results, compared = gate(folder, Params.load(ROOT / "params.yaml").gates, "ecg", None)
+    assert compared == first
+    assert "beside ecg@v0.0.1, the last that was served and is not" in list(lines(results, compared, False))[-1]

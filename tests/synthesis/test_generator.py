@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.sampling import resized
 from sediff.diffusion.intervals import Intervals
+from sediff.diffusion.params import DenoiserParams, DiffusionParams
 from sediff.diffusion.sampler import SAMPLERS
 from sediff.ecg import limb_lead_residual
 from sediff.encoder.conditions import Condition
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.errors import UserError
+from sediff.params import Params
 from sediff.synthesis.generator import EcgGenerator, Slot
 from sediff.synthesis.params import SamplerParams
 from sediff.synthesis.request import RequestRow
@@ -71,6 +74,15 @@ def test_intervals_and_the_pull_towards_them_each_count(staged):
 def test_models_without_a_morphology_refuse_intervals_in_a_sentence(generator):
     with pytest.raises(UserError, match=r"PR, QRS and QT can be asked of models with a morphology alone: set .*\.$"):
         make(generator, [replace(ROWS[0], intervals=Intervals(qt=400.0))], [Slot(0, 0)])
+
+
+def test_a_profile_is_timed_without_a_morphology_whatever_was_trained(two_stages, vocabulary, tmp_path):
+    denoiser = DenoiserParams(morphology=True)
+    params = Params.load().model_copy(update={"diffusion": DiffusionParams(denoiser=denoiser)})
+    resized(two_stages, params, "smoke", tmp_path)
+    timed = EcgGenerator.load(tmp_path, vocabulary, torch.device("cpu"), EmbeddingAccess())
+    assert timed.denoiser.params.width == 48 and timed.morphologies is None
+    assert make(timed, ROWS[:1], [Slot(0, 0)]).shape == (1, 12, 1000)
 
 
 def test_seed_index_and_try_each_give_another_record(generator):
