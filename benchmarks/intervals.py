@@ -68,21 +68,22 @@ def main() -> None:
     arguments = parser.parse_args()
     data = arguments.clone / "data"
     params = Params.load(arguments.clone / "params.yaml")
-    asked = Asked.of(data, arguments.split, 100 * arguments.records, 0, params.evaluation.min_records)
+    held_out = Asked.of(data, arguments.split, 100 * arguments.records, 0, params.evaluation.min_records)
     low, high = arguments.rate
     chosen = [
         row
-        for row in asked.rows
+        for row in held_out.rows
         if rhythm_of(row.statements) == SINUS and low <= (row.condition.heart_rate or 0) <= high
     ][: arguments.records]
     if not chosen:
         raise SystemExit("no condition of sinus rhythm at these rates: widen --rate.")
     generator = EcgGenerator.load(data, Vocabulary.load(), torch.device("cpu"), EmbeddingAccess())
 
-    def make(intervals: Intervals, pull: float) -> NDArray[np.float64]:
-        rows: list[RequestRow] = [replace(row, intervals=intervals) for row in chosen]
+    def make(asked: list[Intervals], pull: float) -> NDArray[np.float64]:
+        rows: list[RequestRow] = [replace(row, intervals=of) for of in asked for row in chosen]
+        slots = [Slot(0, place) for _ in asked for place in range(len(chosen))]
         sampler = params.synthesis.sampler.model_copy(update={"pull": pull})
-        return measured(generator.make(rows, [Slot(0, place) for place in range(len(rows))], sampler))
+        return measured(generator.make(rows, slots, sampler))
 
     print(
         "| asked | pull | slope | correlation | bias, ms | mean error | median error | measured in | medians | others |"
@@ -90,9 +91,9 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|---|")
     for name, values in ASKED.items():
         for pull in arguments.pull:
-            found = np.concatenate([make(Intervals(**{name: float(value)}), pull) for value in values])
+            found = make([Intervals(**{name: float(value)}) for value in values], pull)
             print(line(name, pull, np.repeat(np.array(values, float), len(chosen)), found), flush=True)
-    free = make(Intervals(), 0.0)
+    free = make([Intervals()], 0.0)
     told = zip(MEASURED, np.nanmedian(free, 0), np.nanstd(free, 0), np.isfinite(free).mean(0), strict=True)
     print("\nNothing asked: " + ", ".join(f"{n} {m:.0f} ± {s:.0f} ms in {k:.0%}" for n, m, s, k in told))
     print(f"{len(chosen)} conditions in sinus rhythm at {low:g} to {high:g} bpm, ms as the delineator measures them.")

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfile
 
+import polars as pl
 from joblib import cpu_count
 
 from flows.device import computing_device
@@ -15,11 +16,12 @@ from flows.synthesis import DATASET, gate_of, spread, told
 from sediff.datasheet.describe import describe_dataset
 from sediff.errors import UserError
 from sediff.files import sha256_json, write_json
+from sediff.lineage.audit import OF_TWO_STAGES
 from sediff.lineage.fingerprint import origin_of
-from sediff.params import Params
+from sediff.params import INTERVALS, Params, asks_intervals
 from sediff.synthesis.plan import Planner
 from sediff.synthesis.prompt import require_models
-from sediff.synthesis.read import read_request
+from sediff.synthesis.read import Request, read_request
 from sediff.synthesis.shards import IDENTITY, JOURNAL, Shards
 from sediff.synthesis.synthesize import Dataset, metrics, rows_of_shards, synthesize
 from sediff.vocabulary import Vocabulary
@@ -45,6 +47,7 @@ def synthesize_request(path: Path, out: Path, seed: int | None, workers: int | N
     params, vocabulary = Params.load(), Vocabulary.load()
     require_restrictions(params)
     request = read_request(path, vocabulary)
+    _require_morphology(request, path)
     seed = params.reproducibility.seed if seed is None else seed
     device, described = computing_device(params)
     identity = _identity(params, request.digest, seed, described)
@@ -90,6 +93,26 @@ def synthesize_request(path: Path, out: Path, seed: int | None, workers: int | N
             )
             describe_dataset(out, facts)
     return f"{told(found)}, in {out}"
+
+
+def _require_morphology(request: Request, path: Path) -> None:
+    """Refuse intervals that the models cannot follow before a folder is opened, or an older dataset removed."""
+    if (DATA / OF_TWO_STAGES).is_file():
+        return
+    if request.table is None:
+        asked = any(map(asks_intervals, request.parts))
+    else:
+        table = pl.scan_parquet(request.table)
+        columns = [name for name in INTERVALS if name in table.collect_schema()]
+        asked = (
+            bool(columns)
+            and not table.filter(pl.any_horizontal(pl.col(columns).is_not_null())).head(1).collect().is_empty()
+        )
+    if asked:
+        raise UserError(
+            f"{path} asks for {', '.join(INTERVALS)} or one of them, which only models with a morphology follow: leave "
+            "them out, or set diffusion.denoiser.morphology to true and `sediff run` again."
+        )
 
 
 @contextmanager

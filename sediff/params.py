@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -26,11 +26,12 @@ from sediff.report.params import GatesParams
 from sediff.section import Items, Section
 from sediff.simulator.params import SimulatorParams
 from sediff.synthesis.params import SynthesisParams
-from sediff.synthesis.schema import place_of
+from sediff.synthesis.schema import Part, place_of
 
 PARAMS = Path("params.yaml")
 Address = Annotated[str, AfterValidator(checked_address)]
 ServerAddress = Annotated[str, AfterValidator(partial(checked_address, path=False))]
+INTERVALS = ("pr", "qrs", "qt")  # keys of a request that only models with a morphology can follow
 
 
 class ReproducibilityParams(Section):
@@ -99,6 +100,17 @@ class Params(Section):
     publication: PublicationParams = PublicationParams()
     runtime: RuntimeParams = RuntimeParams()
 
+    @model_validator(mode="after")
+    def _can_follow_intervals(self) -> Self:
+        rows = self.synthesis.dataset if not self.diffusion.denoiser.morphology else ()
+        asking = next((number for number, part in enumerate(rows, start=1) if asks_intervals(part)), None)
+        if asking:
+            raise ValueError(
+                f"synthesis.dataset: row {asking} asks for {', '.join(INTERVALS)} or one of them, which only models "
+                "with a morphology follow: set diffusion.denoiser.morphology to true, or leave them out"
+            )
+        return self
+
     @property
     def restricted(self) -> list[str]:
         """Names of the sources that others may not see."""
@@ -120,6 +132,11 @@ class Params(Section):
             return cls.model_validate(values)
         except ValidationError as error:
             raise UserError(f"{path}: {_sentence(error)}") from None
+
+
+def asks_intervals(part: Part) -> bool:
+    """Whether a part of a request asks for an interval."""
+    return any(getattr(part, name, None) is not None for name in INTERVALS)
 
 
 def set_params(path: Path, assignments: Sequence[str]) -> list[str]:
@@ -222,7 +239,7 @@ def _sentence(error: ValidationError) -> str:
         return f"the parameter {name} is missing."
     value, message = first["input"], first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
     if first["type"] == "value_error":
-        return f"{name}: {message}."
+        return f"{name}: {message}." if name else f"{message}."
     shown = "" if isinstance(value, dict) else f" is {value!r}, but"
     return f"{name}{shown} {message[:1].lower()}{message[1:]}."
 

@@ -9,6 +9,9 @@ from sediff.errors import UserError
 from sediff.options import require_project
 
 VersionArgument = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="NAME alone is the one that is served.")]
+OwnCache = Annotated[
+    bool, typer.Option("--own-cache", help="A DVC cache outside of .dvc has nothing that another project needs.")
+]
 
 
 def refresh_command() -> None:
@@ -150,6 +153,7 @@ def withdraw_command(
 
 def purge_command(
     yes: Annotated[bool, typer.Option("--yes", help="Remove it, not only list it.")] = False,
+    own_cache: OwnCache = False,
 ) -> None:
     """List, and with --yes remove, all that may hold somebody who was withdrawn; versions without them keep theirs."""
     require_project()
@@ -158,7 +162,7 @@ def purge_command(
     from sediff.publication.purge import plan_purge, purge
 
     with only_refresh(Path()), only_run():
-        plan = plan_purge(Path())
+        plan = plan_purge(Path(), own_cache)
         for line in plan.lines():
             typer.echo(line)
         if yes:
@@ -169,6 +173,7 @@ def purge_command(
 
 def gc_command(
     yes: Annotated[bool, typer.Option("--yes", help="Remove it, not only say what would go.")] = False,
+    own_cache: OwnCache = False,
 ) -> None:
     """Let go what no version within publication.retention, no branch and no working tree needs."""
     require_project()
@@ -178,7 +183,7 @@ def gc_command(
     from sediff.publication.retention import collect, plan_collection
 
     with only_refresh(Path()), only_run():
-        found = plan_collection(Path(), Params.load().publication.retention)
+        found = plan_collection(Path(), Params.load().publication.retention, own_cache)
         typer.echo(f"kept: {', '.join(map(str, found.live)) or 'no version'}, branches and working trees")
         for store, paths in found.objects:
             typer.echo(f"{store.name}: {len(paths)} objects and runs, {store.size(paths) / 1e6:.1f} MB")

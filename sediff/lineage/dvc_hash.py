@@ -1,6 +1,5 @@
 """DVC's own hashes, recomputed: MD5 of a file, and of a folder as the list of its files; DVC's cache, read."""
 
-import configparser
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -44,9 +43,11 @@ class Cache:
     """DVC's cache of a working tree, where it has what was recorded."""
 
     def __init__(self, root: Path) -> None:
-        config = configparser.ConfigParser()
-        config.read([root / ".dvc/config", root / ".dvc/config.local"], encoding="utf-8")
-        self.folder = root / ".dvc" / config.get("cache", "dir", fallback="cache") / "files/md5"
+        from dvc.config import Config  # slow to import, and stages hash without it
+
+        own = root / ".dvc"
+        said = Config(str(own), validate=False)["cache"].get("dir")  # a user's own settings may name it too
+        self.folder = (Path(said) if said else own / "cache") / "files/md5"
 
     def path(self, md5: str) -> Path:
         """Where the object with this hash is, or would be."""

@@ -18,7 +18,7 @@ def compare(root: Path, params: Params, first: Version, second: Version | None, 
     Raises:
         UserError: what one of them measured cannot be read.
     """
-    restricted = bool(params.restricted) or any(is_restricted(root, one) for one in (first, second) if one)
+    restricted = bool(params.restricted) or any(is_restricted(root, one) for one in (first, second))
     before, after = (_run(root, params, version, restricted) for version in (first, second))
     with replacing(page) as temporary:
         temporary.write_text(compare_page(before, after, restricted), encoding="utf-8")

@@ -1,6 +1,7 @@
 """What was measured: in the working tree, or in a published version, as DVC keeps it."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from dvc_data.index import DataIndexDirError
 
 from sediff.errors import UserError
 from sediff.files import read_out
+from sediff.lineage.graph import recorded_stages
 from sediff.publication.git import git
 from sediff.publication.versions import Version
 from sediff.report.build import STAGES
 
 REPORTS = "reports"
+CORPUS_MANIFEST = "data/corpus/manifest.json"
 LOST = (DvcException, DataIndexDirError, OSError)  # what DVC raises where neither its cache nor its remote has a file
 Pictures = dict[str, bytes]
 
@@ -54,10 +57,22 @@ def read_pictures(root: Path, version: Version | None = None) -> Pictures:
         raise _unreadable(version, error) from None
 
 
-def is_restricted(root: Path, version: Version) -> bool:
-    """Whether a version was made of a source that others may not see."""
-    params = yaml.safe_load(git(root, "show", f"{version.commit}:params.yaml"))
-    return any(source["sharing"] == "restricted" for source in params["corpus"]["sources"])
+def is_restricted(root: Path, version: Version | None = None) -> bool:
+    """Whether a version was made of a source that others may not see; or, where none is named, the working tree.
+
+    A tree's params.yaml may name another corpus by now: what its stages were run with tells what its reports show.
+    """
+    if version is not None:
+        return _any_restricted(yaml.safe_load(git(root, "show", f"{version.commit}:params.yaml")))
+    recorded = [entry.get("params", {}).get("params.yaml", {}) for entry in recorded_stages(root).values()]
+    manifest = root / CORPUS_MANIFEST  # a stage that was killed before DVC wrote it down has reports too
+    return any(map(_any_restricted, [*recorded, read_out(manifest)["parameters"] if manifest.exists() else {}]))
+
+
+def _any_restricted(params: Mapping[str, Any]) -> bool:
+    """Whether parameters name a restricted source, in the section or under the dotted key as DVC records it."""
+    sources = params.get("corpus.sources") or params.get("corpus", {}).get("sources", ())
+    return any(source["sharing"] == "restricted" for source in sources)
 
 
 def _of_version(root: Path, version: Version, name: str) -> str:

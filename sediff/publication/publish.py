@@ -73,8 +73,13 @@ def push_pointers(folder: Path, name: str, say: Say) -> None:
 
 
 def needs_publishing(folder: Path, name: str) -> bool:
-    """Whether the worktree's results are no version yet, or one that never was served; a rollback stays."""
+    """Whether the worktree's results are no version yet, or one that is revoked or never was served.
+
+    A rollback stays.
+    """
     known = versions(folder, name)
+    if known and known[0].number in revoked(folder, name):
+        return True
     if not known or known[0].commit not in {served for _, served in pointers(folder, name)}:
         return True
     return not _is_committed(folder, known[0])

@@ -18,10 +18,10 @@ from sediff.knowledge.answers import AnswerStore
 from sediff.lineage.dvc_hash import Cache, files_of
 from sediff.publication.health import JOURNAL
 from sediff.publication.signature import sign, signing_key
-from sediff.publication.store import Kept, Lock, added_in, kept_by, lock_at, lock_in, outs_of, stores
+from sediff.publication.store import Kept, Lock, Store, added_in, kept_by, lock_at, lock_in, outs_of, stores
 from sediff.publication.versions import names, revoked, versions
 from sediff.publication.withdraw import CORPUS, judges_saw, lock_has, table_has
-from sediff.publication.workspace import ANSWERS, FOLDER
+from sediff.publication.workspace import ANSWERS, FOLDER, fetch_all
 
 RECORDS = Path("runs/purges")
 OWN = Path(".sediff")
@@ -39,8 +39,10 @@ class Plan:
         paths: files and folders of working trees.
         objects: by store, paths in it.
         revoked: the versions that are marked.
+        stores: where the objects are.
     """
 
+    stores: list[Store]
     revoked: list[str] = field(default_factory=list)
     paths: list[Path] = field(default_factory=list)
     objects: dict[str, list[str]] = field(default_factory=dict)
@@ -51,16 +53,21 @@ class Plan:
         return [*found, *map(str, self.paths)]
 
 
-def plan_purge(root: Path) -> Plan:
+def plan_purge(root: Path, own_cache: bool = False) -> Plan:
     """What may hold somebody who was withdrawn.
 
+    Args:
+        own_cache: see `stores`.
+
     Raises:
-        UserError: nobody was withdrawn here, the key of the exclusions is not here, or what stays cannot be told.
+        UserError: nobody was withdrawn here, the key of the exclusions is not here, what stays cannot be told, a git
+            remote does not answer, or the cache may be others' too.
     """
     exclusions = read_exclusions(root)
     if not exclusions.hashes:
         raise UserError(f"{FILE} names nobody: `sediff withdraw` comes first.")
-    plan, cache = Plan(), Cache(root)
+    plan, cache = Plan(stores=stores(root, own_cache)), Cache(root)
+    fetch_all(root)
     known = [version for name in names(root) for version in versions(root, name)]
     gone = {name: revoked(root, name) for name in names(root)}
     plan.revoked = [str(version) for version in known if version.number in gone[version.name]]
@@ -81,7 +88,7 @@ def plan_purge(root: Path) -> Plan:
     plan.paths += list((root / OWN).glob("version-*"))
     plan.paths += [path for place in _places(root) for path in _answers(place, kept)]
     plan.paths = sorted({path for path in plan.paths if path.exists()})
-    plan.objects = {store.name: list(store.unneeded(kept)) for store in stores(root)}
+    plan.objects = {store.name: list(store.unneeded(kept)) for store in plan.stores}
     return plan
 
 
@@ -92,7 +99,7 @@ def purge(root: Path, plan: Plan) -> Path:
         UserError: something cannot be removed; run again, and it goes on.
     """
     try:
-        for store in stores(root):
+        for store in plan.stores:
             store.remove(plan.objects.get(store.name, ()))
         for path in plan.paths:
             _remove(path)

@@ -18,7 +18,7 @@ from sediff.publication.git import git
 from sediff.publication.params import RetentionParams
 from sediff.publication.store import Kept, Store, added_in, kept_by, lock_at, lock_in, outs_of, stores
 from sediff.publication.versions import Version, current, names, revoked, versions
-from sediff.publication.workspace import FOLDER
+from sediff.publication.workspace import FOLDER, fetch_all
 
 OWN = Path(".sediff")
 DAY = 86_400.0  # s
@@ -40,14 +40,20 @@ class Collection:
     work: list[Path]
 
 
-def plan_collection(root: Path, params: RetentionParams) -> Collection:
+def plan_collection(root: Path, params: RetentionParams, own_cache: bool = False) -> Collection:
     """What may go.
 
+    Args:
+        own_cache: see `stores`.
+
     Raises:
-        UserError: what a live version consists of cannot be told.
+        UserError: what a live version consists of cannot be told, a git remote does not answer, or the
+            cache may be others' too.
     """
+    places = stores(root, own_cache)
+    fetch_all(root)
     live = [version for name in names(root) for version in live_versions(root, name, params)]
-    heads = git(root, "for-each-ref", "--format=%(objectname)", "refs/heads").split()
+    heads = git(root, "for-each-ref", "--format=%(objectname)", "refs/heads", "refs/remotes").split()
     commits = [*(version.commit for version in live), *heads]
     locks = [*(lock_at(root, commit) for commit in commits), *(lock_in(place) for place in (root, root / FOLDER))]
     added = [md5 for commit in commits for md5 in added_in(root, commit)]
@@ -58,7 +64,7 @@ def plan_collection(root: Path, params: RetentionParams) -> Collection:
     kept = kept_by(root, locks, added, needed=live_outs)
     return Collection(
         live,
-        [(store, list(store.unneeded(Kept(kept.objects, None)))) for store in stores(root)],
+        [(store, list(store.unneeded(Kept(kept.objects, None)))) for store in places],
         sorted(_old_work(root, params.nightly)),
     )
 

@@ -72,7 +72,8 @@ def kept_by(root: Path, locks: Iterable[Lock], more: Iterable[str], needed: Coll
         needed: hashes of outs that must be found, all by default; others that were lost long ago are passed over.
 
     Raises:
-        UserError: the listing of a folder that stays is neither in DVC's cache nor in its remote.
+        UserError: the listing of a folder that stays, or the answers it was made of, is neither in DVC's cache nor in
+            its remote; or that does not answer.
     """
     cache, objects, answers = Cache(root), set[str](), set[str]()
     for path, md5 in [
@@ -91,7 +92,10 @@ def kept_by(root: Path, locks: Iterable[Lock], more: Iterable[str], needed: Coll
             objects |= set(listing.values())
             if path == str(Path(OUT).parent) and (own := listing.get(Path(OUT).name)):
                 _bring(root, cache, [own])
-                answers |= set(read_export(cache.path(own))["key"].to_pylist()) if cache.intact(own) else set()
+                found = cache.intact(own)
+                if found is None and (needed is None or md5 in needed):
+                    raise UserError(f"{OUT} ({own}) is in neither DVC's cache nor its remote, and stays: mend it.")
+                answers |= set(read_export(found)["key"].to_pylist()) if found else set()
     return Kept(frozenset(objects), frozenset(answers))
 
 
@@ -99,6 +103,9 @@ def bring_out(root: Path, cache: Cache, md5: str) -> bool:
     """Bring an out from DVC's remote into its cache as far as that lacks it; whether it is whole then.
 
     Not `dvc fetch` of a commit, which looks for a remote that is a relative folder elsewhere.
+
+    Raises:
+        UserError: it lacks some, and the remote does not answer.
     """
     _bring(root, cache, [md5])
     listing = cache.listing(md5) if md5.endswith(FOLDER) else {"": md5}
@@ -110,15 +117,30 @@ def _bring(root: Path, cache: Cache, hashes: Iterable[str]) -> None:
     """Bring objects that the cache lacks from the remote; nothing of those that it does not have either."""
     missing = sorted({md5 for md5 in hashes if md5 and not cache.path(md5).is_file()})
 
-    def get(repo: Repo) -> None:
-        remote = repo.cloud.get_remote().odb
-        for md5 in missing:
-            with suppress(OSError), replacing(cache.path(md5)) as temporary:
-                remote.fs.get_file(remote.oid_to_path(md5), str(temporary))
-
     if missing:
-        with suppress(UserError):  # there is no remote
-            ask_dvc(root, get)
+        ask_dvc(root, lambda repo: _get(repo, cache, missing))
+
+
+def _get(repo: Repo, cache: Cache, hashes: Iterable[str]) -> None:
+    """Copy objects from DVC's default remote, where there is one; what it tells to have not is passed over.
+
+    Raises:
+        UserError: it does not answer, so that what is lost cannot be told from what is not seen.
+    """
+    if not repo.config["core"].get("remote"):
+        return
+    remote = repo.cloud.get_remote()
+    try:
+        if remote.fs.protocol == "local" and not remote.fs.isdir(remote.path):
+            raise FileNotFoundError(remote.path)  # a folder that is not mounted has none of its files
+        for md5 in hashes:
+            with suppress(FileNotFoundError), replacing(cache.path(md5)) as temporary:
+                remote.odb.fs.get_file(remote.odb.oid_to_path(md5), str(temporary))
+    except Exception as error:  # whatever the remote's own library throws; its text may have credentials
+        raise UserError(
+            f"DVC's remote {remote.name} does not answer ({type(error).__name__}), so what it has is not known: "
+            "mend it, then run again."
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -170,9 +192,25 @@ class Store:
         return all(md5 in kept.objects for md5 in outs)
 
 
-def stores(root: Path) -> list[Store]:
-    """DVC's cache and its default remote, where there is one."""
-    return ask_dvc(root, _stores)
+def stores(root: Path, own_cache: bool) -> list[Store]:
+    """DVC's cache and its default remote, where there is one, to remove from.
+
+    Args:
+        own_cache: whether a cache outside of the project may be taken for the project's own.
+
+    Raises:
+        UserError: the cache lies outside of the project, so it may have what other projects need.
+    """
+    found = ask_dvc(root, _stores)
+    place = Path(found[0].folder).resolve()
+    if place != Cache(root).folder.parents[1].resolve():
+        raise UserError(f"DVC's cache is {place}, by a setting that is not known here: set cache.dir instead.")
+    if not own_cache and not place.is_relative_to((root / ".dvc").resolve()):
+        raise UserError(
+            f"DVC's cache, {place}, lies outside of .dvc, so other projects may need what is in it: "
+            "--own-cache says that none does."
+        )
+    return found
 
 
 def _stores(repo: Repo) -> list[Store]:

@@ -131,9 +131,10 @@ def next_number(root: Path, name: str) -> str:
 
 
 def version_of_head(root: Path, name: str) -> Version | None:
-    """The version that the worktree's commit is; None where it is none."""
-    commit = git(root, "rev-parse", "HEAD")
-    return next((version for version in versions(root, name) if version.commit == commit), None)
+    """The version that the worktree's commit is; None where it is none, or a revoked one."""
+    commit, gone = git(root, "rev-parse", "HEAD"), revoked(root, name)
+    known = (version for version in versions(root, name) if version.number not in gone)
+    return next((version for version in known if version.commit == commit), None)
 
 
 def register_version(root: Path, name: str, message: str) -> Version:

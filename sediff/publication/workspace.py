@@ -19,6 +19,7 @@ from sediff.sources import VIRTUAL, read_local_paths, write_local_path
 BRANCH = "published"
 FOLDER = Path(".sediff/published")
 RESULTS = ("dvc.lock", "runs")  # the worktree's own, whatever the checkout has
+REVOKED = "+refs/tags/*!:refs/tags/*!"
 REST = (".", *(f":(exclude){name}" for name in RESULTS))
 SETTINGS, ANSWERS = Path(".sediff/local.yaml"), Path(".sediff/answers")
 KEYS = (Path(".sediff/pseudonym.key"), exclusions.KEY)
@@ -49,15 +50,39 @@ def prepare_workspace(root: Path) -> Path:
 def fetch_tags(root: Path, say: Callable[[str], None]) -> None:
     """Learn what others published and revoked; without a network, what is known here must do."""
     remote = remote_of(root)
-    if remote and not git_says(root, "fetch", "--quiet", "--tags", remote):
+    try:
+        if remote:
+            _take_tags(root, remote)
+    except UserError:
         say(f"git's remote {remote} does not answer: what was revoked elsewhere is not known here")
+
+
+def fetch_all(root: Path) -> None:
+    """Learn every branch and version of all git remotes, before data that they may need are removed.
+
+    Raises:
+        UserError: a remote does not answer.
+    """
+    for remote in git(root, "remote").split():
+        try:
+            _take_tags(root, remote, f"+refs/heads/*:refs/remotes/{remote}/*")
+        except UserError as error:
+            raise UserError(
+                f"What git's remote {remote} has published is not known, and its data might be removed: {error}"
+            ) from None
+
+
+def _take_tags(root: Path, remote: str, *more: str) -> None:
+    """Fetch tags, and what else is named; a version that two machines revoked keeps the remote's mark."""
+    git(root, "fetch", "--quiet", "--no-tags", remote, REVOKED)
+    git(root, "fetch", "--quiet", "--tags", remote, *more)
 
 
 def _fetch(root: Path, remote: str) -> str:
     """Bring the remote's branch and tags; the branch's name here, "" where the remote has none."""
     if not git(root, "ls-remote", "--heads", remote, BRANCH):
         return ""
-    git(root, "fetch", "--quiet", "--tags", remote, f"+refs/heads/{BRANCH}:refs/remotes/{remote}/{BRANCH}")
+    _take_tags(root, remote, f"+refs/heads/{BRANCH}:refs/remotes/{remote}/{BRANCH}")
     return f"{remote}/{BRANCH}"
 
 

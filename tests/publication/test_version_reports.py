@@ -95,3 +95,20 @@ def test_a_version_of_a_restricted_source_stays_restricted(project):
     (folder / "params.yaml").write_text(json.dumps(params))
     command(folder, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qam", "two")
     assert is_restricted(folder, Version("ecg", "v0.0.2", command(folder, "git", "rev-parse", "HEAD")))
+
+
+@pytest.mark.parametrize("written", ["dvc.lock", "manifest"])
+def test_a_working_tree_is_what_it_was_made_of_and_not_what_is_configured(project, tmp_path, written):
+    folder, version = project
+    page, params = tmp_path / "compare.html", Params.load(ROOT / "params.yaml")
+    sources = {"sources": [{"name": "clinic", "reader": "ptb-xl", "sharing": "restricted"}]}
+    if written == "dvc.lock":
+        lock = yaml.safe_load((folder / "dvc.lock").read_text())
+        lock["stages"]["evaluation"]["params"] = {"params.yaml": {"corpus.sources": sources["sources"]}}
+        (folder / "dvc.lock").write_text(yaml.safe_dump(lock))
+    else:
+        (folder / "data/corpus").mkdir(parents=True)
+        (folder / "data/corpus/manifest.json").write_text(json.dumps({"parameters": {"corpus": sources}}))
+    assert not params.restricted and is_restricted(folder) and not is_restricted(folder, version)
+    compare(folder, params, version, None, page)
+    assert "data:image/png" not in page.read_text()

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import mlcroissant
+import polars as pl
 import pytest
 import yaml
 
@@ -152,6 +153,17 @@ def test_a_folder_of_other_files_is_refused_as_it_is(project):
     code, said = finished(project, "--out", "notes", "--fresh")
     assert code == 1 and "notes holds README.md, which is no part of a dataset" in said and "Traceback" not in said
     assert [path.name for path in out.iterdir()] == ["README.md"] and (out / "README.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["intervals.yaml", "intervals.parquet"])
+def test_intervals_that_the_models_cannot_follow_remove_no_older_dataset(project, name):
+    rows = pl.DataFrame({"text": ["AF", "AF"], "qrs": [None, 90.0]})
+    rows.write_parquet(project / "intervals.parquet")
+    (project / "intervals.yaml").write_text(yaml.safe_dump(rows.to_dicts()[1:]))
+    before = shards(project / "whole")
+    code, said = finished(project, "--out", "whole", "--fresh", request=name)
+    assert code == 1 and f"{name} asks for pr, qrs, qt or one of them" in said and "Traceback" not in said
+    assert shards(project / "whole") == before
 
 
 def test_the_request_may_lie_in_its_dataset_and_fresh_leaves_no_other(project):
