@@ -94,7 +94,7 @@ class Bench:
         metrics = scores(tested, [names[column] for column in scored], self.plan.bootstraps, rng)
         records = [lesson.told() for lesson in lessons]
         found = {"metrics": metrics, "records": {key: [each[key] for each in records] for key in records[0]}}
-        if cell.declared.kept and lessons[0].synthetic is not None:
+        if cell.declared.kept and lessons[0].taken is not None:
             found["closeness"] = self._closeness(lessons[0], cell.seed)
         shutil.rmtree(work)
         # Of a training that was interrupted both are those of the last call.
@@ -122,7 +122,7 @@ class Bench:
     def _test(self, cell: Cell, lesson: Lesson, job: Job) -> tuple[Tested, float]:
         """The classifier of a fold on those who are tested, and seconds a step."""
         params = self.plan.classifier
-        x, y = torch.from_numpy(lesson.x), torch.from_numpy(lesson.y.astype(np.float32))
+        x, y = torch.from_numpy(lesson.x()), torch.from_numpy(lesson.y.astype(np.float32))
         rows = torch.from_numpy(lesson.shown(cell.trained_on.oversampled))
         trained = fit(params, x, y, rows, cell.trained_on.augmented, job, f"fold {lesson.fold}")
         tested = lesson.split.tested
@@ -141,7 +141,7 @@ class Bench:
         split, cases = lesson.split, lesson.truth[:, 0]
         rows = (split.tested, np.setdiff1d(split.training, split.left_out), split.left_out)
         held_out, kept, left_out = (self.corpus.signals[each[cases[each]]] for each in rows)
-        return closeness(some(lesson.synthetic_cases), some(held_out), kept, left_out, self.judge)
+        return closeness(some(lesson.synthetic_cases()), some(held_out), kept, left_out, self.judge)
 
 
 def _too_few(note: str) -> dict[str, Any]:

@@ -16,19 +16,19 @@ class Lesson:
 
     Attributes:
         truth: of each record of the corpus, (n, classes).
-        x: (records, 8, 1000), int16 µV; y: (records, classes).
-        real: how many of x are real.
-        synthetic: rows among the synthetic records; None where the arm has none.
+        rows, taken: of the corpus and of the synthetic records those that train; `taken` is None where none may.
+        y: their classes, (records, classes).
         seen: training records that the study leaves out, and that the generator was trained on.
     """
 
     fold: int
     split: Split
+    corpus: Records
     truth: Truth
-    x: NDArray[np.int16]
+    made: Records | None
+    rows: Rows
+    taken: Rows | None
     y: Truth
-    real: int
-    synthetic: Rows | None
     seen: int
 
     @classmethod
@@ -49,16 +49,21 @@ class Lesson:
             made, made_truth: the synthetic records and their classes, where the arm has some.
         """
         rows = split.training if arm.real else split.training[:0]
-        if made is None or made_truth is None:
-            return cls(fold, split, truth, corpus.signals[rows], truth[rows], len(rows), None, seen)
+        if made_truth is None:
+            return cls(fold, split, corpus, truth, made, rows, None, truth[rows], seen)
         taken = np.flatnonzero(made_truth.any(1)) if arm.synthetic == "cases" else np.arange(len(made_truth))
-        x = np.concatenate([corpus.signals[rows], made.signals[taken]])
-        return cls(fold, split, truth, x, np.concatenate([truth[rows], made_truth[taken]]), len(rows), taken, seen)
+        y = np.concatenate([truth[rows], made_truth[taken]])
+        return cls(fold, split, corpus, truth, made, rows, taken, y, seen)
 
-    @property
+    def x(self) -> NDArray[np.int16]:
+        """Signals of the records, (records, 8, 1000), µV: a copy, which is large."""
+        if self.made is None or self.taken is None:
+            return self.corpus.signals[self.rows]
+        return np.concatenate([self.corpus.signals[self.rows], self.made.signals[self.taken]])
+
     def synthetic_cases(self) -> NDArray[np.int16]:
         """Signals of the synthetic records that have the first class."""
-        return self.x[self.real :][self.y[self.real :, 0]]
+        return self.x()[len(self.rows) :][self.y[len(self.rows) :, 0]]
 
     def shown(self, oversampled: bool) -> Rows:
         """Rows of x, each as often as it is shown before any comes again."""
@@ -67,11 +72,11 @@ class Lesson:
     def told(self) -> dict[str, int]:
         """Numbers of records and, where there is one class, of its cases."""
         tested = self.truth[self.split.tested]
-        counts = {"real": self.real, "synthetic": len(self.y) - self.real, "tested": len(tested)}
+        counts = {"real": len(self.rows), "synthetic": len(self.y) - len(self.rows), "tested": len(tested)}
         if self.y.shape[1] == 1:
-            counts["real_cases"] = int(self.y[: self.real].sum())
-            counts["synthetic_cases"] = int(self.y[self.real :].sum())
+            counts["real_cases"] = int(self.y[: len(self.rows)].sum())
+            counts["synthetic_cases"] = int(self.y[len(self.rows) :].sum())
             counts["tested_cases"] = int(tested.sum())
-        if self.synthetic is not None:
+        if self.taken is not None:
             counts |= {"left_out": len(self.split.left_out), "left_out_seen": self.seen}
         return counts

@@ -44,8 +44,10 @@ def scores(tested: Sequence[Tested], names: Sequence[str], draws: int, rng: np.r
     }
     drawn = list(zip(*(_drawn(fold, draws, rng) for fold in tested), strict=True))
     for name in RANKING:
-        spread = interval([_mean(_values(folds, name)) for folds in drawn])
-        found[f"{name}_interval"] = [round(spread["low"], 6), round(spread["high"], 6)]
+        values = [_mean(_values(folds, name)) for folds in drawn]
+        if told := [value for value in values if np.isfinite(value)]:  # the few patients with cases may not be drawn
+            spread = interval(told)
+            found[f"{name}_interval"] = [round(spread["low"], 6), round(spread["high"], 6)]
     return found
 
 
