@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from sediff.cells.plan import read_plan
 from sediff.diffusion.data import Part
 from sediff.errors import UserError
 from sediff.params import PARAMS, Params
@@ -49,11 +49,7 @@ class Plan(Section):
         Raises:
             UserError: it is missing or malformed.
         """
-        try:
-            return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (OSError, yaml.YAMLError, ValidationError) as error:
-            told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            raise UserError(f"{path} is no plan of an ablation ({' '.join(told.split())}): mend it.") from None
+        return read_plan(cls, path, "an ablation")
 
     def chosen(self, arms: list[str], seeds: list[int]) -> list[tuple[str, int]]:
         """Arm and seed of each cell, the core first; of the named arms or seeds only where some are named.

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Literal, Self
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from sediff.cells.plan import read_plan
 from sediff.errors import UserError
 from sediff.section import Items, Section
 
@@ -92,11 +92,7 @@ class Plan(Section):
         Raises:
             UserError: it is missing or malformed.
         """
-        try:
-            return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (OSError, yaml.YAMLError, ValidationError) as error:
-            told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            raise UserError(f"{path} is no plan of studies ({' '.join(told.split())}): mend it.") from None
+        return read_plan(cls, path, "studies")
 
     def is_core(self, study: str, arm: str) -> bool:
         """Whether claims rest on it."""
