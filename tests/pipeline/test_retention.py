@@ -68,7 +68,7 @@ def test_what_no_live_version_needs_goes(tmp_path):
     said(project, "git", "tag", "paper", f"{oldest}^{{}}")
     stores = [Cache(project).folder, tmp_path / "store/files/md5"]
     needed = kept_by(project, [lock_at(project, one.commit) for one in (newest, oldest)], ()).objects
-    work = project / ".sediff/published/.sediff/work/diffusion/0123456789abcdef"
+    work = (project / ".sediff/published/.sediff").joinpath("work", "diffusion", "0123456789abcdef")
     work.mkdir(parents=True)
     os.utime(work, (time.time() - 3 * 86_400,) * 2)
 
