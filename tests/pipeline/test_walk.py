@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from psutil import Process
 
 from sediff.errors import UserError
 from sediff.params import set_params
@@ -127,6 +128,13 @@ def alive(pid: int) -> bool:
     return status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
+def wait_for_end(pid: int) -> None:
+    deadline = time.monotonic() + 60
+    while alive(pid):
+        assert time.monotonic() < deadline, f"process {pid} lives on"
+        time.sleep(0.05)
+
+
 def test_another_dvc_command_is_told_and_waited_for(project, monkeypatch, capfd):
     monkeypatch.setattr("sediff.pipeline.execute.BUSY_WAIT", 0.5)
     (project / "mode-first").write_text("slow")
@@ -141,17 +149,34 @@ def test_another_dvc_command_is_told_and_waited_for(project, monkeypatch, capfd)
     assert "another DVC command works here; waiting" in capfd.readouterr().err
 
 
-def test_no_stage_outlives_a_killed_run(project):
-    (project / "mode-first").write_text("slow")
+STARTING = """
+import os, time
+from pathlib import Path
+Path("pid-first").write_text(str(os.getpid()))
+while not Path("go-first").exists():
+    time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["at work", "not yet at work"])
+def test_no_stage_outlives_a_killed_run(project, begun):
+    """Nor one whose run is killed before it can ask to be ended with it, while Python starts."""
+    if begun:
+        (project / "mode-first").write_text("hang")
+    else:
+        (project / "first.py").write_text(STARTING + (project / "first.py").read_text())
     code = "from pathlib import Path; from flows.pipeline import walk; walk(Path(), ['first'], 60)"
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=project, env={**os.environ, "PYTHONPATH": str(ROOT)}
     ) as run:
         stage = int(wait_for(project / "pid-first"))
+        started_by = Process(stage).ppid()
         run.send_signal(signal.SIGKILL)
         run.wait()
-    while alive(stage):
-        time.sleep(0.05)
+    wait_for_end(started_by)
+    (project / "go-first").touch()
+    wait_for_end(stage)
+    assert not list(project.glob("data/first/*")), "it wrote nothing after that"
     assert walk(project) == all_ran(True), "the next run goes on without help"
 
 

@@ -31,8 +31,9 @@ def {name}(context: Context) -> str:
         raise UserError("{name} was interrupted: run again.")
     if (context.work / "step").exists():
         Path("went-on-{name}").write_text(context.fingerprint)
-    if wanted == "slow":
+    if wanted in ("slow", "hang"):
         Path("pid-{name}").write_text(str(os.getpid()))
+    if wanted == "slow":
         time.sleep(6)
     if wanted == "hang":
         sys.stderr.write("half a line")
