@@ -1,6 +1,5 @@
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -11,17 +10,15 @@ import polars as pl
 import pytest
 import wfdb
 
-from sediff.cohort.write import write_record
-from sediff.corpus.build import Folders, build_corpus
 from sediff.corpus.listing import patient_hash
-from sediff.corpus.params import CorpusParams, FoldParams
+from sediff.corpus.params import FoldParams
 from sediff.ecg import LEADS
 from sediff.errors import UserError
-from sediff.processes import Runner, in_processes
+from sediff.processes import in_processes
 from sediff.records import ROWS_PER_GROUP, read_columns, read_signals
+from tests.corpus.building import build, reasons, rewrite, signal_of
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ({"name": "virtual", "reader": "ptb-xl"},)
 # A build whose process kills itself after the first shard, unless somebody else kills it within.
 KILLED = """
 import os, signal
@@ -43,25 +40,6 @@ build_corpus(params, [{source!r}], vocabulary, Folders(*folders), runner)
 """
 
 
-def params(**changes) -> CorpusParams:
-    return CorpusParams(**{"sources": SOURCES, "shards": 3} | changes)
-
-
-def build(sources, vocabulary, folder: Path, runner: Runner | None = None, **changes) -> Path:
-    for name in ("out", "report"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / name).mkdir(parents=True)
-    told = build_corpus(
-        params(**changes),
-        sources if isinstance(sources, list) else [sources],
-        vocabulary,
-        Folders(*(folder / name for name in ("out", "report", "work", "cache"))),
-        runner or in_processes(1),
-    )
-    (folder / "told").write_text(told)
-    return folder / "out"
-
-
 def start(source, folder: Path, shards: int) -> subprocess.Popen:
     script = folder.with_suffix(".py")
     script.write_text(KILLED.format(source=source, folder=str(folder), shards=shards))
@@ -75,17 +53,6 @@ def read_again(folder: Path) -> int:
 
 def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.parquet"))}
-
-
-@pytest.fixture
-def damaged(cohort, tmp_path) -> Path:
-    """A copy of the cohort that a test may damage."""
-    return Path(shutil.copytree(cohort, tmp_path / "raw"))
-
-
-def reasons(out: Path) -> dict[str, str]:
-    table = pl.read_parquet(out / "quarantine.parquet")
-    return dict(zip(table["record_id"], table["reason"], strict=True))
 
 
 def test_every_record_is_read_as_it_was_written(cohort, scanned, vocabulary, tmp_path):
@@ -192,7 +159,7 @@ def test_only_what_is_new_or_changed_is_read_and_the_bytes_are_those_of_a_new_bu
     assert read_again(tmp_path / "kept") == 0
     # Two more records, one that changed, one that is gone.
     table.write_text("".join([*lines[:5], *lines[6:]]))
-    _rewrite(damaged, 1, lambda signal: signal + np.int16(1))
+    rewrite(damaged, 1, lambda signal: signal + np.int16(1))
     source = scanned(damaged)
     out = build(source, vocabulary, tmp_path / "kept")
     assert read_again(tmp_path / "kept") == 3
@@ -224,8 +191,8 @@ def test_of_two_copies_the_one_in_a_fold_and_in_use_stays(cohort, damaged, scann
     assert set(read_columns(out / "records")["source"]) == {"virtual"}
     # A copy of a record that is not used is no copy of anything.
     for suffix in (".dat", ".hea"):
-        text = _signal(damaged, 1).with_suffix(suffix).read_bytes().replace(b"00001_lr", b"00003_lr")
-        _signal(damaged, 3).with_suffix(suffix).write_bytes(text)
+        text = signal_of(damaged, 1).with_suffix(suffix).read_bytes().replace(b"00001_lr", b"00003_lr")
+        signal_of(damaged, 3).with_suffix(suffix).write_bytes(text)
     path = damaged / "ptbxl_database.csv"
     table = pl.read_csv(path, infer_schema_length=0)
     own = table.filter(pl.col("ecg_id") == "1")["patient_id"][0]
@@ -241,7 +208,7 @@ def test_a_reader_that_knows_the_gain_is_believed(cohort, scanned, vocabulary, t
     (root / "data").mkdir(parents=True)
     (root / "ludb.csv").write_text("ID,Sex,Age\n")
     for number in (1, 2):
-        signal = np.repeat(np.fromfile(_signal(cohort, number), "<i2").reshape(1000, 12), 5, axis=0)
+        signal = np.repeat(np.fromfile(signal_of(cohort, number), "<i2").reshape(1000, 12), 5, axis=0)
         record = wfdb.Record(
             record_name=str(number), fs=500, n_sig=12, sig_len=5000, sig_name=[lead.lower() for lead in LEADS],
             units=["mV"] * 12, fmt=["16"] * 12, adc_gain=[777.0 + i for i in range(12)], baseline=[0] * 12,
@@ -296,7 +263,7 @@ def test_a_source_without_folds_is_split_by_hash_beside_one_that_has_them(
 ):
     for path in sorted(damaged.rglob("*.dat")):  # other signals, or all would be duplicates
         number = int(path.stem.split("_")[0])
-        _rewrite(damaged, number, lambda signal: signal + np.int16(1))
+        rewrite(damaged, number, lambda signal: signal + np.int16(1))
     sources = [scanned(cohort, "virtual"), scanned(damaged, "plain", "wfdb")]
     rows = read_columns(build(sources, vocabulary, tmp_path, audit=0.0) / "records")
     plain = rows.filter(pl.col("source") == "plain")
@@ -350,158 +317,4 @@ def test_a_patient_in_two_splits_is_refused(damaged, scanned, vocabulary, tmp_pa
     folds[rows[0]], folds[rows[1]] = 1, 9
     table.with_columns(strat_fold=pl.Series(folds)).write_csv(path)
     with pytest.raises(UserError, match="may be in one split only"):
-        build(scanned(damaged), vocabulary, tmp_path)
-
-
-def _signal(root: Path, number: int = 1) -> Path:
-    return root / f"records100/00000/{number:05d}_lr.dat"
-
-
-def _rewrite(root: Path, number: int, change) -> None:
-    path = _signal(root, number)
-    signal = np.fromfile(path, "<i2").reshape(1000, 12).T.copy()
-    write_record(path.with_suffix(""), change(signal))
-
-
-def _flat(signal):
-    signal[7] = 5
-    return signal
-
-
-def _nan(signal):
-    signal[8, 100] = -(2**15)
-    return signal
-
-
-def _loud(signal):
-    signal[6, 50] = 12_000
-    return signal
-
-
-def _contradicting(signal):
-    signal[2] += 300
-    return signal
-
-
-def _truncate(root):
-    path = _signal(root)
-    path.write_bytes(path.read_bytes()[:5000])
-
-
-def _header(text: str):
-    def change(root):
-        _signal(root).with_suffix(".hea").write_text(text)
-
-    return change
-
-
-def _edit_header(old: str, new: str, count: int = -1):
-    def change(root):
-        path = _signal(root).with_suffix(".hea")
-        path.write_text(path.read_text().replace(old, new, count))
-
-    return change
-
-
-DAMAGES = {
-    "flat_lead": lambda root: _rewrite(root, 1, _flat),
-    "nan": lambda root: _rewrite(root, 1, _nan),
-    "amplitude": lambda root: _rewrite(root, 1, _loud),
-    "limb_leads": lambda root: _rewrite(root, 1, _contradicting),
-    "bad_signal": _truncate,
-    "missing_file": lambda root: _signal(root).unlink(),
-    "checksum": _edit_header(" 0 V3", "1 0 V3"),
-    "missing_lead": _edit_header("V6", "V7"),
-    "unknown_unit": _edit_header("/mV", "/bananas"),
-    "sampling_rate": _edit_header(" 12 100 1000", " 12 50 1000"),
-    "too_short": _edit_header(" 12 100 1000", " 12 200 1000"),
-}
-HEADERS = {
-    "empty": _header(""),
-    "only comments": _header("# nothing\n"),
-    "words": _header("this is no header\nat all\n"),
-    "binary": lambda root: _signal(root).with_suffix(".hea").write_bytes(bytes(range(256))),
-    "absurd size": _edit_header(" 12 100 1000", " 12 100 99999999999999"),
-    "no leads": _edit_header(" 12 100 1000", " 0 100 1000"),
-    "negative size": _edit_header(" 12 100 1000", " 12 100 -5"),
-    "another folder": _edit_header("00001_lr.dat", "../../../../etc/passwd"),
-    "fewer lines than leads": _header("00001_lr 12 100 1000\n00001_lr.dat 16 1000.0(0)/mV 16 0 0 0 0 I\n"),
-    "format unknown": _edit_header(".dat 16 ", ".dat 999 "),
-}
-
-
-@pytest.mark.parametrize("reason", DAMAGES)
-def test_a_damaged_record_is_set_aside_with_its_reason(reason, damaged, scanned, vocabulary, tmp_path):
-    DAMAGES[reason](damaged)
-    out = build(scanned(damaged), vocabulary, tmp_path)
-    assert reasons(out) == {"virtual/00001": reason}
-    assert "virtual/00001" not in read_columns(out / "records")["record_id"].to_list()
-
-
-@pytest.mark.parametrize("name", HEADERS)
-def test_a_broken_header_is_set_aside(name, damaged, scanned, vocabulary, tmp_path):
-    HEADERS[name](damaged)
-    found = reasons(build(scanned(damaged), vocabulary, tmp_path))
-    assert list(found) == ["virtual/00001"]
-    assert found["virtual/00001"] in ("bad_header", "bad_signal", "too_large", "unsupported")
-
-
-def test_a_file_that_changed_after_the_scan_is_refused(damaged, scanned, vocabulary, tmp_path):
-    source = scanned(damaged)
-    _rewrite(damaged, 1, lambda signal: signal + np.int16(1))
-    with pytest.raises(UserError, match=r"virtual/00001: .*changed.*run again"):
-        build(source, vocabulary, tmp_path)
-    # Once it is scanned again, nothing of that is left.
-    assert reasons(build(scanned(damaged), vocabulary, tmp_path)) == {}
-
-
-def test_a_copy_of_a_recording_is_set_aside(damaged, scanned, vocabulary, tmp_path):
-    for suffix in (".dat", ".hea"):
-        text = _signal(damaged, 1).with_suffix(suffix).read_bytes().replace(b"00001_lr", b"00003_lr")
-        _signal(damaged, 3).with_suffix(suffix).write_bytes(text)
-    assert reasons(build(scanned(damaged), vocabulary, tmp_path)) == {"virtual/00003": "duplicate"}
-
-
-@pytest.mark.parametrize("age", ["old", "nan", "-3", ""])
-def test_an_age_that_is_none_is_missing(age, damaged, scanned, vocabulary, tmp_path):
-    path = damaged / "ptbxl_database.csv"
-    table = pl.read_csv(path, infer_schema_length=0)
-    table.with_columns(age=pl.Series([age, *table["age"].to_list()[1:]])).write_csv(path)
-    rows = read_columns(build(scanned(damaged), vocabulary, tmp_path) / "records")
-    assert rows.filter(pl.col("age").is_null())["record_id"].to_list() == ["virtual/00001"]
-
-
-@pytest.mark.parametrize(
-    ("column", "value"),
-    [("scp_codes", "{'SR': "), ("scp_codes", "[1]"), ("ecg_id", "x"), ("filename_lr", "../../x"), ("filename_lr", "")],
-)
-def test_a_bad_table_row_is_set_aside(column, value, damaged, scanned, vocabulary, tmp_path):
-    path = damaged / "ptbxl_database.csv"
-    table = pl.read_csv(path, infer_schema_length=0)
-    changed = [value, *table[column].to_list()[1:]]
-    table.with_columns(pl.Series(column, changed)).write_csv(path)
-    assert list(reasons(build(scanned(damaged), vocabulary, tmp_path)).values()) == ["bad_table_row"]
-
-
-def test_an_unmapped_code_is_kept_and_counted(damaged, scanned, vocabulary, tmp_path):
-    path = damaged / "ptbxl_database.csv"
-    path.write_text(path.read_text().replace("'SBRAD'", "'NEWCODE'"))
-    rows = read_columns(build(scanned(damaged), vocabulary, tmp_path) / "records")
-    assert rows.filter(pl.col("unmapped").list.contains("NEWCODE")).height > 0
-
-
-def test_nothing_usable_is_a_sentence(damaged, scanned, vocabulary, tmp_path):
-    for path in damaged.rglob("*.dat"):
-        path.unlink()
-    with pytest.raises(UserError, match=r"No record of virtual can be used \(missing_file"):
-        build(scanned(damaged), vocabulary, tmp_path)
-
-
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00", b"a,b\n1,2\n"])
-def test_an_unreadable_table_is_a_sentence(content, damaged, scanned, vocabulary, tmp_path):
-    path = damaged / "ptbxl_database.csv"
-    path.unlink()
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(UserError, match=r"ptbxl_database\.csv"):
         build(scanned(damaged), vocabulary, tmp_path)
