@@ -32,7 +32,7 @@ from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Condition, encode_conditions
 from sediff.encoder.judge import Judge
 from sediff.params import Params
-from sediff.training import Batch, Job, Loss, Schedule, train
+from sediff.training import Batch, Job, Loss, Schedule, Trained, train
 from sediff.vocabulary import Vocabulary
 
 RECORDS = 512
@@ -48,6 +48,7 @@ class Case(NamedTuple):
     loss: Loss
     batch_size: int
     precision: str
+    compiled: bool = False
 
 
 def cases(params: Params, device: torch.device) -> Iterator[Case]:
@@ -95,7 +96,7 @@ def cases(params: Params, device: torch.device) -> Iterator[Case]:
         params.diffusion, conditioner.to(device).requires_grad_(False), frozen, data.latents.to(device)
     )
     own = params.diffusion
-    yield Case("denoiser", Denoiser(own.denoiser, width), data.rows, loss, own.batch_size, own.precision)
+    yield Case("denoiser", Denoiser(own.denoiser, width), data.rows, loss, own.batch_size, own.precision, own.compiled)
 
 
 def product_rates(device: torch.device, precision: str) -> tuple[float, float]:
@@ -115,6 +116,7 @@ def of_profile(params: Params, profile: str) -> Params:
     sizes = yaml.safe_load((PROFILES / f"{profile}.yaml").read_text(encoding="utf-8"))
     values = params.model_dump()
     values["diffusion"]["denoiser"] |= sizes["diffusion"]["denoiser"]
+    values["diffusion"]["compiled"] = sizes["diffusion"]["compiled"]
     values["autoencoder"] |= sizes["autoencoder"]
     values["encoder"]["judges"]["statement"] |= sizes["encoder"]["judges"]["statement"]
     return Params.model_validate(values)
@@ -128,6 +130,14 @@ def operations(case: Case, device: torch.device) -> float:
     with FlopCounterMode(display=False) as counter:
         case.loss(network, batch, torch.Generator().manual_seed(0))[0].backward()
     return float(counter.get_total_flops())
+
+
+def trained_for(steps: int, case: Case, device: torch.device) -> Trained:
+    """Train for some steps."""
+    with tempfile.TemporaryDirectory() as folder:
+        job = Job(*[Path(folder)] * 3, 0, device, checkpoint_every=10**9)
+        schedule = Schedule(steps, case.batch_size, 1e-4, precision=case.precision, compiled=case.compiled)
+        return train(case.network, case.records, case.loss, RECORDS, schedule, job, case.name)
 
 
 def main() -> None:
@@ -148,12 +158,11 @@ def main() -> None:
         if arguments.only not in (None, case.name):
             continue
         count, before = operations(case, device), product_rates(device, case.precision)
-        with tempfile.TemporaryDirectory() as folder:
-            job = Job(*[Path(folder)] * 3, 0, device, checkpoint_every=10**9)
-            schedule = Schedule(arguments.steps, case.batch_size, 1e-4, precision=case.precision)
-            spent = time.process_time()
-            trained = train(case.network, case.records, case.loss, RECORDS, schedule, job, case.name)
-            spent = time.process_time() - spent
+        if case.compiled:
+            trained_for(2, case, device)  # compiles
+        spent = time.process_time()
+        trained = trained_for(arguments.steps, case, device)
+        spent = time.process_time() - spent
         rate, on_processor = map(max, before, product_rates(device, case.precision))
         share = count * trained.rate / case.batch_size / rate
         print(

@@ -32,7 +32,9 @@ def rebuild(network, x, rng):
     return error, {"error": error}
 
 
-def fit(work, steps=40, stop=None, average=0.9, every=7, fingerprint="f", loss=rebuild, rate=1e-2, ends=None):
+def fit(
+    work, steps=40, stop=None, average=0.9, every=7, fingerprint="f", loss=rebuild, rate=1e-2, ends=None, compiled=False
+):
     """Train a tiny network with dropout to rebuild noisy data; `stop` raises at that call of the loss."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(0.1), nn.Linear(8, 4))
@@ -45,7 +47,7 @@ def fit(work, steps=40, stop=None, average=0.9, every=7, fingerprint="f", loss=r
             raise KeyboardInterrupt
         return loss(network, x, rng)
 
-    schedule = Schedule(steps, 5, rate, warmup=3, average=average)
+    schedule = Schedule(steps, 5, rate, warmup=3, average=average, compiled=compiled)
     job = Job(work, work, work, 3, CPU, fingerprint, every, ends)
     trained = train(network, gather, counted, len(DATA), schedule, job, "tiny")
     return trained.network.state_dict(), trained.curves
@@ -64,6 +66,25 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, stop):
     assert same(undisturbed, resumed)
     assert curves == resumed_curves
     assert curves["loss"]["y"][-1] < 0.8 * curves["loss"]["y"][0]
+
+
+@pytest.mark.slow  # it compiles three times
+def test_a_compiled_training_goes_on_to_the_same_weights_and_learns_what_the_other_does(tmp_path):
+    undisturbed, curves = fit(tmp_path / "a", compiled=True)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "b", stop=17, compiled=True)
+    assert same(undisturbed, fit(tmp_path / "b", compiled=True)[0])
+    plain, plain_curves = fit(tmp_path / "c")
+    assert set(plain) == set(undisturbed)
+    assert curves["loss"]["y"][0] == pytest.approx(plain_curves["loss"]["y"][0], rel=0.3)
+    with pytest.raises(UserError, match="another configuration"):
+        fit(tmp_path / "c", compiled=True)
+
+
+def test_without_a_compiler_a_compiled_training_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(UserError, match=r"no-such-compiler.*install g\+\+"):
+        fit(tmp_path, compiled=True)
 
 
 def program(*arguments, launcher=()):

@@ -17,12 +17,13 @@ from sediff.diffusion.course import course_channels, record_beats
 from sediff.diffusion.params import DiffusionParams, PhysicsParams
 from sediff.diffusion.physics import Waves
 from sediff.diffusion.physics_forms import simulated
-from sediff.diffusion.simulated import Simulated, beats_course, simulated_records
+from sediff.diffusion.simulated import Simulated, beats_course, own_fits, simulated_records
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Condition, Conditions, corpus_conditions, encode_conditions
 from sediff.encoder.embedding import EmbeddingAccess, reopen_embedding
 from sediff.layers import read_tensors
 from sediff.records import read_columns
+from sediff.simulator.morphology import Morphology
 from sediff.vocabulary import Vocabulary
 
 Part = Literal["text", "experience"]
@@ -84,10 +85,20 @@ def load_training_data(
     if not params.denoiser.morphology:
         return data
     network = Autoencoder.load(autoencoder).to(next(conditioner.parameters()).device)
-    courses = [beats_course(*beats) for beats in _beats(records)]
-    return replace(
-        data, simulated=simulated_records(records, courses, simulator, network, params.morphology.worst_error)
-    )
+    return with_own(data, records, own_fits(simulator), simulator, network, params.morphology.worst_error)
+
+
+def with_own(
+    data: TrainingData,
+    records: pl.DataFrame,
+    own: pl.DataFrame,
+    simulator: Path,
+    autoencoder: Autoencoder,
+    worst: float,
+) -> TrainingData:
+    """The same with each record's own η, whose fits are given, and the simulator's record of it."""
+    courses, exponents = [beats_course(*beats) for beats in _beats(records)], Morphology.load(simulator).exponents
+    return replace(data, simulated=simulated_records(records, courses, own, exponents, autoencoder, worst))
 
 
 def denoiser_data(

@@ -18,7 +18,7 @@ class DenoiserParams(Section):
         True,
         description="whether it sees (cos θ, sin θ), which beats are ventricular and which have a P wave",
     )
-    morphology: bool = Field(False, description="whether it sees the simulator's record of its own η: two stages")
+    morphology: bool = Field(True, description="whether it sees the simulator's record of its own η: two stages")
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
@@ -43,10 +43,10 @@ class PhysicsParams(Section):
     """L_total = L_DDPM + euler·L_Euler + interlead·L_interlead, weighted by the noise level."""
 
     form: Literal["none", "paper", "paper-scaled", "derivative", "record", "hinge", "shrinkage"] = Field(
-        "paper-scaled", description="what the slope of a beat is compared with: see sediff/diffusion/physics_forms.py"
+        "none", description="what the slope of a beat is compared with: see sediff/diffusion/physics_forms.py"
     )
-    euler: float = Field(1e-3, ge=0, description="λ of the paper")
-    interlead: float = Field(1e-3, ge=0, description="γ of the paper")
+    euler: float = Field(0.02, ge=0, description="λ of the paper")
+    interlead: float = Field(0.007, ge=0, description="γ of the paper")
     weight: Literal["snr/(1+snr)", "min(snr,1)", "1"] = Field("snr/(1+snr)", description="by the noise level")
     every: int = Field(8, ge=1, description="every how many steps the terms are taken (scaled to match)")
     rows: int = Field(12, ge=1, description="records of a batch they are taken on")
@@ -65,3 +65,4 @@ class DiffusionParams(Section):
     average: float = Field(0.995, ge=0, lt=1, description="rate of the weights' moving average")
     condition_dropout: float = Field(0.1, ge=0, le=1)
     precision: Literal["float32", "bfloat16"] = "bfloat16"
+    compiled: bool = Field(False, description="shorter steps after a minute or two; takes g++ and Python's headers")

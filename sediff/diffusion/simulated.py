@@ -22,8 +22,7 @@ from sediff.diffusion.model import SIMULATED_CHANNELS
 from sediff.ecg import DURATION, INDEPENDENT_LEADS, SAMPLING_RATE
 from sediff.records import read_table
 from sediff.simulator.course import Course
-from sediff.simulator.morphology import Morphology
-from sediff.simulator.ode import WAVES, Waves, omega_of, relax
+from sediff.simulator.ode import WAVES, RateExponents, Waves, omega_of, relax
 from sediff.simulator.rhythm import VENTRICULAR
 
 BATCH = 64  # records at once
@@ -35,6 +34,7 @@ P = WAVES.index("P")
 P_LAST, P_WIDEST = -0.07, 0.045  # s: where a P wave's middle may be, and the deviation of its bump
 P_APART = 0.04  # s: from the middle of the other leads'
 INTERVALS = ("pr", "qrs_duration", "qt")
+FITTED = ["record_id", "heart_rate", "error", *Waves._fields]  # columns
 
 
 @dataclass(frozen=True)
@@ -69,23 +69,33 @@ class Simulated:
         return Simulated(waves, *(values.to(device) for values in (*others, self.intervals)))
 
 
+def own_fits(simulator: Path) -> pl.DataFrame:
+    """The training records' own fits, as `simulated_records` takes them."""
+    return read_table(simulator / "records.parquet", FITTED)
+
+
 def simulated_records(
-    records: pl.DataFrame, courses: Sequence[Course], simulator: Path, autoencoder: Autoencoder, worst: float
+    records: pl.DataFrame,
+    courses: Sequence[Course],
+    own: pl.DataFrame,
+    exponents: RateExponents,
+    autoencoder: Autoencoder,
+    worst: float,
 ) -> Simulated:
-    """The simulator's records of real ones, whose own fits `records.parquet` has.
+    """The simulator's records of real ones that have fits of their own.
 
     Args:
         records: of the corpus, with `record_id`, `pr`, `qrs_duration` and `qt`.
         courses: of each record, as `beats_course` gives them.
+        own: fits, at 60 bpm, with `FITTED`; exponents: how waves go with the rate.
         worst: a record whose fit's relative error, mean over the leads, is above has none.
     """
-    table = read_table(simulator / "records.parquet", ["record_id", "heart_rate", "error", *Waves._fields])
-    found = {name: row for row, name in enumerate(table["record_id"])}
-    shape = (len(table), len(INDEPENDENT_LEADS), len(WAVES))
-    fitted = Waves(*(torch.tensor(table[name].to_numpy().reshape(shape)) for name in Waves._fields))
-    rates = torch.tensor(table["heart_rate"].to_numpy())
-    fitted = fitted.at_rate(rates[:, None], Morphology.load(simulator).exponents)
-    error = table["error"].to_numpy().mean(-1)
+    found = {name: row for row, name in enumerate(own["record_id"])}
+    shape = (len(own), len(INDEPENDENT_LEADS), len(WAVES))
+    fitted = Waves(*(torch.tensor(own[name].to_numpy().reshape(shape)) for name in Waves._fields))
+    rates = torch.tensor(own["heart_rate"].to_numpy())
+    fitted = fitted.at_rate(rates[:, None], exponents)
+    error = own["error"].to_numpy().mean(-1)
     place = torch.tensor([found.get(name, -1) for name in records["record_id"]])
     known = torch.from_numpy(np.append(error <= worst, False))[place]  # of -1 the last
     channels = torch.zeros(len(place), SIMULATED_CHANNELS, LATENT_STEPS)

@@ -80,6 +80,7 @@ def train_denoiser(
         params.learning_rate,
         average=params.average,
         precision=params.precision,
+        compiled=params.compiled,
     )
     trained = train(denoiser, data.rows, loss, len(data.latents), schedule, job, "denoiser", loss.gradients)
     if trained.rate:

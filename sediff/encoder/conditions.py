@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 from zlib import crc32
@@ -213,10 +214,14 @@ def _unique(parts: Sequence[Sequence[str]]) -> list[str]:
 
 def subwords(text: str, buckets: int, most: int = MAX_SUBWORDS) -> list[int]:
     """Rows of the hash table for a text's words and their parts of 4 letters, each once, padded with 0 to `most`."""
-    rows = []
-    for word in re.findall(r"\w+", text.lower()):
-        marked = f"<{word}>"
-        pieces = [marked, *(marked[i : i + 4] for i in range(len(marked) - 3))] if len(marked) > 5 else [marked]
-        rows += [1 + crc32(piece.encode()) % (buckets - 1) for piece in pieces]
+    rows = [row for word in re.findall(r"\w+", text.lower()) for row in _rows(word, buckets)]
     rows = list(dict.fromkeys(rows))[:most]
     return rows + [PADDING] * (most - len(rows))
+
+
+@lru_cache(1 << 16)  # reports say the same words again and again
+def _rows(word: str, buckets: int) -> tuple[int, ...]:
+    """Rows of the hash table for a word and its parts of 4 letters."""
+    marked = f"<{word}>"
+    pieces = [marked, *(marked[i : i + 4] for i in range(len(marked) - 3))] if len(marked) > 5 else [marked]
+    return tuple(1 + crc32(piece.encode()) % (buckets - 1) for piece in pieces)

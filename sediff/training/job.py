@@ -11,7 +11,8 @@ import torch
 class Schedule:
     """How long and how fast a network is trained.
 
-    The learning rate warms up over `warmup` steps, stays, and falls to zero over the last `decay` share.
+    The learning rate warms up over `warmup` steps, stays, and falls to zero over the last `decay` share. Compiled, a
+    step is shorter and the first takes a minute or two longer.
     """
 
     steps: int
@@ -23,6 +24,7 @@ class Schedule:
     gradient_norm: float = 1.0
     average: float = 0.0
     precision: str = "float32"
+    compiled: bool = False
 
     def rate_at(self, step: int) -> float:
         """Learning rate of one step (0-based)."""

@@ -24,6 +24,7 @@ from sediff.seeds import generator, seed_of
 from sediff.training import checkpoint
 from sediff.training.batches import Prefetched, batches
 from sediff.training.checkpoint import State
+from sediff.training.compiling import compiled
 from sediff.training.job import Job, Schedule
 from sediff.training.memory import is_out_of_memory, too_large
 from sediff.training.optimiser import Optimiser
@@ -126,7 +127,8 @@ class _Loop:
                 f"{label}: a batch of {schedule.batch_size} records cannot be shared equally by {self.processes} "
                 "processes: change its batch_size or reproducibility.training_processes."
             )
-        self.objective = accelerator.prepare(_Objective(state.network, loss))
+        called = compiled(state.network, label) if schedule.compiled else state.network
+        self.objective = accelerator.prepare(_Objective(called, loss))
         self.every = max(1, schedule.steps // CURVE_POINTS)
         checkpoint.resume(self.path, state, self.identity, accelerator.device)
         self.saved = state.step

@@ -47,6 +47,7 @@ def test_a_dropped_condition_is_forgotten():
     first = network(z, lam, rhythm, tokens, mask, dropped)
     second = network(z, lam, -rhythm, tokens + 5, mask, dropped)
     assert torch.allclose(first, second, atol=1e-6)
+    assert torch.allclose(network.unconditional(z, lam), first, atol=1e-5)
 
 
 def test_attention_depends_on_the_query():

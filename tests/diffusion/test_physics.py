@@ -29,7 +29,7 @@ B = torch.tensor([0.25, 0.1, 0.1, 0.1, 0.4])
 PEAKS = np.arange(0.5, 9.8, 0.8)
 
 
-PHYSICS = PhysicsParams(euler=1.0, interlead=1.0, every=1, rows=4)
+PHYSICS = PhysicsParams(form="paper-scaled", euler=1.0, interlead=1.0, every=1, rows=4)
 
 
 def loss_of(vocabulary, physics: PhysicsParams = PHYSICS, rhythm: bool = True) -> tuple[Denoiser, DiffusionLoss]:
