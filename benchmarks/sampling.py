@@ -8,7 +8,7 @@ CPU, processor time is counted, which other work on the machine does not lengthe
 loop take turns.
 
 `--profile` takes the denoiser's size and the sampler of a profile, with fresh weights, on which the time does not
-depend, and without a morphology. `--ecgen` names the interpreter of an environment of its own that has ecgen (`pip
+depend, and the clone's p(η | c). `--ecgen` names the interpreter of an environment of its own that has ecgen (`pip
 install ecgen==1.1`): its latent and its DiT diffusion at their defaults, without condition, 12 leads, with fresh
 weights, of 1000 samples, or 1024 where its defaults do not take 1000.
 """
@@ -93,8 +93,11 @@ def resized(data: Path, params: Params, profile: str, folder: Path) -> SamplerPa
         if part.name != "diffusion":
             (folder / part.name).symlink_to(part)
     (folder / "diffusion").mkdir()
-    one_stage = {"morphology": False}  # whose model would have to be trained: fresh weights draw no morphology
-    size = params.diffusion.denoiser.model_copy(update=sizes["diffusion"]["denoiser"] | one_stage)
+    for part in (data / "diffusion").glob(
+        "morphology.*"
+    ):  # p(η | c) as it was trained: fresh, it draws no heart's beat
+        (folder / "diffusion" / part.name).symlink_to(part.resolve())
+    size = params.diffusion.denoiser.model_copy(update=sizes["diffusion"]["denoiser"])
     Denoiser(size, Conditioner.load(data / "encoder/conditioner").config["width"]).save(folder / "diffusion")
     return params.synthesis.sampler.model_copy(update=sizes["synthesis"]["sampler"])
 

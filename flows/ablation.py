@@ -12,11 +12,13 @@ from sediff.ablation.cell import Cell, cells_of
 from sediff.ablation.compute import Bench
 from sediff.ablation.queue import lines, paces_of, run
 from sediff.ablation.table import table
+from sediff.cells.written import write_table
 from sediff.files import read_out
 from sediff.params import Params
 from sediff.vocabulary import Vocabulary
 
 CELLS, WORK = REPORTS / "ablation", OWN / "work/ablation"
+TABLES = REPORTS / "tables"
 
 
 class Ablation:
@@ -42,6 +44,7 @@ class Ablation:
         access = embedding_access(self.params)
         bench = Bench(DATA, WORK, self.plan, self.params, Vocabulary.load(), self.device, access)
         count = run(self.cells, bench, CELLS)
+        self.table()
         return f"{count} cells computed; `sediff ablate --table` compares them" if count else "all cells were there"
 
     def listed(self) -> list[str]:
@@ -49,7 +52,10 @@ class Ablation:
         return lines(self.cells, self.plan.core, CELLS, [*paces_of(CELLS, self.described), *self._stage_pace()])
 
     def table(self) -> list[str]:
-        """The figures in Markdown."""
+        """The figures in Markdown; those of all declared cells too are written for the report."""
+        declared = cells_of(Path(), self.plan, self.params, self.described, [], [])
+        every = {cell.name: cell for cell in [*declared, *self.cells]}
+        write_table(TABLES, "ablation", DATA / "corpus", table([*every.values()], self.plan, CELLS))
         return table(self.cells, self.plan, CELLS)
 
     def _stage_pace(self) -> list[dict[str, Any]]:

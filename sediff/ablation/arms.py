@@ -32,13 +32,15 @@ class Plan(Section):
     core: Items[str]
     core_seeds: Items[int]
     seeds: Items[int]
+    common: dict[str, Any] = Field(default_factory=dict)
     arms: dict[str, Arm]
 
     @model_validator(mode="after")
     def _core_is_declared(self) -> Self:
         if unknown := [name for name in (BASELINE, *self.core) if name not in self.arms]:
             raise ValueError(f"arm {unknown[0]} is not declared")
-        if foreign := [key for arm in self.arms.values() for key in arm.params if not key.startswith(MAY_DIFFER)]:
+        keys = [key for params in (self.common, *(arm.params for arm in self.arms.values())) for key in params]
+        if foreign := [key for key in keys if not key.startswith(MAY_DIFFER)]:
             raise ValueError(f"{foreign[0]} is shared by all arms: only {MAY_DIFFER}* may differ")
         return self
 
@@ -64,9 +66,9 @@ class Plan(Section):
         return [(arm, seed) for arm, seed in core + others if not arms or arm in arms]
 
     def params(self, params: Params, arm: str) -> Params:
-        """The parameters of an arm: params.yaml's with what differs, and the plan's steps."""
+        """The parameters of an arm: params.yaml's with what is common and what differs, and the plan's steps."""
         values = params.model_dump()
-        for key, value in {**self.arms[arm].params, "diffusion.steps": self.steps}.items():
+        for key, value in {**self.common, **self.arms[arm].params, "diffusion.steps": self.steps}.items():
             node, *path = values, *key.split(".")
             for name in path[:-1]:
                 node = node.get(name, {})

@@ -143,13 +143,12 @@ class EcgGenerator:
             wanted = self._simulated(self.morphologies, tokens, mask, batch).to(self.device)
             simulated = given(self.autoencoder, wanted)
         strength = torch.tensor([sampler.pull * row.intervals.asked for row in batch.rows], device=self.device)
-        dropped = torch.ones(len(courses), dtype=torch.bool, device=self.device)
 
         def predict(z_t: Tensor, lam: Tensor) -> Tensor:
             conditional = self.denoiser(z_t, lam, rhythm, tokens, mask, None, simulated).float()
             if sampler.guidance == 1:
                 return conditional
-            unconditional = self.denoiser(z_t, lam, rhythm, tokens, mask, dropped).float()
+            unconditional = self.denoiser.unconditional(z_t, lam).float()
             return guided(conditional, unconditional, sampler.guidance, sampler.rescale)
 
         def misfit(latent: Tensor) -> Tensor:

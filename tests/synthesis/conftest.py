@@ -90,7 +90,7 @@ def _simulator(folder: Path) -> None:
 
 def _networks(data: Path, vocabulary: Vocabulary) -> None:
     torch.manual_seed(0)
-    denoiser = Denoiser(DenoiserParams(width=24, depth=1, heads=2, patch=5), 16)
+    denoiser = Denoiser(DenoiserParams(width=24, depth=1, heads=2, patch=5, morphology=False), 16)
     torch.nn.init.normal_(denoiser.out.weight, std=0.1)
     for folder, _ in WEIGHTS:
         (data / folder).mkdir(parents=True)

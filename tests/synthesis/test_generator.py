@@ -76,12 +76,12 @@ def test_models_without_a_morphology_refuse_intervals_in_a_sentence(generator):
         make(generator, [replace(ROWS[0], intervals=Intervals(qt=400.0))], [Slot(0, 0)])
 
 
-def test_a_profile_is_timed_without_a_morphology_whatever_was_trained(two_stages, vocabulary, tmp_path):
+def test_a_profile_is_timed_with_the_morphology_that_was_trained(two_stages, vocabulary, tmp_path):
     denoiser = DenoiserParams(morphology=True)
     params = Params.load().model_copy(update={"diffusion": DiffusionParams(denoiser=denoiser)})
     resized(two_stages, params, "smoke", tmp_path)
     timed = EcgGenerator.load(tmp_path, vocabulary, torch.device("cpu"), EmbeddingAccess())
-    assert timed.denoiser.params.width == 48 and timed.morphologies is None
+    assert timed.denoiser.params.width == 48 and timed.morphologies is not None
     assert make(timed, ROWS[:1], [Slot(0, 0)]).shape == (1, 12, 1000)
 
 
