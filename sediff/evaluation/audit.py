@@ -9,7 +9,7 @@ from sediff.corpus.canaries import CANARY
 from sediff.ecg import independent_leads
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.evaluation.evidence import Evidence
-from sediff.evaluation.exposure import Denoising, Folders
+from sediff.evaluation.exposure import Denoising, Folders, OwnFits
 from sediff.evaluation.halves import REAL
 from sediff.evaluation.privacy import Nearest, most_alike, nearest, planted_copies
 from sediff.evaluation.strangers import STRANGERS, Candidates, attacks, of_rows, some_rows
@@ -60,12 +60,18 @@ def canaries(evidence: Evidence, corpus: Path) -> dict[str, Any]:
     return {"canaries": found}
 
 
-def membership(evidence: Evidence, corpus: Path, folders: Folders, access: EmbeddingAccess, job: Job) -> dict[str, Any]:
-    """The attacks on who was trained on; none where too few patients were withheld from training."""
+def membership(
+    evidence: Evidence, corpus: Path, folders: Folders, own: OwnFits, access: EmbeddingAccess, job: Job, simulated: bool
+) -> dict[str, Any]:
+    """The attacks on who was trained on; none where too few patients were withheld from training.
+
+    Args:
+        simulated: whether all patients are.
+    """
     candidates = Candidates.draw(corpus, evidence.params.audit.records, evidence.rng(7))
     fewest, least = min(candidates.members, len(candidates.rows) - candidates.members), evidence.params.min_records
     if fewest < least:
         note = f"fewer than evaluation.min_records = {least} members or strangers, whom corpus.audit withholds"
         return {"membership": {"left_out": note}}
-    denoising = Denoising(folders, evidence.vocabulary, access, job.device)
-    return attacks(evidence.params.audit, corpus, evidence.made, denoising, job, candidates)
+    denoising = Denoising(folders, own, evidence.vocabulary, access, job.device)
+    return attacks(evidence.params.audit, corpus, evidence.made, denoising, job, candidates, simulated)

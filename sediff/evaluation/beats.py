@@ -40,7 +40,8 @@ def signs(evidence: Evidence) -> dict[str, Any]:
     """Prevalence of the signs by lead among records with the statement that they belong to."""
     read, draws = evidence.values("signs"), evidence.params.bootstraps
     found = {}
-    for number, (statement, sign) in enumerate(OF_STATEMENT.items()):
+    pairs = [(statement, sign) for statement, signs in OF_STATEMENT.items() for sign in signs]
+    for number, (statement, sign) in enumerate(pairs):
         of_sign = {name: of[:, SIGNS.index(sign)] for name, of in read.items()}
         among = np.array([statement in codes for codes in evidence.statements])
         key = f"{statement}_{sign}"

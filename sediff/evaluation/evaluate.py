@@ -16,7 +16,7 @@ from sediff.evaluation.compared import Records
 from sediff.evaluation.dispersion import dispersion
 from sediff.evaluation.effects import effects
 from sediff.evaluation.evidence import Evidence
-from sediff.evaluation.exposure import Folders
+from sediff.evaluation.exposure import Folders, OwnFits
 from sediff.evaluation.halves import REAL
 from sediff.evaluation.intervals import intervals
 from sediff.evaluation.likeness import deviation, likeness
@@ -25,6 +25,7 @@ from sediff.evaluation.params import EvaluationParams
 from sediff.evaluation.pictures import draw_pairs, draw_rhythm, draw_spectra
 from sediff.evaluation.rhythm import heart_rate, rhythm
 from sediff.evaluation.slices import slices
+from sediff.evaluation.within import within_conditions
 from sediff.files import write_json
 from sediff.pseudonyms import Pseudonyms
 from sediff.training import Job
@@ -54,6 +55,7 @@ SECTIONS: tuple[Callable[[Evidence], dict[str, Any]], ...] = (
     deviation,
     meaning,
     likeness,
+    within_conditions,
     slices,
 )
 
@@ -68,11 +70,14 @@ def evaluate(
     pseudonyms: Pseudonyms,
     access: EmbeddingAccess,
     job: Job,
+    own: OwnFits,
+    simulated: bool = False,
 ) -> str:
     """Write `records.parquet` (what was measured on each synthetic record) and the metrics and pictures.
 
     Args:
-        generator: what made the synthetic records.
+        generator: what made the synthetic records; own: how its training records were fitted.
+        simulated: whether all patients are.
 
     Real records are called as they are in the synthetic rows. One whose condition was asked for several times counts
     once.
@@ -90,7 +95,7 @@ def evaluate(
     found["privacy"] = {
         **privacy(evidence, copies),
         **canaries(evidence, corpus),
-        **membership(evidence, corpus, generator, access, job),
+        **membership(evidence, corpus, generator, own, access, job, simulated),
     }
     metrics, notes = without_notes(found)
     if notes:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sediff.autoencoder.model import Autoencoder
-from sediff.diffusion.data import TrainingData, denoiser_data
+from sediff.diffusion.data import TrainingData, denoiser_data, with_own
 from sediff.diffusion.model import Denoiser, rhythm_channels
 from sediff.diffusion.params import DiffusionParams, PhysicsParams
 from sediff.diffusion.schedule import add_noise, velocity
@@ -24,6 +24,8 @@ from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.evaluation.params import AuditParams
 from sediff.seeds import generator
+from sediff.simulator.morphology import Morphology
+from sediff.simulator.own import own_morphology
 from sediff.training import Job
 from sediff.vocabulary import Vocabulary
 
@@ -43,22 +45,43 @@ class Folders:
     diffusion: Path
 
 
+@dataclass(frozen=True)
+class OwnFits:
+    """How the generator's training records were fitted: steps of least squares, and the worst error of a fit taken."""
+
+    steps: int
+    worst_error: float
+
+
 class Denoising:
     """A generator's denoiser, and what it takes to show it any record of the corpus."""
 
-    def __init__(self, folders: Folders, vocabulary: Vocabulary, access: EmbeddingAccess, device: torch.device) -> None:
-        self.folders, self.vocabulary, self.access, self.device = folders, vocabulary, access, device
+    def __init__(
+        self,
+        folders: Folders,
+        own: OwnFits,
+        vocabulary: Vocabulary,
+        access: EmbeddingAccess,
+        device: torch.device,
+    ) -> None:
+        self.folders, self.own, self.vocabulary, self.access, self.device = folders, own, vocabulary, access, device
         self.denoiser = Denoiser.load(folders.diffusion).to(device)
         self.conditioner = Conditioner.load(folders.conditioner).to(device)
         self.autoencoder = Autoencoder.load(folders.autoencoder).to(device)
 
     def data(self, records: pl.DataFrame, signals: NDArray[np.int16]) -> TrainingData:
-        """What the denoiser is shown of records of the corpus, with signals (n, 12, 1000) in µV."""
-        leads = torch.from_numpy(independent_leads(signals))
+        """What the denoiser is shown of records of the corpus, with signals (n, 12, 1000) in µV.
+
+        Of two stages that is η too, as in training: of members and strangers alike fitted anew to the record itself.
+        """
+        leads = independent_leads(signals)
         with torch.no_grad():
-            parts = [self.autoencoder.encode(part.to(self.device).float() / 1000).cpu() for part in leads.split(BATCH)]
+            parts = [
+                self.autoencoder.encode(part.to(self.device).float() / 1000).cpu()
+                for part in torch.from_numpy(leads).split(BATCH)
+            ]
         folders = self.folders
-        return denoiser_data(
+        data = denoiser_data(
             NO_PHYSICS,
             records,
             torch.cat(parts),
@@ -68,11 +91,15 @@ class Denoising:
             self.vocabulary,
             self.access,
         )
+        if not self.denoiser.params.morphology:
+            return data
+        fits = own_morphology(records, leads, Morphology.load(folders.simulator), self.own.steps)
+        return with_own(data, records, fits, folders.simulator, self.autoencoder, self.own.worst_error)
 
     def reference(self, params: AuditParams, data: TrainingData, job: Job) -> nn.Module:
-        """A denoiser of the same size, trained on other records without physics terms, nor η, which they have not."""
+        """A denoiser of the same size, trained on other records, without physics terms."""
         wanted = DiffusionParams(
-            denoiser=self.denoiser.params.model_copy(update={"morphology": False}),
+            denoiser=self.denoiser.params,
             physics=NO_PHYSICS,
             steps=params.reference_steps,
             batch_size=params.batch_size,
@@ -98,12 +125,13 @@ class Denoising:
     def _losses(self, denoiser: nn.Module, data: TrainingData, seeds: list[tuple]) -> Tensor:
         z, rhythm = data.latents, rhythm_channels(data.courses)
         tokens, mask = self.conditioner(data.conditions)
+        simulated = data.simulated.channels if data.simulated else None
         found = []
         for level in LEVELS:
             lam, errors = torch.full((len(z),), level, device=z.device), []
             for parts in seeds:
                 noise = torch.randn(z.shape, generator=generator(*parts, level)).to(z.device)
-                v = denoiser(add_noise(z, noise, lam), lam, rhythm, tokens, mask)
+                v = denoiser(add_noise(z, noise, lam), lam, rhythm, tokens, mask, simulated=simulated)
                 errors.append((v - velocity(z, noise, lam)).square().mean((1, 2)))
             found.append(torch.stack(errors).mean(0))
         return torch.stack(found, dim=1).cpu()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +11,15 @@ from sediff.bootstrap import interval, patient_draws
 
 FALSE_POSITIVES = 0.01
 SHARES = ("auc", "tpr")
+TELLING = 0.55  # AUC: an attack whose 95 % interval lies above it tells members, however few the strangers
 Scores = NDArray[np.float64]
 Attack = dict[str, dict[str, float]]
+
+
+def auc(positives: Scores, negatives: Scores) -> float:
+    """Probability that a positive's score is above a negative's; equal ones count half."""
+    ranks = rankdata(np.concatenate([positives, negatives]))[: len(positives)]
+    return float((ranks.mean() - (len(positives) + 1) / 2) / len(negatives))
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,7 @@ class Scored:
     @property
     def auc(self) -> float:
         """Probability that a member's score is above a stranger's; equal ones count half."""
-        ranks = rankdata(np.concatenate([self.members, self.strangers]))[: len(self.members)]
-        return float((ranks.mean() - (len(self.members) + 1) / 2) / len(self.strangers))
+        return auc(self.members, self.strangers)
 
     @property
     def tpr(self) -> float:
@@ -70,11 +75,6 @@ def worst(attacks: Iterable[Attack]) -> dict[str, float]:
     return {"auc_high": max(one["auc"]["high"] for one in found), "tpr": max(one["tpr"]["value"] for one in found)}
 
 
-def advantage(
-    members: Scores, strangers: Scores, patients: tuple[NDArray, NDArray], draws: int, rng: np.random.Generator
-) -> dict[str, Any]:
-    """How much more often a guess is right for members than for strangers: means, and their difference's interval."""
-    pairs = zip(*(patient_draws(of, draws, rng) for of in patients), strict=True)
-    drawn = [float(members[one].mean() - strangers[other].mean()) for one, other in pairs]
-    means = {"members": float(members.mean()), "strangers": float(strangers.mean())}
-    return {**means, "advantage": with_interval(means["members"] - means["strangers"], drawn)}
+def is_proven(attacks: Iterable[Attack]) -> bool:
+    """Whether an attack tells members for certain."""
+    return any(one["auc"]["low"] > TELLING for one in attacks)

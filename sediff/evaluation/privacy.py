@@ -41,14 +41,19 @@ def nearest(signals: NDArray[np.float32], training: NDArray[np.int16], threshold
 
 def most_alike(signals: NDArray, others: NDArray) -> Nearest:
     """The most alike of `others` (m, 8, 1000) for each of signals (n, 8, 1000), in whatever units."""
+    correlation = correlations(signals, others)
+    return Nearest(correlation.argmax(1), correlation.max(1).astype(np.float64))
+
+
+def correlations(signals: NDArray, others: NDArray) -> NDArray[np.float32]:
+    """Of signals (n, 8, 1000) with `others` (m, 8, 1000), each in whatever units, at the best shift: (n, m)."""
     against = _unit_spectra(others).transpose(2, 1, 0).conj().copy()  # (501, 8, m)
     against[1:-1] /= 2
     size, found = max(1, PAIRS // len(others)), []
     for start in range(0, len(signals), size):
         spectra = _unit_spectra(signals[start : start + size]).transpose(2, 0, 1)  # (501, n, 8)
         found.append(scipy.fft.irfft(spectra @ against, SAMPLES, axis=0).max(0) * SAMPLES)
-    correlation = np.concatenate(found)
-    return Nearest(correlation.argmax(1), correlation.max(1).astype(np.float64))
+    return np.concatenate(found)
 
 
 def planted_copies(training: NDArray[np.int16], count: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:

@@ -1,5 +1,6 @@
 """Members and strangers: training records, and those of the training folds that nothing was trained on."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,17 @@ from numpy.typing import NDArray
 
 from sediff.corpus.canaries import CANARY
 from sediff.ecg import independent_leads
+from sediff.evaluation.attributes import attributes
 from sediff.evaluation.compared import Records
 from sediff.evaluation.exposure import Denoising, calibrated
-from sediff.evaluation.membership import Scored, advantage, attack, worst
+from sediff.evaluation.membership import Attack, Scored, attack, is_proven, worst
 from sediff.evaluation.params import AuditParams
-from sediff.evaluation.privacy import most_alike
+from sediff.evaluation.privacy import correlations
 from sediff.records import read_columns, read_signals
 from sediff.training import Job
 
 MEMBERS, STRANGERS, OTHERS = "train", "audit", "validation"  # splits
+MEMBERS_FOR_EACH = 2  # stranger: a verdict rests on
 Signals = NDArray[np.int16]
 
 
@@ -73,27 +76,44 @@ def of_rows(corpus: Path, columns: pl.DataFrame, rows: NDArray[np.intp]) -> tupl
 
 
 def attacks(
-    params: AuditParams, corpus: Path, made: Records, denoising: Denoising, job: Job, candidates: Candidates
+    params: AuditParams,
+    corpus: Path,
+    made: Records,
+    denoising: Denoising,
+    job: Job,
+    candidates: Candidates,
+    simulated: bool = False,
 ) -> dict[str, Any]:
-    """What each attack tells, and the worst of them where there are enough strangers for a verdict.
+    """What each attack tells, and the worst of them where there are enough of both for a verdict, or one is proven.
 
     Args:
         made: synthetic records.
+        simulated: whether all patients are, so that a leak which is proven on few of them harms nobody.
     """
     rng = np.random.default_rng([job.seed, 8])
-    alike = most_alike(independent_leads(candidates.signals), made.leads)
-    scores = {"distance": alike.correlation, **loss_scores(params, corpus, denoising, job, candidates)}
+    alike = correlations(independent_leads(candidates.signals), made.leads)
+    nearest = alike.max(1).astype(np.float64)
+    scores = {"distance": nearest, **loss_scores(params, corpus, denoising, job, candidates)}
     found = {name: attack(candidates.scored(values), params.bootstraps, rng) for name, values in scores.items()}
     strangers = len(candidates.rows) - candidates.members
     metrics: dict[str, Any] = {"members": candidates.members, "strangers": strangers, "attacks": found}
-    if strangers >= params.decisive:
-        metrics["membership"] = worst(found.values())
-    else:
-        note = f"fewer than evaluation.audit.decisive = {params.decisive} strangers, too few for a verdict"
-        metrics["membership"] = {"left_out": note}
-    guesses = made.rows["sex"].to_numpy()[alike.rows]
-    metrics["attributes"] = {"sex": sex_guessed(candidates, guesses, params.bootstraps, rng)}
+    metrics["membership"] = verdict(params, candidates.members, strangers, found.values(), simulated)
+    told = (candidates.rows, candidates.members, made.rows, alike, denoising.vocabulary, params.bootstraps, rng)
+    metrics["attributes"] = attributes(*told)
     return metrics
+
+
+def verdict(
+    params: AuditParams, members: int, strangers: int, attacks: Collection[Attack], simulated: bool
+) -> dict[str, Any]:
+    """The worst of the attacks, where there are enough of both, or where a leak is proven of people; else a note."""
+    enough = strangers >= params.decisive and members >= MEMBERS_FOR_EACH * params.decisive
+    if enough or (is_proven(attacks) and not simulated):
+        return worst(attacks)
+    return {
+        "left_out": f"fewer than evaluation.audit.decisive = {params.decisive} strangers and {MEMBERS_FOR_EACH} times "
+        "as many members, too few for a verdict"
+    }
 
 
 def loss_scores(
@@ -110,14 +130,3 @@ def loss_scores(
             reference = denoising.reference(params, denoising.data(*of_rows(corpus, columns, rows)), job)
             scores["calibrated_loss"] = calibrated(own, denoising.losses(reference, data, params.draws, job.seed))
     return scores
-
-
-def sex_guessed(candidates: Candidates, guesses: NDArray, draws: int, rng: np.random.Generator) -> dict[str, Any]:
-    """How often a record's sex is that of the synthetic record most like it; training must not make it more often."""
-    own = candidates.rows["sex"].to_numpy()
-    known = np.array([is_known is not None and guess is not None for is_known, guess in zip(own, guesses, strict=True)])
-    sides = candidates.scored((own == guesses).astype(float), known)
-    if not (len(sides.members) and len(sides.strangers)):
-        return {"left_out": "no record whose sex is known"}
-    patients = sides.member_patients, sides.stranger_patients
-    return advantage(sides.members, sides.strangers, patients, draws, rng)

@@ -5,16 +5,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import torch
-from numpy.typing import NDArray
 
 from sediff.ecg import INDEPENDENT_LEADS, independent_leads
 from sediff.errors import UserError
 from sediff.files import write_json
 from sediff.records import read_columns, read_signals, write_table
 from sediff.simulator.beats import (
-    Beats,
     ClassBeat,
     Standing,
     class_beats,
@@ -25,6 +22,7 @@ from sediff.simulator.beats import (
 from sediff.simulator.descent import Fit, fit, usual_starts
 from sediff.simulator.morphology import ALL, FILE, OWN, Morphology
 from sediff.simulator.ode import WAVES, RateExponents
+from sediff.simulator.own import fit_records, own_table, rates_of
 from sediff.simulator.params import SimulatorParams
 from sediff.simulator.pictures import draw_errors, draw_fits
 from sediff.simulator.rates import Slope, fit_exponents, interval_of
@@ -32,8 +30,6 @@ from sediff.simulator.rhythm import SINUS, VENTRICULAR, RhythmModel, rhythm_of
 from sediff.vocabulary import Vocabulary
 
 MARKS = ("r_peaks", "p_onsets", "p_offsets", "qrs_onsets", "qrs_offsets", "t_offsets")
-OF_LEADS = pa.list_(pa.float32(), len(INDEPENDENT_LEADS))
-OF_WAVES = pa.list_(pa.float32(), len(INDEPENDENT_LEADS) * len(WAVES))
 
 
 def fit_simulator(params: SimulatorParams, corpus: Path, vocabulary: Vocabulary, out: Path, report: Path) -> str:
@@ -52,7 +48,7 @@ def fit_simulator(params: SimulatorParams, corpus: Path, vocabulary: Vocabulary,
     records = records.filter(pl.col("split") == "train")
     statements, kinds = records["statements"].to_list(), records["beat_kinds"].to_list()
     peaks = [np.asarray(row, np.float64) for row in records["r_peaks"].to_list()]
-    rates = records["heart_rate"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    rates = rates_of(records)
     signals = independent_leads(read_signals(corpus / "records", training))
     normal = median_beats(signals, peaks, kinds, rates)
     marks = {mark: records[mark].to_list() for mark in MARKS}
@@ -69,9 +65,9 @@ def fit_simulator(params: SimulatorParams, corpus: Path, vocabulary: Vocabulary,
     ends = torch.tensor([beat.t_end for beat in beats])
     fitted = fit(wanted, at, usual_starts(wanted, at, exponents), params.steps, exponents, ends)
     _class_table(standings, beats, fitted, exponents).write_parquet(out / FILE)
-    own = _fit_records(normal, rates, statements, Morphology.load(out), params.record_steps)
+    own = fit_records(normal, rates, statements, Morphology.load(out), params.record_steps)
     rows = complete(normal)
-    write_table(_record_table(records.filter(rows), rates[rows], own), out / "records.parquet")
+    write_table(own_table(records.filter(rows), rates[rows], own), out / "records.parquet")
     rhythms = RhythmModel.fit(statements, peaks, kinds, records["p_onsets"].to_list(), params.min_records)
     rhythms.save(out)
     shown = [standings[0], *sorted((s for s in standings[1:] if beats[s.beat].source == OWN), key=_most_first)]
@@ -83,26 +79,6 @@ def fit_simulator(params: SimulatorParams, corpus: Path, vocabulary: Vocabulary,
         f"morphology of {metrics['statements']} statements and {metrics['records']['fitted']} records × 8 leads, "
         f"relative error {metrics['relative_error']['median']:.3f} and {metrics['records']['median']:.3f}"
     )
-
-
-def _fit_records(
-    beats: Beats, rates: NDArray[np.float64], statements: list[list[str]], morphology: Morphology, steps: int
-) -> Fit:
-    """Fit each record that has a median beat to it, from its statement's fit and from everybody's."""
-    rows = complete(beats)
-    own = morphology.for_statements([codes for codes, kept in zip(statements, rows, strict=True) if kept])
-    everybody = morphology.for_statements([[]] * int(rows.sum()))
-    wanted, at = torch.from_numpy(beats[rows]), torch.tensor(rates[rows], dtype=torch.float32)
-    return fit(wanted, at, [own, everybody], steps, morphology.exponents)
-
-
-def _record_table(records: pl.DataFrame, rates: NDArray[np.float64], own: Fit) -> pa.Table:
-    """A row for each fitted record, in corpus order: θ, a, b at 60 bpm of 8 leads × 5 waves, error of 8 leads."""
-    columns = {"record_id": pa.array(records["record_id"].to_list()), "heart_rate": pa.array(rates, pa.float32())}
-    for name, values in own.waves._asdict().items():
-        columns[name] = pa.FixedSizeListArray.from_arrays(values.flatten().numpy(), type=OF_WAVES)
-    columns["error"] = pa.FixedSizeListArray.from_arrays(own.error.flatten().numpy(), type=OF_LEADS)
-    return pa.table(columns)
 
 
 def _class_table(

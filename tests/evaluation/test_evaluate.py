@@ -18,7 +18,7 @@ from sediff.encoder.patients import Training
 from sediff.encoder.train_judges import train_judges
 from sediff.evaluation.evaluate import evaluate
 from sediff.evaluation.evidence import floor_rows
-from sediff.evaluation.exposure import Folders
+from sediff.evaluation.exposure import Folders, OwnFits
 from sediff.evaluation.params import EvaluationParams
 from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns, read_signals, signal_column, write_table
@@ -67,7 +67,7 @@ def evaluated(trained: Path, vocabulary, folder: Path, change, times: Sequence[i
     Autoencoder(16, 1).save(folder / "autoencoder")
     generator = Folders(*(folder / name for name in ("simulator", "knowledge", "conditioner", "autoencoder", "none")))
     job = Job(folder / "out", folder / "report", folder / "work", 0, torch.device("cpu"))
-    arguments = (trained / "judges", generator, vocabulary, Pseudonyms(), EmbeddingAccess(), job)
+    arguments = (trained / "judges", generator, vocabulary, Pseudonyms(), EmbeddingAccess(), job, OwnFits(2, 0.3))
     evaluate(SIZES, trained / "corpus", folder / "made", *arguments)
     return json.loads((folder / "report/metrics.json").read_text())
 
@@ -101,6 +101,8 @@ def test_a_real_record_counts_once_however_often_its_condition_was_asked(trained
     assert often["clip"]["real"]["mean"] == once["clip"]["real"]["mean"]
     assert often["clip"]["synthetic"]["mean"] != once["clip"]["synthetic"]["mean"]
     assert often["privacy"]["correlation_held_out"] == once["privacy"]["correlation_held_out"]
+    assert once["diversity"]["over_real"]["ratio"] == pytest.approx(1, abs=1e-6), "real records are as diverse as real"
+    assert once["diversity"]["conditions"] >= 5
     rhythms = (metrics["rhythm"]["sinus"]["real_records"] for metrics in (once, often))
     assert len(set(rhythms)) == 1
 

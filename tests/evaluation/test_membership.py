@@ -6,8 +6,10 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from sediff.evaluation.exposure import calibrated
-from sediff.evaluation.membership import Scored, advantage, attack, worst
+from sediff.evaluation.membership import Scored, attack, worst
+from sediff.evaluation.params import AuditParams
 from sediff.evaluation.privacy import most_alike, nearest
+from sediff.evaluation.strangers import verdict
 
 
 def scored(shift: float, members: int = 600, strangers: int = 500, records: int = 1) -> Scored:
@@ -59,14 +61,20 @@ def test_calibration_finds_what_the_difficulty_of_records_hides():
     assert better.auc > 0.95
 
 
-def test_an_advantage_is_a_difference_with_its_interval():
-    rng = np.random.default_rng(3)
-    members, strangers = rng.random(400) < 0.8, rng.random(300) < 0.6
-    patients = np.arange(400), np.arange(300)
-    found = advantage(members.astype(float), strangers.astype(float), patients, 200, rng)
-    advantages = found["advantage"]
-    assert advantages["value"] == pytest.approx(members.mean() - strangers.mean())
-    assert 0 < advantages["low"] < 0.2 < advantages["high"]
+def test_a_verdict_needs_enough_strangers_or_a_leak_that_is_proven_of_people():
+    params = AuditParams(decisive=500)
+    unsure, leak = ({"auc": {"low": low, "high": low + 0.1}, "tpr": {"value": 0.01}} for low in (0.5, 0.56))
+    for attacks, members, strangers, simulated, high in (
+        ([unsure], 1000, 500, False, 0.6),
+        ([unsure], 1000, 499, False, None),
+        ([unsure], 999, 500, False, None),
+        ([unsure, leak], 60, 60, False, 0.66),
+        ([unsure, leak], 60, 60, True, None),
+        ([unsure, leak], 1000, 500, True, 0.66),
+    ):
+        found = verdict(params, members, strangers, attacks, simulated)
+        assert found.get("auc_high") == (high if high is None else pytest.approx(high))
+        assert ("left_out" in found) == (high is None)
 
 
 def test_the_most_alike_of_few_is_that_of_the_search_among_many():

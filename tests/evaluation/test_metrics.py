@@ -1,7 +1,12 @@
+import tracemalloc
+
 import numpy as np
 import pytest
+from scipy.linalg import sqrtm
+from sklearn.metrics import pairwise_distances
+from sklearn.neighbors import NearestNeighbors
 
-from sediff.evaluation import agreement, privacy, rhythm
+from sediff.evaluation import agreement, distribution, privacy, rhythm
 from sediff.evaluation.controls import controls
 from sediff.evaluation.distribution import (
     coverage_density,
@@ -65,6 +70,40 @@ def test_coverage_of_a_set_with_itself_and_with_one_mode():
     collapsed = real[:1] + 1e-3 * gaussian(400, mean=3)
     assert coverage_density(real, collapsed, 5)[0] < 0.1
     assert coverage_density(real, real + 100, 5) == (0, 0)
+
+
+def test_coverage_and_density_are_those_of_scikit_learn_s_neighbours():
+    """As the package prdc of Naeem et al. computes them; its balls are open, which only ties would tell."""
+    real, made = gaussian(3000), gaussian(2500, mean=0.5)
+    radii = NearestNeighbors(n_neighbors=6).fit(real).kneighbors(real)[0][:, 5]  # the first is the record itself
+    inside = pairwise_distances(real, made) < radii[:, None]
+    coverage, density = coverage_density(real, made, 5)
+    assert coverage == pytest.approx(inside.any(1).mean(), abs=1e-12)
+    assert density == pytest.approx(inside.sum(0).mean() / 5, rel=1e-12)
+    assert 0 < coverage < 1
+
+
+def test_fd_is_that_of_the_matrix_root_of_both_covariances():
+    """As torchmetrics and the paper write it."""
+    a, b = gaussian(500), gaussian(400, mean=0.5, deviation=1.5) @ np.linalg.qr(RNG.normal(size=(6, 6)))[0]
+    covariances = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    root = sqrtm(covariances[0] @ covariances[1]).real
+    wanted = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(covariances[0] + covariances[1] - 2 * root)
+    assert frechet_distance(a, b) == pytest.approx(wanted, rel=1e-9)
+
+
+def test_no_metric_holds_all_pairs_at_once(monkeypatch):
+    """At 20,000 × 20,000 these would be 3.2 GB for each array: `benchmarks/blocks.py` says what it comes to."""
+    count = 2048
+    a, b = gaussian(count), gaussian(count, mean=0.5)
+    whole = count * count * 8
+    monkeypatch.setattr(distribution, "BLOCK", count // 16)
+    for metric in (kernel_distance, lambda x, y: coverage_density(x, y, 5)):
+        tracemalloc.start()
+        metric(a, b)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < whole / 3
 
 
 def test_halves_are_random_and_share_no_patient():

@@ -30,13 +30,18 @@ def beat(duration: float = 90, pr: float = 160, **leads: Waves) -> Delineation:
     return Delineation(NONE, NONE, NONE, NONE, NONE, NONE, NONE.astype(int), NONE.astype(str), average, marks)
 
 
+DELTA: dict[str, Waves] = {lead: [(0.5, 50, 18), (1.0, 75, 9)] for lead in NORMAL}
 CASES = {
     "rsr_v1": beat(140, V1=[(0.3, 25, 8), (-0.5, 50, 8), (0.9, 95, 14)], V6=[(1, 40, 10), (-0.4, 95, 18)]),
     "rs_v1": beat(150, V1=[(0.1, 15, 6), (-1.8, 70, 22)], V6=[(1.2, 70, 24)]),
     "q_inferior": beat(100, II=[(-0.4, 20, 9), (0.6, 60, 10)], I=[(0.9, 45, 10)]),
     "q_anterior": beat(100, V2=[(-1.2, 40, 14)], V3=[(-0.5, 20, 9), (0.5, 60, 9)]),
     "sokolow_lyon": beat(V1=[(0.2, 25, 7), (-1.9, 50, 10)], V5=[(2.4, 40, 10)]),
-    "delta": beat(140, pr=90),
+    "delta": beat(140, pr=90, **DELTA),
+    "st_elevation_inferior": beat(II=[*NORMAL["II"], (0.25, 150, 60)], I=[(0.8, 40, 10), (0.02, 150, 60)]),
+    "st_elevation_anterior": beat(V2=[*NORMAL["V2"], (0.4, 150, 60)], V3=[*NORMAL["V3"], (0.4, 150, 60)]),
+    "st_depression_inferior": beat(II=[*NORMAL["II"], (-0.2, 150, 60)]),
+    "st_depression_anterior": beat(V3=[*NORMAL["V3"], (-0.2, 150, 60)], V4=[*NORMAL["V4"], (-0.2, 150, 60)]),
 }
 
 
@@ -49,6 +54,22 @@ def test_a_sign_is_seen_where_it_was_drawn_and_in_no_normal_beat(sign):
 def test_bundle_branch_blocks_are_told_apart():
     assert read_signs(CASES["rsr_v1"])["rs_v1"] == 0
     assert read_signs(CASES["rs_v1"])["rsr_v1"] == 0
+
+
+def test_a_short_pr_before_a_fast_upstroke_is_no_delta_wave_nor_is_a_slow_one_after_a_usual_pr():
+    assert read_signs(beat(140, pr=90))["delta"] == 0
+    assert read_signs(beat(140, pr=160, **DELTA))["delta"] == 0
+    assert read_signs(beat(140, pr=float("nan"), **DELTA))["delta"] == 1, "flutter hides the P waves"
+
+
+def test_st_levels_of_leads_that_are_no_neighbours_are_no_sign():
+    raised = {lead: [*NORMAL[lead], (0.4, 150, 60)] for lead in ("V1", "V3")}
+    assert read_signs(beat(**raised))["st_elevation_anterior"] == 0
+
+
+def test_v2_and_v3_may_be_raised_by_a_tenth_of_a_millivolt_in_health():
+    little = {lead: [*NORMAL[lead], (0.2, 150, 60)] for lead in ("V2", "V3")}
+    assert read_signs(beat(**little))["st_elevation_anterior"] == 0
 
 
 def test_a_narrow_rsr_is_no_complete_block():
