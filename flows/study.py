@@ -4,6 +4,7 @@ from pathlib import Path
 
 from flows.device import computing_device
 from flows.stage import DATA, OWN, REPORTS, read_records
+from sediff.cells.written import write_table
 from sediff.errors import UserError
 from sediff.params import Params
 from sediff.study.bench import Bench
@@ -14,6 +15,7 @@ from sediff.study.table import table
 from sediff.vocabulary import Vocabulary
 
 CELLS, WORK = REPORTS / "study", OWN / "work/study"
+TABLES = REPORTS / "tables"
 
 
 class Studies:
@@ -40,6 +42,7 @@ class Studies:
         """Compute what is missing."""
         WORK.mkdir(parents=True, exist_ok=True)
         count = run(self.cells, self._bench(), CELLS)
+        self.table()
         return f"{count} cells computed; `sediff study --table` compares them" if count else "all cells were there"
 
     def listed(self) -> list[str]:
@@ -47,9 +50,13 @@ class Studies:
         return lines(self.cells, self.plan, CELLS, self._paces())
 
     def table(self) -> list[str]:
-        """The figures in Markdown."""
+        """The figures in Markdown; those of all declared cells too, run or not, are written for the report."""
         paces = self._paces()
-        return table(self.cells, self.plan, CELLS, lambda cell: cost(cell, paces))
+        declared = cells_of(Path(), self.plan, self.described, self.generators, [], [], [])
+        every = [*{cell.name: cell for cell in [*declared, *self.cells]}.values()]
+        tables = [table(cells, self.plan, CELLS, lambda cell: cost(cell, paces)) for cells in (every, self.cells)]
+        write_table(TABLES, "study", DATA / "corpus", tables[0])
+        return tables[1]
 
     def left_out(self) -> list[str]:
         """Fold and id of each record that a generator for the one chosen cell must not be trained on.

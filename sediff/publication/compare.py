@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sediff.files import replacing
 from sediff.params import Params
-from sediff.publication.metrics import is_restricted, read_metrics, read_pictures
+from sediff.publication.metrics import is_restricted, read_curves, read_metrics, read_pictures
 from sediff.publication.versions import Version
 from sediff.report.compare import Run, compare_page
 from sediff.report.gates import check_gates
@@ -28,4 +28,5 @@ def compare(root: Path, params: Params, first: Version, second: Version | None, 
 def _run(root: Path, params: Params, version: Version | None, restricted: bool) -> Run:
     metrics = read_metrics(root, version)
     pictures = {} if restricted else read_pictures(root, version)
-    return Run(str(version or WORKING_TREE), metrics, pictures, check_gates(metrics, params.gates))
+    gates, curves = check_gates(metrics, params.gates), read_curves(root, version)
+    return Run(str(version or WORKING_TREE), metrics, pictures, gates, curves)

@@ -1,6 +1,7 @@
 """The report stage: gates' verdict and `reports/index.html`, a pure function of metrics, plots and manifests."""
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from markupsafe import Markup
 from sediff.files import read_out, replacing, write_json
 from sediff.report.charts import line_chart
 from sediff.report.gates import cell_at, check_gates
+from sediff.report.markdown import corpus_of, tables_of
 from sediff.report.params import GatesParams
 from sediff.report.public import public
 from sediff.report.tables import evaluation_tables
@@ -39,6 +41,7 @@ TITLES = {
     "evaluation": "Evaluation",
     "augmentation": "Usefulness",
 }
+QUEUES = {"ablation": ("Ablation", "sediff ablate"), "study": ("Studies of usefulness", "sediff study")}
 TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 
 
@@ -54,7 +57,7 @@ def build_report(
     """Write `page` and the verdict in `report/metrics.json`.
 
     Args:
-        reports: folder with a folder for each stage: `metrics.json`, `curves.json`, `plots/`.
+        reports: folder with a folder for each stage: `metrics.json`, `curves.json`, `plots/`; and `tables/` of queues.
         data: folder with each stage's `manifest.json`.
         restricted: leave out pictures, whose points are patients, what sources say in their own words, and counts
             of few patients, as a page that others may see must.
@@ -70,6 +73,7 @@ def build_report(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["figure"] = _figure
+    manifests = [read_out(path) for stage in STAGES if (path := data / stage / "manifest.json").exists()]
     html = environment.get_template("template.html").render(
         passed=passed,
         gates=[(result, cell_at(shown, result.metric)) for result in results],
@@ -77,7 +81,8 @@ def build_report(
         metrics=shown,
         sections=[_section(stage, shown, reports, restricted) for stage in TITLES],
         pairs=[] if restricted else _pictures(reports / "evaluation" / "plots", "pair-*.svg"),
-        manifests=[read_out(path) for stage in STAGES if (path := data / stage / "manifest.json").exists()],
+        queues=[_queue(name, reports / "tables", manifests, restricted) for name in QUEUES],
+        manifests=manifests,
         restricted=restricted,
         simulated=simulated,
     )
@@ -103,10 +108,25 @@ def _section(stage: str, metrics: dict[str, Any], reports: Path, restricted: boo
         "tables": evaluation_tables(metrics.get(stage, {})) if stage == "evaluation" else [],
         "pictures": [] if restricted else _pictures(folder / "plots", "*.png"),
         "charts": [
-            (f"{network}: {name}", Markup(line_chart(curve["x"], curve["y"])))
+            (f"{network}: {name}", Markup(line_chart((curve["x"], curve["y"]))))
             for network, terms in sorted(curves.items())
             for name, curve in sorted(terms.items())
         ],
+    }
+
+
+def _queue(name: str, folder: Path, manifests: Sequence[dict[str, Any]], restricted: bool) -> dict[str, Any]:
+    """What a queue of comparisons found, with a word where it rests on another corpus than this page."""
+    title, command = QUEUES[name]
+    path = folder / f"{name}.md"
+    text = path.read_text(encoding="utf-8") if path.exists() and not restricted else ""
+    here = {manifest["fingerprint"] for manifest in manifests if manifest["stage"] == "corpus"}
+    return {
+        "title": title,
+        "command": command,
+        "hidden": restricted and path.exists(),
+        "of_another_corpus": bool(text) and corpus_of(text) not in here,
+        "tables": tables_of(text),
     }
 
 

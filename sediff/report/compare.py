@@ -1,14 +1,16 @@
-"""Two runs beside each other on one page: their gates, every number with its difference, their pictures."""
+"""Two runs beside each other on one page: gates, every number with its difference, learning curves, pictures."""
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from sediff.report.build import STAGES, TITLES
+from sediff.report.build import STAGES, TITLES, TYPES
+from sediff.report.charts import line_chart
 from sediff.report.gates import GateResult, difference_half_width, half_width, metric_at
 from sediff.report.public import public
 
@@ -21,14 +23,16 @@ class Run:
 
     Attributes:
         name: `NAME@VERSION`, or what the working tree is called.
-        metrics: by stage; pictures: PNG by path below reports/.
+        metrics: by stage; pictures: PNG and SVG by path below reports/.
         gates: the verdict on it alone.
+        curves: of learning, by stage, network and term.
     """
 
     name: str
     metrics: Mapping[str, Any]
     pictures: Mapping[str, bytes]
     gates: Sequence[GateResult]
+    curves: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ def compare_page(first: Run, second: Run, restricted: bool) -> str:
             {
                 "title": TITLES.get(stage, stage),
                 "rows": compared(stage, *shown),
+                "charts": _charts(stage, first, second),
                 "pictures": [] if restricted else _pictures(stage, first, second),
             }
             for stage in stages
@@ -113,13 +118,25 @@ def _told(metrics: Any, path: str) -> str:
     return f"{metrics:.6g}" if isinstance(metrics, float) else str(metrics)
 
 
+def _charts(stage: str, first: Run, second: Run) -> list[tuple[str, Markup]]:
+    """Learning curves of both in one chart for each network and term that one of them has."""
+    of_both = [run.curves.get(stage, {}) for run in (first, second)]
+    names = sorted({(network, term) for of in of_both for network, terms in of.items() for term in terms})
+    charts = []
+    for network, term in names:
+        curves = [of.get(network, {}).get(term, {"x": [], "y": []}) for of in of_both]
+        chart = line_chart(*((curve["x"], curve["y"]) for curve in curves))
+        charts.append((f"{network}: {term}", Markup(chart)))
+    return charts
+
+
 def _pictures(stage: str, first: Run, second: Run) -> list[tuple[str, list[str]]]:
     """Names of a stage's pictures, and data URIs of both runs'; "" where one has none."""
     names = dict.fromkeys(
         name for run in (first, second) for name in run.pictures if name.startswith(f"{stage}/plots/")
     )
-    return [(Path(name).stem, [_uri(run.pictures.get(name)) for run in (first, second)]) for name in names]
+    return [(Path(name).stem, [_uri(name, run.pictures.get(name)) for run in (first, second)]) for name in names]
 
 
-def _uri(picture: bytes | None) -> str:
-    return f"data:image/png;base64,{base64.b64encode(picture).decode()}" if picture else ""
+def _uri(name: str, picture: bytes | None) -> str:
+    return f"data:{TYPES[Path(name).suffix]};base64,{base64.b64encode(picture).decode()}" if picture else ""

@@ -74,6 +74,20 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
             tuple(_attacks(evaluation.get("privacy", {}))),
         ),
         Table(
+            "Attributes",
+            "How well the synthetic records most like an ECG tell what is not asked of it: AUC of members and of "
+            "strangers, and what training adds, with its 95 % interval over patients.",
+            ("Attribute", "Members", "Strangers", "Advantage"),
+            tuple(_attributes(evaluation.get("privacy", {}).get("attributes", {}))),
+        ),
+        Table(
+            "Diversity",
+            "Mean distance in the statement judge's features within groups of five like conditions (statements, sex, "
+            "age and rate), over that of the real records of these conditions, with a 95 % interval over groups.",
+            ("Groups", "Synthetic", "Real", "Synthetic over real", "Autoencoder alone, over real"),
+            tuple(_diversity(evaluation.get("diversity", {}))),
+        ),
+        Table(
             "Slices",
             "The headline figures of parts of the records; differences are from real.",
             ("Slice", "Records", *SLICED.values()),
@@ -137,6 +151,18 @@ def _attacks(found: Metrics) -> Iterator[Row]:
     for name, values in found.get("attacks", {}).items():
         told = (_with_interval(values[share]["value"], values[share]) for share in ("auc", "tpr"))
         yield (_words(name), _number(found["members"]), _number(found["strangers"]), *told)
+
+
+def _attributes(found: Metrics) -> Iterator[Row]:
+    for name, values in found.items():
+        told = _with_interval(values["advantage"]["value"], values["advantage"])
+        yield (_words(name), _number(values["members"]), _number(values["strangers"]), told)
+
+
+def _diversity(found: Metrics) -> Iterator[Row]:
+    if "over_real" in found:
+        ratios = (_with_interval(of["ratio"], of) for of in (found["over_real"], found["reconstructed"]))
+        yield (_number(found["conditions"]), _number(found["synthetic"]), _number(found["real"]), *ratios)
 
 
 def _slices(found: Metrics) -> Iterator[Row]:

@@ -21,8 +21,8 @@ def evaluation(fd: float, half: float, coverage: float) -> dict:
     return {"fd": {"median": fd, "low": fd - half, "high": fd + half}, "coverage": coverage, "left_out": ["<i>few</i>"]}
 
 
-def run(name: str, metrics: dict, pictures: dict[str, bytes] | None = None) -> Run:
-    return Run(name, metrics, pictures or {}, check_gates(metrics, GATES))
+def run(name: str, metrics: dict, pictures: dict[str, bytes] | None = None, curves: dict | None = None) -> Run:
+    return Run(name, metrics, pictures or {}, check_gates(metrics, GATES), curves or {})
 
 
 FIRST = run("ecg@v0.0.1", {"corpus": {"records": 140}, "evaluation": evaluation(1.0, 0.3, 0.9)})
@@ -54,6 +54,31 @@ def test_a_restricted_page_shows_no_small_counts_and_no_pictures():
     assert "data:image/png" not in page
     assert "<td>7</td>" not in page
     assert "+136" not in page, "a difference would tell the count"
+
+
+def test_learning_curves_and_pairs_of_ecgs_of_both_stand_beside_each_other():
+    curve = {"x": [1.0, 2.0, 3.0], "y": [3.0, 1.0, 0.1]}
+    names = [f"evaluation/plots/pair-{number:02d}.svg" for number in (0, 1)]
+    runs = [
+        run(
+            name,
+            {"diffusion": {"steps": 3}, "evaluation": {"records": 9}},
+            {path: f"<svg>{name}</svg>".encode() for path in drawn},
+            {"diffusion": {"denoiser": terms}},
+        )
+        for name, drawn, terms in (
+            ("one", names, {"loss": curve, "gone": curve}),
+            ("two", names[:1], {"loss": curve | {"y": [2.0, 1.0, 0.5]}}),
+        )
+    ]
+    page = compare_page(*runs, False)
+    charts = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert [chart.count("<polyline") for chart in charts] == [1, 2], "denoiser: gone, loss"
+    assert charts[1].count('class="curve second"') == 1
+    assert 'aria-label="from 3 to 0.1; from 2 to 0.5"' in charts[1]
+    assert page.count("data:image/svg+xml;base64,") == 3
+    assert page.count("Not there.") == 1
+    assert "data:image" not in compare_page(*runs, True)
 
 
 def test_the_page_is_a_pure_function_of_what_it_compares():

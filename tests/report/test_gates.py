@@ -1,10 +1,19 @@
 """Gates against the served version, with the uncertainty of both, and metrics that a stage says it left out."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
+from sediff.evaluation.distribution import distances
+from sediff.evaluation.halves import SETS
+from sediff.evaluation.meaning import auroc_over_real
+from sediff.params import Params
 from sediff.publication.gate import lines
-from sediff.report.gates import check_gates, half_width
+from sediff.report.gates import check_gates, half_width, metric_at
 from sediff.report.params import GatesParams
+
+ROOT = Path(__file__).parents[2]
 
 
 def metrics(value: float, half: float | None = None) -> dict:
@@ -37,6 +46,26 @@ def test_half_a_width_is_of_the_interval_beside_the_metric():
     assert half_width(metrics(1.0, 0.3), "evaluation.distribution.fd.median") == pytest.approx(0.3)
     assert half_width(metrics(1.0), "evaluation.distribution.fd.median") == 0
     assert half_width(metrics(1.0, 0.3), "evaluation.distribution.fd.high") == 0, "an end of it has none of its own"
+
+
+def test_what_is_asked_against_the_served_version_has_an_interval_beside_it():
+    """As the evaluation writes them: a metric without one would fall by chance."""
+    of_coverage = distances(*alike(), neighbours=3, draws=5, rng=np.random.default_rng(0))
+    truth = np.arange(60).reshape(-1, 1) % 2 == 0
+    judged = {name: truth * 0.5 + np.random.default_rng(seed).random(truth.shape) for seed, name in enumerate(SETS)}
+    of_meaning = auroc_over_real(truth, judged, [np.arange(60), np.arange(50)])
+    written = {"evaluation": {"distribution": of_coverage, "agreement": of_meaning}}
+    relative = Params.load(ROOT / "params.yaml").gates.relative.root
+    assert relative
+    for metric in relative:
+        assert metric_at(written, metric) is not None
+        assert half_width(written, metric) > 0
+
+
+def alike() -> tuple:
+    rng = np.random.default_rng(2)
+    features, patients = rng.normal(size=(80, 4)), [f"p{row}" for row in range(80)]
+    return features, patients, {"synthetic": rng.normal(size=(60, 4))}, ["nobody"] * 60
 
 
 def test_absolute_and_relative_bounds_stand_together():

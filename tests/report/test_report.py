@@ -118,6 +118,48 @@ def test_a_restricted_corpus_shows_no_small_count_wherever_it_stands(reports):
     assert not any("33, 3]" in cell for cell in hidden), "in a list"
 
 
+CELLS = """Corpus {corpus}
+
+AUROC on real patients.
+
+### superclasses
+
+Tested on 12 <b>real</b> records.
+
+| arm | AUROC |
+|---|---|
+| real | 0.9 |
+| synthetic | 2 not run: 4 min |
+
+### thinned (exploratory)
+
+| arm | AUROC |
+|---|---|
+| both | – |
+
+| arm | nearest kept case |
+|---|---|
+| both | 0.8 |
+"""
+
+
+def test_cells_of_queues_are_shown_as_their_tables(reports):
+    (reports / "tables").mkdir()
+    (reports / "tables/study.md").write_text(CELLS.format(corpus="f" * 64))
+    text = build(reports).read_text()
+    assert re.findall("<h3>(.*?)</h3>", text)[-3:] == ["superclasses", "thinned (exploratory)", "thinned (exploratory)"]
+    for cell in ("synthetic", "2 not run: 4 min", "0.8"):
+        assert f"<td>{cell}</td>" in text
+    assert "Tested on 12 &lt;b&gt;real&lt;/b&gt; records." in text
+    assert "---" not in text
+    assert "rest on another corpus" not in text
+    assert text.count("sediff ablate --list") == 1, "its cells are not there"
+    hidden = build(reports, restricted=True).read_text()
+    assert "<td>0.8</td>" not in hidden
+    (reports / "tables/study.md").write_text(CELLS.format(corpus="e" * 64))
+    assert "rest on another corpus" in build(reports).read_text()
+
+
 def test_nothing_run_is_said(tmp_path):
     text = build(tmp_path / "reports").read_text()
     assert text.count("Not run.") >= 8

@@ -90,3 +90,16 @@ def test_a_public_page_hides_in_the_tables_what_it_hides_elsewhere(tmp_path):
         build_report(*arguments, restricted=restricted)
         assert ("<td>7</td><td>0.94</td>" in page.read_text()) != restricted
         assert "beat consistency, fibrillation" in page.read_text()
+
+
+def test_attributes_and_diversity_have_a_row_each():
+    guessed = {"members": 0.7, "strangers": 0.68, "advantage": {"value": 0.02, "low": -0.03, "high": 0.07}}
+    ratio = {"ratio": 0.9, "low": 0.8, "high": 1.0}
+    found = {
+        "privacy": {"attributes": {"female": guessed}},
+        "diversity": {"conditions": 12, "synthetic": 1.8, "real": 2.0, "over_real": ratio, "reconstructed": ratio},
+    }
+    attributes, diversity = evaluation_tables(found)
+    assert attributes.rows == (("female", "0.7", "0.68", "0.02 (-0.03 to 0.07)"),)
+    assert diversity.rows == (("12", "1.8", "2", *["0.9 (0.8 to 1)"] * 2),)
+    assert all(len(row) == len(table.head) for table in (attributes, diversity) for row in table.rows)

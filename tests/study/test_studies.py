@@ -14,6 +14,7 @@ from sediff.encoder.judge import Judge
 from sediff.errors import UserError
 from sediff.files import write_json
 from sediff.params import set_params
+from sediff.report.markdown import tables_of
 from sediff.study.bench import Bench
 from sediff.study.cell import Cell, cells_of
 from sediff.study.classify import deep_classifier
@@ -235,6 +236,10 @@ def test_the_verb_runs_lists_and_compares(tmp_path):
     assert "1 of 2 done, about" in result.stdout
     assert "core   superclasses, real, seed 4             not run  about" in result.stdout
     assert "| real | 1, 1 not run | 100 | 0 |" in result.stdout
+    tables = {table.title: table for table in tables_of((root / "reports/tables/study.md").read_text())}
+    (own,) = (row for row in tables["superclasses"].rows if row[0] == "real")
+    assert own[1].startswith("1, ") and own[2] == "100", "the report shows what was computed among all that is declared"
+    assert len(tables) > 3
 
 
 def test_depth_one_is_the_stages_network():
