@@ -3,7 +3,8 @@
 from flows.inputs import embedding_access, pseudonyms_of
 from flows.stage import DATA, Context, run
 from sediff.evaluation.evaluate import evaluate
-from sediff.evaluation.exposure import Folders
+from sediff.evaluation.exposure import Folders, OwnFits
+from sediff.sources import VIRTUAL
 from sediff.vocabulary import Vocabulary
 
 
@@ -12,16 +13,20 @@ def evaluation(context: Context) -> str:
     generator = Folders(
         DATA / "simulator", DATA / "knowledge", DATA / "encoder/conditioner", DATA / "autoencoder", DATA / "diffusion"
     )
+    params = context.params
+    own = OwnFits(params.simulator.record_steps, params.diffusion.morphology.worst_error)
     return evaluate(
-        context.params.evaluation,
+        params.evaluation,
         DATA / "corpus",
         DATA / "synthesis" / "evaluation",
         DATA / "encoder" / "judges",
         generator,
         Vocabulary.load(),
-        pseudonyms_of(context.params),
-        embedding_access(context.params),
+        pseudonyms_of(params),
+        embedding_access(params),
         context.job,
+        own,
+        simulated=all(source.name == VIRTUAL for source in params.corpus.sources),
     )
 
 

@@ -15,6 +15,7 @@ from prefect.input import RunInput
 from prefect.states import Completed, Failed
 
 from flows.pipeline import reconcile
+from flows.reach import server_in_reach
 from flows.stage import folder_tag
 from flows.told import Told
 from sediff.files import read_out
@@ -40,6 +41,7 @@ class Approval(RunInput):
     by: str
 
 
+@server_in_reach()
 def run_nightly(folder: Path, params: Params) -> Version:
     """Run, check and publish as tasks of a flow run; gives the version.
 

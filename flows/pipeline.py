@@ -21,6 +21,7 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.logging.handlers import APILogHandler
 from prefect.states import Completed, Crashed, Failed
 
+from flows.reach import server_in_reach
 from flows.stage import failure_file, folder_tag, read_records, work_of
 from flows.told import Told
 from sediff.errors import UserError
@@ -43,6 +44,7 @@ class StageResult:
     seconds: float
 
 
+@server_in_reach()
 def walk(root: Path, stages: Sequence[str], time_limit: float, forced: Sequence[str] = ()) -> list[StageResult]:
     """Run the stages in order through a configured Prefect server; the first failure ends the walk.
 
@@ -74,12 +76,12 @@ def walk(root: Path, stages: Sequence[str], time_limit: float, forced: Sequence[
             # A state, not an exception: Prefect would log a traceback, for what is the user's to mend, or with ids.
             failures.append(error)
             return Failed(message=told.failure(stage, error))
-        records = read_records(stage)
-        ran = len(records) > len(past)
+        new = [record for record in read_records(stage) if record not in past]  # by their times the last, or not
+        ran = bool(new)
         events.end(stage, run_id, done=True, cached=not ran)
-        if ran:
+        for record in new:
             # Not before DVC has the outs: a kill in between must not cost the training.
-            shutil.rmtree(root / work_of(stage, records[-1]["fingerprint"]), ignore_errors=True)
+            shutil.rmtree(root / work_of(stage, record["fingerprint"]), ignore_errors=True)
         results.append(StageResult(stage, ran, time.monotonic() - started))
         return Completed() if ran else Completed(name=CACHED, message="up to date, or restored from DVC's cache")
 

@@ -1,6 +1,7 @@
 """When the next refresh is due, and waiting for it.
 
-Not Prefect's own scheduler: with the pinned SQLAlchemy 2.1 that of Prefect 3.8.8 fails to insert the runs it plans.
+Not through Prefect's `flow.serve`, whose runs are processes that outlive it when it is killed, and which makes up for
+nights that were missed; a team that has a server and workers deploys prefect.yaml there instead.
 """
 
 import asyncio

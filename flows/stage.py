@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from psutil import Process
+
 from flows.device import computing_device
 from flows.launch import launch
 from flows.told import Told
@@ -28,6 +30,7 @@ from sediff.files import write_json
 from sediff.lineage.dvc_hash import md5_files
 from sediff.lineage.fingerprint import Origin, origin_of
 from sediff.params import Params
+from sediff.pipeline.disk import full_disk_in_a_sentence
 from sediff.processes import DIES_WITH_PARENT, die_with_parent
 from sediff.progress import log_line
 
@@ -124,7 +127,7 @@ def run(body: Body, *, computes: bool = False, trains: bool = False, items: tupl
         items: allowed first arguments of a stage that is one for each of several requests.
     """
     if os.environ.get(DIES_WITH_PARENT):
-        die_with_parent()
+        _end_with_run()
     name = body.__name__
     item = sys.argv[1] if len(sys.argv) > 1 else ""
     full_name = f"{name}@{item}" if item else name
@@ -137,7 +140,7 @@ def run(body: Body, *, computes: bool = False, trains: bool = False, items: tupl
         if processes > 1 and int(os.environ["RANK"]):
             _assist(body, name, item)
             return
-        with only_one(full_name):
+        with only_one(full_name), full_disk_in_a_sentence(full_name):
             _run(body, name, item, computes)
     except UserError as error:
         failure = failure_file(full_name)
@@ -146,6 +149,13 @@ def run(body: Body, *, computes: bool = False, trains: bool = False, items: tupl
         if "RANK" not in os.environ:  # the launcher says it, once for all
             print(f"sediff: error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def _end_with_run() -> None:
+    """End when the run that started this process does, be it gone already: while Python starts no signal would come."""
+    die_with_parent()
+    if os.getsid(0) not in {os.getpid(), *(process.pid for process in Process().parents())}:  # DVC leads the session
+        sys.exit("the run that started this stage has ended")
 
 
 def _assist(body: Body, name: str, item: str) -> None:
@@ -192,7 +202,7 @@ def _run(body: Body, name: str, item: str, computes: bool) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "plots" if folder is context.report else folder).mkdir(parents=True)
     _keep_recent(context.work)
-    summary, flow_run = _call(body, context)
+    summary, flow_run = _call(full_disk_in_a_sentence(origin.stage)(body), context)
     write_json(context.out / "manifest.json", manifest(origin))
     seconds = time.monotonic() - clock
     _record(context, started, seconds, summary, flow_run)
@@ -224,6 +234,8 @@ def _call(body: Body, context: Context) -> tuple[str, str]:
     from prefect.context import FlowRunContext
     from prefect.states import Completed, Failed
 
+    from flows.reach import server_in_reach
+
     stage, told = context.origin.stage, Told.to_server(context.params)
     summary = flow_run = ""
     failures: list[Exception] = []
@@ -246,7 +258,7 @@ def _call(body: Body, context: Context) -> tuple[str, str]:
         create_markdown_artifact(text, key=stage.replace("@", "-"))
         return Completed(message=told.summary(stage, summary))
 
-    with tags(folder_tag()):
+    with tags(folder_tag()), server_in_reach():
         state = stage_flow(context.fingerprint, return_state=True)
     if failures:
         raise failures[0]

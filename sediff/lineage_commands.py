@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -92,16 +93,20 @@ def impact_command(
     record: Annotated[bool, typer.Option("--record", help="The id is a record's.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a raw patient's data, or one record's, touched: shards, experiences, fits, models, synthetic rows."""
+    """Say what a raw patient's data, or one record's, touched: shards, experiences, fits, models, rows, versions."""
     require_project()
     if patient and record:
         raise UserError(f"--patient and --record say two things of {name}: give one.")
     from flows.inputs import pseudonyms_of
     from sediff.lineage.impact import impact, impact_lines
     from sediff.params import Params
+    from sediff.publication.touched import versions_with
 
     kind = "patient" if patient else "record" if record else ""
     found = impact(Path(), name, kind, pseudonyms_of(Params.load()))
+    whole = {one["patient_id"] for one in found.records} if kind == "patient" else set()
+    records = {one["record_id"] for one in found.records}
+    found = replace(found, versions=versions_with(Path(), records, whole))
     if as_json:
         typer.echo(json.dumps(found.as_json(), indent=1, ensure_ascii=False, allow_nan=False))
         return

@@ -46,12 +46,14 @@ class Impact:
         records: ids, with patient, split and place in the corpus.
         rows: of tables that name them.
         models: by stage, how it saw them.
+        versions: published ones that were made from them, or of which that cannot be told.
     """
 
     asked: str
     records: list[dict[str, Any]]
     rows: list[Touched]
     models: dict[str, str]
+    versions: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """All of it, for programs."""
@@ -60,6 +62,7 @@ class Impact:
         ]
         return {
             "schema_version": 1, "asked": self.asked, "records": self.records, "rows": rows, "models": self.models,
+            "versions": self.versions,
         }  # fmt: skip
 
 
@@ -201,4 +204,5 @@ def impact_lines(found: Impact) -> list[str]:
     for one in found.rows:
         more = f": {', '.join(one.examples)}{', …' if one.count > EXAMPLES else ''}" if one.count else ""
         lines.append(f"{one.count} {one.what} ({one.where}){more}")
-    return lines
+    lines += [f"{version}: {told}" for version, told in found.versions.items()]
+    return lines if found.versions else [*lines, "no published version was made from it"]

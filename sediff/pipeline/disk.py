@@ -1,11 +1,18 @@
-"""Whether the disk has room for a stage, asked before it runs for hours."""
+"""Whether the disk has room for a stage: asked before it runs for hours, and said where it was filled meanwhile."""
 
+import errno
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sediff.errors import UserError
 
 COPIES = 3  # of an out: work in progress, the folder, DVC's cache
+
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 def require_space(folder: Path, stage: str, size: int, reserve: float) -> None:
@@ -24,3 +31,21 @@ def require_space(folder: Path, stage: str, size: int, reserve: float) -> None:
             f"{free / 1e9:.1f} GB are free here and {stage} may need {needed / 1e9:.1f}: make room (`sediff gc`), or "
             "lower runtime.disk_reserve."
         )
+
+
+@contextmanager
+def full_disk_in_a_sentence(stage: str) -> Iterator[None]:
+    """Let a disk that is full within the block be the user's to mend.
+
+    Raises:
+        UserError: it is, by the system's own error or by that of a library which only quotes it.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        quoted = any(os.strerror(number) in str(error) for number in NO_SPACE)
+        if not (quoted or (isinstance(error, OSError) and error.errno in NO_SPACE)):
+            raise
+        raise UserError(f"{stage}: the disk is full; free some space and run again, and it goes on.") from None

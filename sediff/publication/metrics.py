@@ -15,7 +15,7 @@ from sediff.files import read_out
 from sediff.lineage.graph import recorded_stages
 from sediff.publication.git import git
 from sediff.publication.versions import Version
-from sediff.report.build import STAGES
+from sediff.report.build import STAGES, TYPES
 
 REPORTS = "reports"
 CORPUS_MANIFEST = "data/corpus/manifest.json"
@@ -46,15 +46,31 @@ def read_pictures(root: Path, version: Version | None = None) -> Pictures:
         UserError: what the version drew is nowhere to be found.
     """
     if version is None:
-        paths = [path for stage in STAGES for path in sorted((root / REPORTS / stage / "plots").glob("*.png"))]
+        folders = [root / REPORTS / stage / "plots" for stage in STAGES]
+        paths = [path for folder in folders for path in sorted(folder.glob("*")) if path.suffix in TYPES]
         return {path.relative_to(root / REPORTS).as_posix(): path.read_bytes() for path in paths}
     try:
         files = DVCFileSystem(str(root.resolve()), rev=version.commit)
-        folders = [folder for stage in STAGES if files.exists(folder := f"{REPORTS}/{stage}/plots")]
-        names = [name for folder in folders for name in sorted(files.ls(folder, detail=False)) if name.endswith(".png")]
+        drawn = [folder for stage in STAGES if files.exists(folder := f"{REPORTS}/{stage}/plots")]
+        names = [
+            name for folder in drawn for name in sorted(files.ls(folder, detail=False)) if Path(name).suffix in TYPES
+        ]
         return {name.removeprefix(f"{REPORTS}/"): files.read_bytes(name) for name in names}
     except LOST as error:
         raise _unreadable(version, error) from None
+
+
+def read_curves(root: Path, version: Version | None = None) -> dict[str, Any]:
+    """Learning curves of the stages that train, by stage, network and term.
+
+    Raises:
+        UserError: what the version learned is nowhere to be found.
+    """
+    names = {stage: f"{REPORTS}/{stage}/curves.json" for stage in STAGES}
+    if version is not None:
+        texts = {stage: _of_version(root, version, name) for stage, name in names.items()}
+        return {stage: json.loads(text) for stage, text in texts.items() if text}
+    return {stage: read_out(root / name) for stage, name in names.items() if (root / name).exists()}
 
 
 def is_restricted(root: Path, version: Version | None = None) -> bool:

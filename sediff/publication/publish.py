@@ -4,11 +4,14 @@ Data first, and verified where readers will look for it; then the commit, then b
 last. Each step can be taken again.
 """
 
+import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from dvc.lock import LockError
 from dvc.repo import Repo
 
 from sediff.errors import UserError
@@ -29,6 +32,7 @@ from sediff.publication.versions import (
 from sediff.publication.workspace import BRANCH, RESULTS
 
 Say = Callable[[str], None]
+PUSH_WAITS = (3.0, 12.0)  # s before a push is tried again
 
 
 def publish(
@@ -92,22 +96,35 @@ def _is_committed(folder: Path, version: Version) -> bool:
 
 
 def push_data(folder: Path, say: Say) -> None:
-    """Send all outs to DVC's remote, and see that they are there; nothing where there is no remote."""
+    """Send all outs to DVC's remote, and see that they are there; nothing where there is no remote.
+
+    Raises:
+        UserError: the remote does not take them, nor when asked again; nothing refers to what did arrive.
+    """
     if not ask_dvc(folder, lambda repo: bool(repo.config["core"].get("remote"))):
         say("DVC has no remote: the data stay in this machine's cache")
         return
+    for wait in PUSH_WAITS:
+        failure = ask_dvc(folder, _push)
+        if not failure:
+            return
+        say(f"{failure}; trying again in {wait:.0f} s")
+        time.sleep(wait)
+    if failure := ask_dvc(folder, _push):
+        raise UserError(f"{failure}: mend it, then run again.")
+
+
+def _push(repo: Repo) -> str:
+    """Push and look whether all is there: why it is not, in words without what may be a secret; "" if it is."""
     try:
-        ask_dvc(folder, lambda repo: repo.push())
-        missing = ask_dvc(folder, _missing_at_remote)
-    except OSError as error:
-        raise UserError(f"DVC's remote does not take data ({error}): mend it, then run again.") from None
-    if missing:
-        raise UserError(f"{missing[0]} did not reach DVC's remote: run again, and it goes on from there.")
-
-
-def _missing_at_remote(repo: Repo) -> list[str]:
-    """Objects that the cache has and the remote does not."""
-    return [path for path, state in repo.status(cloud=True).items() if state != "deleted"]
+        repo.push()
+        missing = [path for path, state in repo.status(cloud=True).items() if state != "deleted"]
+    except LockError:
+        raise
+    except Exception as error:  # whatever the remote's own library throws; its text may have credentials
+        number = error.errno if isinstance(error, OSError) else None
+        return f"DVC's remote does not take data ({os.strerror(number) if number else type(error).__name__})"
+    return f"{missing[0]} did not reach DVC's remote" if missing else ""
 
 
 def _stage_results(folder: Path) -> None:

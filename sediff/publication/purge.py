@@ -27,8 +27,9 @@ from sediff.publication.retention import live_versions
 from sediff.publication.signature import sign, signing_key
 from sediff.publication.sound import CORPUS, sound
 from sediff.publication.store import Kept, Lock, Store, added_at, added_in, kept_by, lock_at, lock_in, outs_of, stores
+from sediff.publication.touched import has_touched, lock_has, table_has
 from sediff.publication.versions import Version, names, revoke, revoked, versions
-from sediff.publication.withdraw import has_touched, judges_saw, lock_has, table_has
+from sediff.publication.withdraw import judges_saw
 from sediff.publication.workspace import ANSWERS, FOLDER, fetch_all
 
 RECORDS = Path("runs/purges")
@@ -94,7 +95,7 @@ def plan_purge(root: Path, own_cache: bool = False) -> Plan:
         plan.paths += [place / PINNED] if used else []
     safe = {out for lock in locks for out in outs_of(lock).items()}
     for place in _places(root):
-        lies = lock_has(cache, lock_in(place), exclusions) is False and place not in clean
+        lies = lock_has(cache, lock_in(place), exclusions.leaves_out) is False and place not in clean
         gone = list(_stale(place, set() if lies else safe))
         plan.paths += [*gone, *(place / OWN / name for name in WHOLE)]
         if gone or place not in clean:
@@ -147,7 +148,7 @@ def _usable(root: Path, plan: Plan, exclusions: Exclusions) -> Iterator[Version]
     for name in names(root):
         gone = revoked(root, name)
         for version in versions(root, name):
-            has = has_touched(root, version, exclusions) if version.number not in gone else True
+            has = has_touched(root, version, exclusions.leaves_out) if version.number not in gone else True
             if has:
                 plan.revoked.append(version)
             elif has is False:
@@ -175,12 +176,16 @@ def _without(path: Path, kept: set[Path]) -> Iterator[Path]:
 
 def _is_clean(place: Path, cache: Cache, exclusions: Exclusions) -> bool:
     """Whether nobody withdrawn is in a working tree's corpus, as its lock has it and as it lies there."""
-    return lock_has(cache, lock_in(place), exclusions) is False and not _folder_has(place, exclusions)
+    return lock_has(cache, lock_in(place), exclusions.leaves_out) is False and not _folder_has(place, exclusions)
 
 
 def _folder_has(place: Path, exclusions: Exclusions) -> bool:
     """Whether the corpus that lies in a working tree has somebody withdrawn, whatever dvc.lock says."""
-    return any(table_has(path, exclusions) for path in files_of(place / CORPUS).values() if path.suffix == ".parquet")
+    return any(
+        table_has(path, exclusions.leaves_out)
+        for path in files_of(place / CORPUS).values()
+        if path.suffix == ".parquet"
+    )
 
 
 def _answers(place: Path, kept: Kept) -> Iterator[Path]:

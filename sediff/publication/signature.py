@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -62,9 +63,11 @@ def signer_of(content: bytes, line: str) -> str:
 
 
 def _make_key(path: Path) -> Ed25519PrivateKey:
-    """A key that only this user may read."""
+    """A key that only this user may read; whole or not there."""
     key = Ed25519PrivateKey.generate()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # which nobody else may read
+    with os.fdopen(handle, "wb") as stream:
         stream.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    Path(name).replace(path)
     return key

@@ -127,10 +127,23 @@ def bring_out(root: Path, cache: Cache, md5: str) -> bool:
     Raises:
         UserError: it lacks some, and the remote does not answer.
     """
+    if md5.endswith(FOLDER) and cache.intact(md5) is None:
+        cache.path(md5).unlink(missing_ok=True)
     _bring(root, cache, [md5])
     listing = cache.listing(md5) if md5.endswith(FOLDER) else {"": md5}
     _bring(root, cache, (listing or {}).values())
     return listing is not None and all(cache.path(own).is_file() for own in listing.values())
+
+
+def drop_damaged(cache: Cache, md5: str) -> list[str]:
+    """Remove files of an out that are not what their names say, so that they are fetched; gives their paths in it."""
+    found = []
+    listing = cache.listing(md5) if md5.endswith(FOLDER) else {"": md5}
+    for name, own in (listing or {}).items():
+        if cache.path(own).is_file() and cache.intact(own) is None:
+            cache.path(own).unlink()
+            found.append(name)
+    return found
 
 
 def _bring(root: Path, cache: Cache, hashes: Iterable[str]) -> None:

@@ -19,8 +19,9 @@ from scmrepo.exceptions import SCMError
 from sediff.errors import UserError
 from sediff.files import sha256_file
 from sediff.lineage.dvc_hash import Cache, files_of
+from sediff.progress import log_line
 from sediff.publication.git import author_of, git
-from sediff.publication.store import bring_out, lock_at, outs_of
+from sediff.publication.store import bring_out, drop_damaged, lock_at, outs_of
 
 CURRENT = "current"
 DATASET = "data/synthesis/dataset"
@@ -190,15 +191,25 @@ def pull(root: Path, version: Version, to: Path, hashes: Mapping[str, str]) -> N
     if to.exists():
         raise UserError(f"{to} exists already: name a folder that does not.")
     part = to.with_name(f".{to.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    bring_out(root, Cache(root), outs_of(lock_at(root, version.commit)).get(DATASET, ""))
+    cache, md5 = Cache(root), outs_of(lock_at(root, version.commit)).get(DATASET, "")
     try:
-        Repo.get(str(root.resolve()), DATASET, out=str(part), rev=version.commit)
-        if {name: sha256_file(path) for name, path in files_of(part).items()} != hashes:
-            raise UserError(f"What came is not {version}: `dvc fetch` it anew, then pull again.")
+        if not _get(root, version, md5, part, hashes):
+            damaged = drop_damaged(cache, md5)
+            if damaged:
+                log_line(f"damaged in DVC's cache, so fetched again: {', '.join(damaged)}")
+            if not damaged or not _get(root, version, md5, part, hashes):
+                raise UserError(f"What came is not {version}, from DVC's remote either: restore it there, then pull.")
         part.rename(to)
     except (DvcException, DataIndexError, OSError) as error:
         said = " ".join(str(error).split())
         raise UserError(f"{version} cannot be brought ({said}): check DVC's remote, then pull again.") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _get(root: Path, version: Version, md5: str, part: Path, hashes: Mapping[str, str]) -> bool:
+    """Lay a version's dataset out in a folder; whether it is what was published."""
+    shutil.rmtree(part, ignore_errors=True)
+    bring_out(root, Cache(root), md5)
+    Repo.get(str(root.resolve()), DATASET, out=str(part), rev=version.commit)
+    return {name: sha256_file(path) for name, path in files_of(part).items()} == hashes

@@ -23,13 +23,13 @@ from sediff.publication.params import RetentionParams
 from sediff.publication.publish import Say, push_pointers
 from sediff.publication.retention import live_versions
 from sediff.publication.sound import CORPUS
-from sediff.publication.store import Lock, bring_out, lock_at, outs_of
+from sediff.publication.store import bring_out, lock_at, outs_of
+from sediff.publication.touched import IDS, has_touched
 from sediff.publication.versions import DATASET, Version, names, revoke, versions
 from sediff.publication.workspace import FOLDER, fetch_tags
 from sediff.sources import locate
 
 SETTINGS, INVENTORIES = Path(".sediff/local.yaml"), Path("data/sources")
-IDS = ("record_id", "patient_id")
 SEEN = "seen by judges"  # kind of a patient of whom a record was withdrawn: judges tell patients, not records
 
 
@@ -73,7 +73,7 @@ def withdraw(root: Path, name: str, kind: str, say: Say) -> list[Version]:
         )
     touched = []
     for version in (version for own in names(root) for version in versions(root, own)):
-        has = has_touched(root, version, exclusions)
+        has = has_touched(root, version, exclusions.leaves_out)
         if has or (has is None and not is_let_go(root, version, params.publication.retention)):
             why = "a patient in it was withdrawn" if has else "its corpus is nowhere, so who is in it cannot be told"
             revoke(root, version, f"{version} is revoked: {why}")
@@ -132,43 +132,11 @@ def _chosen(known: list[Known], name: str, kind: str) -> list[Known]:
     return chosen
 
 
-def has_touched(root: Path, version: Version, exclusions: Exclusions) -> bool | None:
-    """Whether a version's corpus has somebody who was withdrawn; None where it is nowhere, so that it cannot be told.
-
-    Its corpus is fetched where DVC's cache lacks it.
-
-    Raises:
-        UserError: DVC's remote does not answer.
-    """
-    lock, cache = lock_at(root, version.commit), Cache(root)
-    bring_out(root, cache, outs_of(lock).get(CORPUS, ""))
-    return lock_has(cache, lock, exclusions)
-
-
 def is_let_go(root: Path, version: Version, params: RetentionParams) -> bool:
     """Whether a version is one that retention does not keep, and its dataset is in no place that is known here."""
     if version in live_versions(root, version.name, params):
         return False
     return not bring_out(root, Cache(root), outs_of(lock_at(root, version.commit)).get(DATASET, ""))
-
-
-def lock_has(cache: Cache, lock: Lock, exclusions: Exclusions) -> bool | None:
-    """Whether the corpus of a dvc.lock has somebody who was withdrawn; None where DVC's cache does not have it all."""
-    listing = cache.listing(outs_of(lock).get(CORPUS, ""))
-    if listing is None:
-        return None
-    there = [cache.path(md5) for name, md5 in listing.items() if name.endswith(".parquet")]
-    if not all(path.is_file() for path in there):
-        return None
-    return any(table_has(path, exclusions) for path in there)
-
-
-def table_has(path: Path, exclusions: Exclusions) -> bool:
-    """Whether a table of the corpus, or what it set aside, names somebody who was withdrawn."""
-    with pq.ParquetFile(path) as file:
-        columns = [name for name in IDS if name in file.schema_arrow.names]
-        rows = (row for batch in file.iter_batches(columns=columns) for row in batch.to_pylist())
-        return any(exclusions.leaves_out(row["record_id"], row.get("patient_id", "")) for row in rows)
 
 
 def refuse_pinned(folder: Path) -> None:

@@ -14,6 +14,7 @@ from sediff import exclusions
 from sediff.errors import UserError
 from sediff.pipeline.graph import ask_dvc
 from sediff.publication.git import as_author, commit, git, git_says, remote_of
+from sediff.publication.leftovers import clear_dvc, clear_worktree
 from sediff.sources import VIRTUAL, read_local_paths, write_local_path
 
 BRANCH = "published"
@@ -36,10 +37,12 @@ def prepare_workspace(root: Path) -> Path:
     if git(root, "status", "--porcelain", "--", str(exclusions.FILE)):
         raise UserError(f"{exclusions.FILE} is not committed: commit it, so that nobody withdrawn is trained on.")
     folder, remote = root / FOLDER, remote_of(root)
+    clear_worktree(root, folder, BRANCH)
     elsewhere = _fetch(root, remote) if remote else ""
     if not (folder / ".git").exists():
         _make(root, folder, elsewhere)
     git(folder, "reset", "--quiet")  # what a killed refresh had staged is still in the folder
+    clear_dvc(folder)
     if elsewhere:
         _follow(folder, elsewhere)
     _take(folder, git(root, "rev-parse", "HEAD"))

@@ -28,6 +28,7 @@ PLAN = Plan(
     core=("none", "weightless"),
     core_seeds=(0, 1),
     seeds=(0,),
+    common={"diffusion.denoiser.morphology": False},
     arms={
         "none": Arm(params={FORM: "none"}),
         "weightless": Arm(params=WEIGHTLESS),
@@ -155,6 +156,7 @@ def test_the_verb_lists_runs_and_compares(clone):
     assert "2 of 4 done" in said
     assert "none, seed 4             not run  about" in said
     assert "| derivative | 1 |" in said
+    assert "| derivative | 1 |" in (clone / "reports/tables/ablation.md").read_text(), "for the report"
 
 
 def test_before_the_pipeline_ran_it_is_one_sentence(clone, bench, tmp_path):

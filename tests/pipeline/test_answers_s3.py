@@ -5,51 +5,33 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from sediff.knowledge.answers import AnswerStore
+from tests.pipeline.bucket import SECRET, Bucket, made
 from tests.pipeline.clone import MAIN, ROOT, command
 
-BUCKET, SECRET = "answers-of-models", "-".join(("a", "distinctive", "secret"))
+BUCKET = "answers-of-models"
 ANSWER = {"content": "{}", "refusal": None, "finish_reason": "stop", "usage": {"prompt": 10, "completion": 2}}
 COUNT = 5
 
 
-class Bucket(NamedTuple):
-    """A server's address, and its one bucket as boto3 sees it."""
-
-    url: str
-    client: object
-
-
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[Bucket]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    url = "http://{}:{}".format(*server.get_host_and_port())
-    client = boto3.client(
-        "s3", endpoint_url=url, aws_access_key_id="key", aws_secret_access_key=SECRET, region_name="us-east-1"
-    )
-    client.create_bucket(Bucket=BUCKET)
-    yield Bucket(url, client)
-    server.stop()
+    with made(BUCKET) as bucket:
+        yield bucket
 
 
-def clone(folder: Path, url: str, name: str = BUCKET) -> Path:
+def clone(folder: Path, bucket: Bucket) -> Path:
     """A repository whose default remote is in the bucket; the credentials stand where git does not look."""
     folder.mkdir()
     for file in ("dvc.yaml", "params.yaml"):
         shutil.copy(ROOT / file, folder / file)
     subprocess.run(("git", "init", "-q"), cwd=folder, check=True)
     subprocess.run((sys.executable, "-m", "dvc", "init", "-q"), cwd=folder, check=True)
-    remote = "['remote \"team\"']\n    "
-    shared = f"url = s3://{name}/dvc\n    endpointurl = {url}\n    region = us-east-1\n"
-    (folder / ".dvc/config").write_text(f"[core]\n    remote = team\n{remote}{shared}")
-    (folder / ".dvc/config.local").write_text(f"{remote}access_key_id = key\n    secret_access_key = {SECRET}\n")
+    (folder / ".dvc/config").write_text(f"[core]\n    remote = team\n{bucket.shared('team')}")
+    (folder / ".dvc/config.local").write_text(bucket.own("team"))
     return folder
 
 
@@ -60,7 +42,7 @@ def answers(folder: Path, verb: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_answers_go_to_the_bucket_once_and_come_back_whole(bucket, tmp_path):
-    here, there = clone(tmp_path / "here", bucket.url), clone(tmp_path / "there", bucket.url)
+    here, there = clone(tmp_path / "here", bucket), clone(tmp_path / "there", bucket)
     own, other = (AnswerStore(folder / ".sediff/answers") for folder in (here, there))
     for number in range(COUNT):
         own.put({"number": number}, ANSWER)
@@ -68,8 +50,7 @@ def test_answers_go_to_the_bucket_once_and_come_back_whole(bucket, tmp_path):
 
     assert f"{COUNT} answers pushed" in answers(here, "push").stdout
     assert f"0 answers pushed to {BUCKET}/dvc/answers, {COUNT} were there" in answers(here, "push").stdout
-    listed = bucket.client.list_objects_v2(Bucket=BUCKET, Prefix="dvc/answers/")["Contents"]
-    assert [item["Key"] for item in listed] == [f"dvc/answers/{key}.json" for key in keys]
+    assert bucket.keys() == [f"dvc/answers/{key}.json" for key in keys]
 
     bucket.client.put_object(Bucket=BUCKET, Key=f"dvc/answers/{keys[0]}.json", Body=b"damaged")
     pulled = answers(there, "pull").stdout
@@ -79,7 +60,7 @@ def test_answers_go_to_the_bucket_once_and_come_back_whole(bucket, tmp_path):
 
 
 def test_a_bucket_that_is_not_there_is_one_sentence(bucket, tmp_path):
-    folder = clone(tmp_path / "clone", bucket.url, "another-bucket")
+    folder = clone(tmp_path / "clone", bucket._replace(name="another-bucket"))
     AnswerStore(folder / ".sediff/answers").put({"number": 0}, ANSWER)
     said = answers(folder, "push")
     assert said.returncode == 1 and "DVC remote team does not work" in said.stderr

@@ -9,6 +9,7 @@ import pytest
 
 from sediff.autoencoder.model import Autoencoder
 from sediff.diffusion.model import Denoiser
+from sediff.diffusion.morphology import MorphologyModel
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.patients import Training
 from sediff.errors import UserError
@@ -70,6 +71,7 @@ READERS: dict[str, list[Reader]] = {
     "data/encoder/judges/": [lambda folder: Judges.load(folder / "data/encoder/judges")],
     "data/autoencoder/latents": [lambda folder: read_tensors(folder / "data/autoencoder/latents.safetensors")],
     "data/autoencoder/": [lambda folder: Autoencoder.load(folder / "data/autoencoder")],
+    "data/diffusion/morphology": [lambda folder: MorphologyModel.load(folder / "data/diffusion")],
     "data/diffusion/": [lambda folder: Denoiser.load(folder / "data/diffusion")],
     "data/sources/": [inventory],
     "reports/": [report],

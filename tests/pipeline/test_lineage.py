@@ -35,9 +35,10 @@ def test_a_record_leads_to_every_stage_that_it_rests_on(finished):
     assert any(node["type"] == "simulator fit" and "mean relative error" in node["facts"] for node in found["nodes"])
 
 
-def test_a_generated_record_leads_to_the_models_that_made_it(finished):
-    sediff(finished, "generate", "atrial fibrillation", "-n", "2", "--seed", "4", "--out", "made")
-    found = json.loads(sediff(finished, "audit", "made/ecg001.dat", "--json"))
+def test_a_generated_record_leads_to_the_models_that_made_it(finished, tmp_path):
+    out = str(tmp_path / "made")
+    sediff(finished, "generate", "atrial fibrillation", "-n", "2", "--seed", "4", "--out", out)
+    found = json.loads(sediff(finished, "audit", f"{out}/ecg001.dat", "--json"))
     assert {"seed": 4, "index": 1}.items() <= found["nodes"][0]["facts"].items()
     assert {"data/diffusion", "data/knowledge"} <= {node["label"] for node in found["nodes"]}
 

@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from sediff.lineage.dvc_hash import files_of, md5_files, md5_of
 from tests.pipeline.clone import MAIN, checkout, command, sediff
+from tests.pipeline.nightly import said
 
 LEARNED = ("simulator", "encoder@conditioner", "encoder@judges", "autoencoder", "diffusion")
 
@@ -84,6 +86,24 @@ def test_held_out_records_change_nothing_that_is_learned(project, tmp_path):
         assert contents(other / made) == contents(folder / made), stage
 
 
+def hashes(folder: Path) -> dict[str, str]:
+    """Content hash of each out, of the files as they lie there."""
+    return {path: md5_of(md5_files(files_of(folder / path))) for path in outs(folder)}
+
+
+def test_a_clone_pulls_the_same_bytes_and_has_nothing_to_run(project, tmp_path):
+    folder, other = tmp_path / "clone", tmp_path / "other"
+    shutil.copytree(project[0], folder, symlinks=True)
+    said(folder, sys.executable, "-m", "dvc", "remote", "add", "-q", "-d", "store", str(tmp_path / "store"))
+    said(folder, "git", "add", "dvc.lock", ".dvc/config")
+    said(folder, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t")
+    said(folder, sys.executable, "-m", "dvc", "push", "-q")
+    said(tmp_path, "git", "clone", "-q", str(folder), str(other))
+    said(other, sys.executable, "-m", "dvc", "pull", "-q")
+    assert hashes(other) == outs(other) == outs(folder)
+    assert "nothing ran" in sediff(other, "run")
+
+
 @pytest.mark.slow
 def test_a_second_clone_and_killed_runs_give_the_same_bytes(project, tmp_path):
     longer = ("--set", "diffusion.steps=250")  # longer than the first checkpoint
@@ -94,5 +114,5 @@ def test_a_second_clone_and_killed_runs_give_the_same_bytes(project, tmp_path):
     for stage in ("encoder@judges", "diffusion", "synthesis@evaluation"):
         run_and_kill(other, stage)
     sediff(other, "run")
-    assert outs(other) == outs(folder)
+    assert hashes(other) == outs(other) == outs(folder)
     assert manifests(other) == manifests(folder)

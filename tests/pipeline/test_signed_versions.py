@@ -72,6 +72,32 @@ def test_a_changed_byte_is_named_and_a_missing_file_fetched(published, tmp_path)
         cached.write_bytes(content)
 
 
+def test_a_damaged_object_is_named_and_fetched_again_unless_the_remote_has_no_better(published, tmp_path):
+    cached, at_remote = objects(published)
+    content = cached.read_bytes()
+
+    def damage(path: Path) -> None:
+        path.chmod(0o644)
+        path.write_bytes(content[:-1] + b"!")
+        path.chmod(0o444)  # DVC takes what is protected for whole
+
+    pull = (sys.executable, "-c", MAIN, "pull", "v0.0.1")
+    try:
+        damage(cached)
+        result = command(published, *pull, str(tmp_path / "there"))
+        assert (result.returncode, "fetched again: rows.txt" in result.stderr) == (0, True), result.stderr
+        assert (tmp_path / "there/rows.txt").read_bytes() == cached.read_bytes() == content
+        damage(cached)
+        damage(at_remote)
+        result = command(published, *pull, str(tmp_path / "elsewhere"))
+        assert (result.returncode, "What came is not ecg@v0.0.1" in result.stderr) == (1, True), result.stderr
+        assert not list(tmp_path.glob("*elsewhere*"))
+    finally:
+        for path in (cached, at_remote):
+            path.unlink(missing_ok=True)
+            path.write_bytes(content)
+
+
 def test_who_may_sign_is_said_in_params(published):
     version = find_version(published, "v0.0.1", "ecg")
     own = public_key(signing_key(published)[0])

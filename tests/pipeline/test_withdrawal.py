@@ -17,6 +17,7 @@ from sediff.errors import UserError
 from sediff.exclusions import read_exclusions
 from sediff.files import read_json, sha256_file
 from sediff.publication.signature import public_key, signer_of, signing_key
+from sediff.publication.touched import versions_with
 from sediff.sources import write_local_path
 from tests.pipeline.clone import MAIN, ROOT, command
 from tests.pipeline.nightly import STAGE, change, make, said
@@ -163,6 +164,7 @@ def test_nothing_of_a_withdrawn_patient_is_left(project, tmp_path):
 
     status, told = sediff(project, "withdraw", PATIENT, "--patient")
     assert (status, "revoked: ecg@v0.0.1" in told) == (0, True), told
+    assert versions_with(project, (), {PATIENT}) == {"ecg@v0.0.1": "made from it; revoked"}
     assert "ecg@v0.0.1!" in said(project, "git", "ls-remote", "origin")
     for arguments in (("pull", "ecg", str(tmp_path / "there")), ("rollback", "ecg@v0.0.1")):
         status, told = sediff(project, *arguments)
@@ -188,6 +190,7 @@ def test_nothing_of_a_withdrawn_patient_is_left(project, tmp_path):
 
     folder = project / ".sediff/published"
     assert sediff(folder, "impact", PATIENT, "--patient")[0] == 1, "no lineage leads to them"
+    assert list(versions_with(project, (), {PATIENT})) == ["ecg@v0.0.1"], "the clean version has nobody of them"
     metrics = read_json(folder / "reports/corpus/metrics.json")
     assert metrics["withdrawn"] == 2
     status, told = sediff(project, "verify", "ecg@v0.0.2")

@@ -19,6 +19,7 @@ from sediff.publication.versions import Version
 ROOT = Path(__file__).parents[2]
 AUTHOR = ("-c", "user.name=t", "-c", "user.email=t@t")
 PNG = b"\x89PNG\r\n\x1a\n"
+CURVE = {"evaluation/plots/rhythm.svg": b"<svg/>"}
 MAKE = """
 import json, sys
 from pathlib import Path
@@ -67,8 +68,8 @@ def test_a_version_and_the_working_tree_are_read_each_as_it_is(project, tmp_path
     folder, version = project
     assert read_metrics(folder, version) == {"evaluation": {"heart_rate": {"mae_bpm": 2.5}}}
     assert read_metrics(folder) == {"evaluation": {"heart_rate": {"mae_bpm": 3.25}}}
-    assert read_pictures(folder, version) == {"evaluation/plots/rhythm.png": PNG + b"2.5"}
-    assert read_pictures(folder) == {"evaluation/plots/rhythm.png": PNG + b"3.25"}
+    assert read_pictures(folder, version) == {"evaluation/plots/rhythm.png": PNG + b"2.5", **CURVE}
+    assert read_pictures(folder) == {"evaluation/plots/rhythm.png": PNG + b"3.25", **CURVE}
     assert not is_restricted(folder, version)
     page = tmp_path / "page/compare.html"
     compare(folder, Params.load(ROOT / "params.yaml"), version, None, page)
