@@ -76,7 +76,8 @@ def attributes(
         rows: of those attacked, the first `members` of whom are members; made: of the synthetic records.
         alike: correlation of each with each, (n, m).
     """
-    age = float(rows["age"].cast(pl.Float64).drop_nans().median() or 0.0)  # type: ignore[arg-type]
+    ages = rows["age"].cast(pl.Float64).drop_nulls().drop_nans().to_numpy()
+    age = float(np.median(ages)) if len(ages) else 0.0
     own, of_made = (attributes_of(of, vocabulary, age) for of in (rows, made))
     patients = rows["patient_id"].to_numpy()
     found: dict[str, Any] = {}

@@ -18,7 +18,7 @@ Layer = nn.Linear | nn.Conv1d
 
 
 class BatchedMuon(torch.optim.Muon):
-    """torch's Muon to the bit, with the matrices of one shape orthogonalised as a stack.
+    """torch's Muon but for bfloat16's rounding, with the matrices of one shape orthogonalised as a stack.
 
     One by one their products are too small for a CPU: on the denoiser of 32 matrices a step took half as long again.
     """
