@@ -74,14 +74,14 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
         ),
         Table(
             "Statements",
-            "What the statement judge reads of what was asked for, beside the real records of the same conditions. Rare "
+            "What the statement judge reads of what was asked for, beside real records of the same conditions. Rare "
             "statements are pooled within each, so that how rare it is tells nothing; 95 % intervals over patients.",
             ("Statement", "Cases", "AUROC", "AUROC, real", "AUPRC", "AUPRC, real"),
             (*_statements(evaluation.get("agreement", {})), *_rare(evaluation.get("agreement", {}).get("rare", {}))),
         ),
         Table(
             "Logits",
-            "How sure the statement judge is of a statement in records asked for it, against real records that have it, "
+            "How sure the statement judge is of a statement in records asked for it, against real ones that have it, "
             "in deviations of the real ones' logits. A positive shift is exaggeration; floors: between halves of the "
             "real patients.",
             ("Statement", "Records", "Shift", "Shift, autoencoder alone", "Floor", "Wasserstein-1", "Floor", "× floor"),
