@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
-from sediff.bootstrap import interval
 from sediff.evaluation.beats import means
 from sediff.evaluation.evidence import Evidence
-from sediff.evaluation.halves import REAL, Floats, distances_in_halves, known, over_floor
+from sediff.evaluation.halves import Floats, distances_in_halves, known, over_floor, pooled_over_floor
 from sediff.evaluation.rhythm import sinus_rows
 from sediff.evaluation.strata import FEW, MIN_RECORDS, each_stratum
 
@@ -54,19 +53,5 @@ def dispersion_distances(
         result[stratum] = {"records": len(rows), **over_floor(drawn)}
         found[stratum], counts[stratum] = {name: np.array(of) for name, of in drawn.items()}, len(rows)
     if found:
-        result[POOLED] = {"over_floor": _pooled(found, counts)}
+        result[POOLED] = {"over_floor": pooled_over_floor(found, counts)}
     return {**result, "left_out": left_out}
-
-
-def _pooled(found: Mapping[str, Mapping[str, Floats]], counts: Mapping[str, int]) -> dict[str, Any]:
-    """By set: mean over draws of the ratio of weighted sums, and its interval; {} where the floor is zero."""
-    sums = {
-        name: np.sum([counts[stratum] * of[name] for stratum, of in found.items()], axis=0)
-        for name in next(iter(found.values()))
-    }
-    floor = float(sums[REAL].mean())
-    return {
-        name: {"mean": float(of.mean()) / floor, **interval((of / floor).tolist())}
-        for name, of in sums.items()
-        if name != REAL and floor
-    }

@@ -21,7 +21,7 @@ from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns, read_signals
 from sediff.vocabulary import Vocabulary
 
-MIN_CASES = 10  # of a statement or a rhythm; half of what the judges are scored with: there are fewer records
+MIN_CASES = 10  # of a rhythm, or of a statement in an ablation: there are few records
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,24 @@ def over_floor(found: Mapping[str, Sequence[float]]) -> dict[str, Any]:
     return {**{name: interval(values) for name, values in found.items()}, "over_floor": ratios}
 
 
+def pooled_over_floor(found: Mapping[str, Mapping[str, Floats]], counts: Mapping[str, int]) -> dict[str, Any]:
+    """By set: mean over draws of its distances over the floor's, and the interval; {} where the floor is zero.
+
+    Args:
+        found: distances of each set in each draw, (draws,), by stratum; counts: records of each, by which it weighs.
+    """
+    sums = {
+        name: np.sum([counts[stratum] * of[name] for stratum, of in found.items()], axis=0)
+        for name in next(iter(found.values()))
+    }
+    floor = float(sums[REAL].mean())
+    return {
+        name: {"mean": float(of.mean()) / floor, **interval((of / floor).tolist())}
+        for name, of in sums.items()
+        if name != REAL and floor
+    }
+
+
 def compare_means(
     values: Mapping[str, Floats], patients: NDArray, draws: int, rng: np.random.Generator
 ) -> dict[str, Any]:

@@ -1,96 +1,155 @@
 """Whether the judges, trained on real records only, read in synthetic ones what was asked, as they do in real ones."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from sediff.bootstrap import interval, patient_draws
+from sediff.encoder.judge import in_batches
+from sediff.encoder.scores import MIN_CASES
 from sediff.evaluation.agreement import scores
-from sediff.evaluation.evidence import MIN_CASES, Evidence
-from sediff.evaluation.halves import REAL, RECONSTRUCTED, SYNTHETIC
+from sediff.evaluation.evidence import Evidence
+from sediff.evaluation.halves import REAL, RECONSTRUCTED, SYNTHETIC, Floats
+from sediff.evaluation.membership import auc
+from sediff.evaluation.rare import Judged, rare_statements
+from sediff.evaluation.sureness import logit_distances
+from sediff.evaluation.text_retrieval import places_of, retrieval, wordings
 from sediff.vocabulary import statement_labels
+
+SHUFFLED = "shuffled"
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a judge makes of the signals: of all synthetic records, and of each set of the evidence."""
+
+    made: Floats
+    sets: dict[str, Floats]
+
+    @classmethod
+    def of(cls, evidence: Evidence, judge: Callable[[NDArray[np.float32]], Floats]) -> "Read":
+        """Each signal is read once."""
+        made = judge(evidence.made.leads)
+        others = {name: judge(evidence.sets[name].leads) for name in (RECONSTRUCTED, REAL)}
+        return cls(made, {SYNTHETIC: made[evidence.conditions.first], **others})
 
 
 def meaning(evidence: Evidence) -> dict[str, Any]:
-    """Statements that the judge reads, and the CLIP score."""
-    return {"agreement": _agreement(evidence), "clip": _clip(evidence)}
+    """What the statement judge reads and how surely, and how well texts and ECGs find each other by the text judge."""
+    judge, text = evidence.judges.statement, evidence.judges.text
+    logits = Read.of(evidence, lambda leads: in_batches(judge, leads)[:, : len(judge.codes)])
+    asked = places_of(text, evidence.made.rows["text"].to_list(), evidence.vocabulary)
+    ecgs = Read.of(evidence, text.ecgs)
+    truth = statement_labels(evidence.statements, judge.codes)
+    sizes = MIN_CASES, evidence.params.bootstraps
+    return {
+        "agreement": _agreement(evidence, logits),
+        "logits": logit_distances(truth, logits.sets, judge.codes, evidence.patients, *sizes, evidence.rng(41)),
+        "clip": _clip(evidence, asked, ecgs),
+        **_retrieval(evidence, asked[evidence.conditions.first], ecgs.sets),
+    }
 
 
-def _agreement(evidence: Evidence) -> dict[str, Any]:
+def _agreement(evidence: Evidence, logits: Read) -> dict[str, Any]:
     """The judge on synthetic records, on the same conditions' reconstructed and real ones, on shuffled conditions."""
-    judge, made = evidence.judges.statement, evidence.made
-    truth = statement_labels(made.rows["statements"].to_list(), judge.codes)
+    codes, statements = evidence.judges.statement.codes, evidence.made.rows["statements"].to_list()
+    truth = statement_labels(statements, codes)
     of_conditions = truth[evidence.conditions.first]
-    on_synthetic = judge.probabilities(made.leads)
-    on_sets = {name: judge.probabilities(evidence.sets[name].leads) for name in (RECONSTRUCTED, REAL)}
-    shuffled = truth[evidence.rng(1).permutation(len(truth))]
-    result: dict[str, Any] = {}
-    for name, labels, probabilities in (
-        (SYNTHETIC, truth, on_synthetic),
-        (RECONSTRUCTED, of_conditions, on_sets[RECONSTRUCTED]),
-        (REAL, of_conditions, on_sets[REAL]),
-        ("shuffled", shuffled, on_synthetic),
-    ):
-        found = scores(labels, probabilities, judge.codes, MIN_CASES)
-        if found:
-            result |= {f"auroc_{name}": found["auroc"], f"auprc_{name}": found["auprc"]}
-        if name == SYNTHETIC and found:
-            result["statements"] = found["statements"]
-    drawn = patient_draws(evidence.patients, evidence.params.bootstraps, evidence.rng(40))
-    sets = {SYNTHETIC: on_synthetic[evidence.conditions.first], **on_sets}
-    return result | auroc_over_real(of_conditions, sets, drawn)
+    patients, draws = evidence.patients, evidence.params.bootstraps
+    of_made = patients[evidence.conditions.partner]
+    judged = {
+        SYNTHETIC: Judged(truth, logits.made, of_made),
+        RECONSTRUCTED: Judged(of_conditions, logits.sets[RECONSTRUCTED], patients),
+        REAL: Judged(of_conditions, logits.sets[REAL], patients),
+        SHUFFLED: Judged(truth[evidence.rng(1).permutation(len(truth))], logits.made, of_made),
+    }
+    drawn = patient_draws(patients, draws, evidence.rng(40))
+    return {
+        **_by_statement(judged, codes),
+        "rare": rare_statements(judged, codes, MIN_CASES, draws, evidence.rng(42)),
+        "not_learned": dict(sorted(Counter(code for row in statements for code in row if code not in codes).items())),
+        **auroc_over_real(of_conditions, logits.sets, drawn),
+    }
+
+
+def _by_statement(judged: Mapping[str, Judged], codes: Sequence[str]) -> dict[str, Any]:
+    """AUROC and AUPRC of each statement with `MIN_CASES` on both sides, real's beside, and their means for each set."""
+    found = {name: scores(of_set.truth, of_set.logits, codes, MIN_CASES) for name, of_set in judged.items()}
+    result = {f"{score}_{name}": of[score] for name, of in found.items() if of for score in ("auroc", "auprc")}
+    if not found[SYNTHETIC]:
+        return result | {"left_out": {"auroc_synthetic": f"no statement has {MIN_CASES} records with and without it"}}
+    real = found[REAL].get("statements", {})
+    result["statements"] = {
+        code: own | {f"{score}_real": real[code][score] for score in ("auroc", "auprc") if code in real}
+        for code, own in found[SYNTHETIC]["statements"].items()
+    }
+    controls = (~judged[SYNTHETIC].truth).sum(0)
+    common = [code for code, count in zip(codes, controls, strict=True) if count < MIN_CASES]
+    note = f"fewer than {MIN_CASES} records without {', '.join(common)}"
+    return result | ({"left_out": {"statements": note}} if common else {})
 
 
 def auroc_over_real(
-    truth: NDArray[np.bool_], probabilities: Mapping[str, NDArray[np.float64]], drawn: Iterable[NDArray[np.intp]]
+    truth: NDArray[np.bool_], logits: Mapping[str, NDArray[np.float64]], drawn: Iterable[NDArray[np.intp]]
 ) -> dict[str, Any]:
     """Mean AUROC of the judge on each set over that on the real records of the same conditions.
 
     Statements with `MIN_CASES` on both sides count, in all sets the same; {} where none has.
 
     Args:
-        truth: (n, statements); probabilities: of each set, the same shape; drawn: bootstrap draws of rows.
+        truth: (n, statements); logits: of each set, the same shape; drawn: bootstrap draws of rows.
     """
     cases = truth.sum(0)
     columns = np.flatnonzero((cases >= MIN_CASES) & (cases <= len(truth) - MIN_CASES))
     if not len(columns):
         return {}
-    whole = {name: _mean_auroc(truth, of_set, columns) for name, of_set in probabilities.items()}
-    ratios: dict[str, list[float]] = {name: [] for name in probabilities if name != REAL}
+    whole = {name: _mean_auroc(truth, of_set, columns) for name, of_set in logits.items()}
+    ratios: dict[str, list[float]] = {name: [] for name in logits if name != REAL}
     for rows in drawn:
-        real = _mean_auroc(truth[rows], probabilities[REAL][rows], columns)
+        real = _mean_auroc(truth[rows], logits[REAL][rows], columns)
         for name, values in ratios.items():
-            values.append(_mean_auroc(truth[rows], probabilities[name][rows], columns) / real)
+            values.append(_mean_auroc(truth[rows], logits[name][rows], columns) / real)
     return {
         "over_real": {name: {"ratio": whole[name] / whole[REAL], **interval(of)} for name, of in ratios.items()},
     }
 
 
-def _mean_auroc(truth: NDArray[np.bool_], probabilities: NDArray[np.float64], columns: NDArray[np.intp]) -> float:
+def _mean_auroc(truth: NDArray[np.bool_], logits: NDArray[np.float64], columns: NDArray[np.intp]) -> float:
     """Over the statements that are there both ways."""
     both = [c for c in columns if 0 < truth[:, c].sum() < len(truth)]
-    return float(np.mean([roc_auc_score(truth[:, c], probabilities[:, c]) for c in both]))
+    return float(np.mean([auc(logits[truth[:, c], c], logits[~truth[:, c], c]) for c in both]))
 
 
-def _clip(evidence: Evidence) -> dict[str, Any]:
+def _retrieval(evidence: Evidence, asked: Floats, ecgs: Mapping[str, Floats]) -> dict[str, Any]:
+    """Texts that look for their ECGs, in each set, and in each wording among the real ones."""
+    few, rows = evidence.params.min_records, evidence.sets[REAL].rows
+    if len(rows) < few:
+        note = f"fewer than evaluation.min_records = {few} real records"
+        return {"retrieval": {"left_out": note}, "wordings": {"left_out": note}}
+    texts = evidence.sets[SYNTHETIC].rows["text"].to_list()
+    text, vocabulary = evidence.judges.text, evidence.vocabulary
+    return {
+        "retrieval": retrieval(texts, asked, ecgs, evidence.statements, evidence.patients),
+        "wordings": wordings(text, rows, ecgs[REAL], vocabulary, few),
+    }
+
+
+def _clip(evidence: Evidence, texts: Floats, ecgs: Read) -> dict[str, Any]:
     """The CLIP score of judge (c): mean cosine of text and ECG, of synthetic, real and wrongly paired records."""
-    text, made = evidence.judges.text, evidence.made
-    real, conditions = evidence.sets[REAL], evidence.conditions
-    texts = text.texts(text.encode(made.rows["text"].to_list(), evidence.vocabulary))
-    on_synthetic = text.ecgs(made.leads)
-    shuffled = on_synthetic[evidence.rng(4).permutation(len(on_synthetic))]
-    of_made = evidence.patients[conditions.partner]
+    conditions = evidence.conditions
+    of_made, of_conditions = evidence.patients[conditions.partner], texts[conditions.first]
     result: dict[str, Any] = {"records": len(texts), "real_records": len(evidence.patients)}
-    for name, asked, ecgs, patients in (
-        (SYNTHETIC, texts, on_synthetic, of_made),
-        (RECONSTRUCTED, texts[conditions.first], text.ecgs(evidence.sets[RECONSTRUCTED].leads), evidence.patients),
-        (REAL, texts[conditions.first], text.ecgs(real.leads), evidence.patients),
-        ("shuffled", texts, shuffled, of_made),
+    for name, asked, found, patients in (
+        (SYNTHETIC, texts, ecgs.made, of_made),
+        (RECONSTRUCTED, of_conditions, ecgs.sets[RECONSTRUCTED], evidence.patients),
+        (REAL, of_conditions, ecgs.sets[REAL], evidence.patients),
+        (SHUFFLED, texts, ecgs.made[evidence.rng(4).permutation(len(ecgs.made))], of_made),
     ):
-        cosine = (asked * ecgs).sum(1)
+        cosine = (asked * found).sum(1)
         drawn = patient_draws(patients, evidence.params.bootstraps, evidence.rng(7))
         result[name] = {"mean": float(cosine.mean()), **interval([float(cosine[rows].mean()) for rows in drawn])}
     return result

@@ -29,6 +29,18 @@ EFFECTS = {
     "axis_on_age": "axis in ten years (degrees)",
     "r_v5_on_age": "R in V5 in ten years (mV)",
 }
+RETRIEVED = {
+    "retrieval": {
+        **{of_set: ("asked for", of_set) for of_set in SETS},
+        "frequency_baseline": ("none: the most frequent sets of statements", "all"),
+    },
+    "wordings": {
+        "original_report": ("the source's report", "real"),
+        "report": ("composed of it", "real"),
+        "statement_names": ("its statements alone", "real"),
+        "frequency_baseline": ("none: the most frequent sets of statements", "real"),
+    },
+}
 AS_WRITTEN = {"qtcf": "QTcF", **{word: word.upper() for word in ("p", "r", "t", "st", "pr", "qrs", "qt", "rr", "v1")}}
 NO_PLACE = "–"
 
@@ -59,6 +71,28 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
             "autoencoder alone makes of it. PR, QRS and QT in ms, the axis in degrees, amplitudes and beats in mV.",
             ("Distance", "Records", "Synthetic", "Reconstructed", "Floor", "× floor", "× floor, autoencoder alone"),
             (*_distances(evaluation), *_in_features(evaluation)),
+        ),
+        Table(
+            "Statements",
+            "What the statement judge reads of what was asked for, beside real records of the same conditions. Rare "
+            "statements are pooled within each, so that how rare it is tells nothing; 95 % intervals over patients.",
+            ("Statement", "Cases", "AUROC", "AUROC, real", "AUPRC", "AUPRC, real"),
+            (*_statements(evaluation.get("agreement", {})), *_rare(evaluation.get("agreement", {}).get("rare", {}))),
+        ),
+        Table(
+            "Logits",
+            "How sure the statement judge is of a statement in records asked for it, against real ones that have it, "
+            "in deviations of the real ones' logits. A positive shift is exaggeration; floors: between halves of the "
+            "real patients.",
+            ("Statement", "Records", "Shift", "Shift, autoencoder alone", "Floor", "Wasserstein-1", "Floor", "× floor"),
+            tuple(_logits(evaluation.get("logits", {}))),
+        ),
+        Table(
+            "Retrieval",
+            "Share of texts that find their ECG, or one with the same statements, first or among the first ten of all; "
+            "macro: mean over sets of statements; 95 % intervals over patients.",
+            ("Text", "Among", "Records", "First", "First ten", "First, macro", "First ten, macro"),
+            tuple(_retrieval(evaluation)),
         ),
         Table(
             "Effects",
@@ -139,6 +173,51 @@ def _in_features(evaluation: Metrics) -> Iterator[Row]:
             medians = (_number(found[of_set][metric]["median"]) for of_set in SETS)
             ratios = (_ratio(found["over_floor"][of_set][metric]) for of_set in SETS[:2])
             yield (f"{title}, {judge}", _number(found["records_compared"]), *medians, *ratios)
+
+
+def _statements(found: Metrics) -> Iterator[Row]:
+    for code, values in found.get("statements", {}).items():
+        keys = ("auroc", "auroc_real", "auprc", "auprc_real")
+        yield (code, _number(values["cases"]), *(_number(values.get(key, NO_PLACE)) for key in keys))
+
+
+def _rare(found: Metrics) -> Iterator[Row]:
+    """The rare statements by name and count in one row, with what their pool says."""
+    if not (listed := found.get("statements")):
+        return
+    name = "rare: " + ", ".join(f"{code} {_number(cases)}" for code, cases in listed.items())
+    pools = {of_set: found.get(of_set, {}) for of_set in ("synthetic", "real")}
+    told = (
+        _with_interval(pool[score]["value"], pool[score]) if pool else NO_PLACE
+        for score in ("auroc", "auprc")
+        for pool in pools.values()
+    )
+    yield (name, _number(pools["synthetic"].get("cases", NO_PLACE)), *told)
+
+
+def _logits(found: Metrics) -> Iterator[Row]:
+    for code, values in found.items():
+        shifts = (_with_interval(of["mean"], of) for of in (values["shift"][of_set] for of_set in SETS[:2]))
+        distance = values.get("wasserstein", {})
+        medians = (_number(distance[of_set]["median"]) if distance else NO_PLACE for of_set in ("synthetic", "real"))
+        ratio = _ratio((distance or values)["over_floor"].get("synthetic"))
+        cells = (_number(values.get("real_halves", NO_PLACE)), *medians, ratio)
+        yield (code, _number(values.get("records", NO_PLACE)), *shifts, *cells)
+
+
+def _retrieval(evaluation: Metrics) -> Iterator[Row]:
+    """Asked texts among each set, texts in each wording among real records, and what needs no reading."""
+    for section, titles in RETRIEVED.items():
+        found = evaluation.get(section, {})
+        for key, (text, among) in titles.items():
+            if key in found:
+                hits = (_hits(found[key], k) for k in (1, 10))
+                macro = (_number(found[key][f"macro_hits_at_{k}"]) for k in (1, 10))
+                yield (text, among, _number(found["records"]), *hits, *macro)
+
+
+def _hits(found: Metrics, k: int) -> str:
+    return _with_interval(found[f"hits_at_{k}"], found[f"hits_at_{k}_interval"])
 
 
 def _effects(found: Metrics) -> Iterator[Row]:

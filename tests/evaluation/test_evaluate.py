@@ -90,6 +90,11 @@ def test_good_records_are_told_from_records_of_other_conditions(trained, vocabul
     assert near["clip"]["synthetic"]["low"] > near["clip"]["shuffled"]["high"]
     assert near["clip"]["synthetic"]["mean"] == pytest.approx(near["clip"]["real"]["mean"], abs=0.2)
     assert wrong["clip"]["synthetic"]["high"] < near["clip"]["synthetic"]["low"]
+    assert near["retrieval"]["synthetic"]["hits_at_1"] > 0.9 > 0.3 > wrong["retrieval"]["synthetic"]["hits_at_1"]
+    assert near["retrieval"]["frequency_baseline"]["hits_at_1"] == pytest.approx(0.5, abs=0.1)
+    assert near["wordings"]["report"] == near["retrieval"]["real"], "one text asks for one record in both"
+    assert near["logits"]["pooled"]["shift"]["synthetic"]["mean"] == pytest.approx(0, abs=0.5)
+    assert wrong["logits"]["pooled"]["shift"]["synthetic"]["high"] < -2, "asked for, and not made: the judge doubts it"
 
 
 def test_a_real_record_counts_once_however_often_its_condition_was_asked(trained, vocabulary, tmp_path):
@@ -145,7 +150,8 @@ def test_few_real_records_asked_often_are_few(trained, vocabulary, tmp_path):
     assert metrics["clip"]["real_records"] == 12
     assert "auroc_synthetic" in metrics["agreement"]
     assert "auroc_real" not in metrics["agreement"], "six records of a statement are too few to say"
-    assert any(note.startswith("distribution: ") for note in metrics["left_out"])
+    for name in ("distribution", "retrieval", "wordings", "logits"):
+        assert any(note.startswith(f"{name}: ") for note in metrics["left_out"]), f"of {name} it says so"
 
 
 def test_asking_more_often_makes_no_interval_narrower(trained, vocabulary, tmp_path):

@@ -74,6 +74,46 @@ def test_effects_and_slices_have_a_row_each():
     assert slices.rows == (("sex, female", "170", "0.25", "–", "–", "–", "–", "0.97"),)
 
 
+def test_meaning_has_a_row_for_each_statement_one_for_the_rare_and_one_for_each_text():
+    told = {"value": 0.8, "low": 0.7, "high": 0.9}
+    pool = {"cases": 21, "prevalence": 0.01, "auroc": told, "auprc": told}
+    statement = {"cases": 40, "auroc": 0.9, "auprc": 0.5, "auroc_real": 0.95, "auprc_real": 0.55}
+    rare = {"statements": {"WPW": 12, "RVH": 9}, "synthetic": pool, "real": pool}
+    shift = {name: {"mean": 0.5, **interval(0.5)} for name in ("synthetic", "reconstructed")}
+    distance = {name: interval(0.2) for name in ("synthetic", "real")} | {"over_floor": {"synthetic": 1.1}}
+    logits = {
+        "NORM": {"records": 40, "shift": shift, "real_halves": 0.1, "wasserstein": distance},
+        "pooled": {"shift": shift, "over_floor": {"synthetic": {"mean": 1.2, **interval(1.2)}}},
+    }
+    hits = {f"{macro}hits_at_{k}": 0.3 for k in (1, 10) for macro in ("", "macro_")}
+    hits |= {f"hits_at_{k}_interval": {"low": 0.2, "high": 0.4} for k in (1, 10)}
+    found = {
+        "agreement": {"statements": {"NORM": statement}, "rare": rare},
+        "logits": logits,
+        "retrieval": {"records": 50, "synthetic": hits, "frequency_baseline": hits},
+        "wordings": {"records": 45, "statement_names": hits},
+    }
+    statements, sureness, retrieval = evaluation_tables(found)
+    assert statements.rows == (
+        ("NORM", "40", "0.9", "0.95", "0.5", "0.55"),
+        ("rare: WPW 12, RVH 9", "21", *["0.8 (0.7 to 0.9)"] * 4),
+    )
+    shifted = "0.5 (0.49 to 0.51)"
+    assert sureness.rows == (
+        ("NORM", "40", shifted, shifted, "0.1", "0.2", "0.2", "1.1"),
+        ("pooled", "–", shifted, shifted, "–", "–", "–", "1.2"),
+    )
+    assert [row[:3] for row in retrieval.rows] == [
+        ("asked for", "synthetic", "50"),
+        ("none: the most frequent sets of statements", "all", "50"),
+        ("its statements alone", "real", "45"),
+    ]
+    assert retrieval.rows[0][3:] == (*["0.3 (0.2 to 0.4)"] * 2, "0.3", "0.3")
+    assert all(len(row) == len(table.head) for table in (statements, sureness, retrieval) for row in table.rows)
+    hidden = evaluation_tables(public({"evaluation": found})["evaluation"])[0].rows[1][0]
+    assert hidden.endswith("RVH fewer than 10")
+
+
 def test_nothing_measured_gives_no_table():
     assert evaluation_tables({}) == []
 
