@@ -86,6 +86,25 @@ def test_fibrillations_waves_are_no_p(frequency):
     assert np.isnan(marked(signal).p_onset).all()
 
 
+@pytest.mark.parametrize("seed", range(46, 52))
+def test_fibrillations_waves_that_agree_by_chance_are_no_p(seed):
+    """Of seed 49 the waves before QRS correlate from beat to beat, yet do not rise above how they differ."""
+    rng, t = np.random.default_rng(seed), np.arange(10 * RATE) / RATE
+    peaks = np.cumsum(rng.gamma(16, 0.75 / 16, 20))
+    signal = ecg(peaks[peaks < 9.7], p=0.0)
+    signal += 0.06 * np.sin(2 * np.pi * rng.uniform(5, 8) * t + rng.uniform(0, 6) + np.sin(2 * np.pi * 0.4 * t))
+    assert np.isnan(marked(signal).p_onset).all()
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.04])
+def test_where_rr_varies_noise_and_early_beats_take_no_p_away(noise):
+    peaks = UNEVEN.copy()
+    peaks[[4, 8]] -= 0.12
+    signal = ecg(peaks, p=0.2)
+    signal += np.random.default_rng(1).normal(0, noise, signal.shape)
+    assert np.isfinite(marked(signal).p_onset).all()
+
+
 def test_a_wide_early_beat_is_ventricular_and_an_early_narrow_one_supraventricular():
     peaks = REGULAR.copy()
     peaks[5] -= 0.25

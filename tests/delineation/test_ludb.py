@@ -36,10 +36,17 @@ def test_boundaries_keep_within_the_standards_tolerance(score):
         assert values.std() <= deviation, name
 
 
-# Against getting worse. For R the aim is 0.995, and P in at most 5 % of fibrillation's beats: neither is reached yet.
+# Against getting worse. For R the aim is 0.995, which is not reached: one paced record is marked at the spike.
 @pytest.mark.skipif(not LUDB.is_dir(), reason=f"no LUDB at {LUDB}")
 def test_waves_are_found(score):
     for name, least in (("R", 0.99), ("P", 0.95)):
         found, missed, false = score.counts[name]
         assert found / (found + missed) >= least
         assert found / (found + false) >= least
+
+
+@pytest.mark.skipif(not LUDB.is_dir(), reason=f"no LUDB at {LUDB}")
+def test_p_is_rare_in_fibrillation(score):
+    found, beats, _ = score.counts["P in AF"]
+    assert beats > 50
+    assert found <= 0.05 * beats
