@@ -49,7 +49,7 @@ def fitted(morphology: Morphology) -> tuple[list[str], Waves, RateExponents, Ten
     rows.append(morphology.sources.index(EVERYBODY))
     names, rates = zip(*((morphology.statements[row], morphology.rates[row]) for row in rows), strict=True)
     waves = Waves(morphology.theta, morphology.a, morphology.b).rows(torch.tensor(rows))
-    exponents = RateExponents(*(powers[rows, None] for powers in morphology.exponents))
+    exponents = RateExponents(*(powers[torch.tensor(rows), None] for powers in morphology.exponents))
     at = torch.tensor(rates, dtype=torch.float64)
     return list(names), Waves(*(values.double() for values in waves)), exponents, at
 

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sediff.ecg import INDEPENDENT_LEADS, independent_leads
 from sediff.errors import UserError
@@ -21,6 +22,7 @@ from sediff.simulator.beats import (
     ventricular_beats,
 )
 from sediff.simulator.descent import Fit, fit, usual_starts
+from sediff.simulator.ends import marked_t_ends
 from sediff.simulator.morphology import ALL, FILE, OWN, Morphology
 from sediff.simulator.ode import WAVES, RateExponents
 from sediff.simulator.own import fit_records, own_table, rates_of
@@ -30,6 +32,7 @@ from sediff.simulator.rates import Slope, class_slopes, fit_exponents, interval_
 from sediff.simulator.rhythm import SINUS, VENTRICULAR, RhythmModel, rhythm_of
 from sediff.vocabulary import Vocabulary
 
+LATEST = 0.4  # rad: by so much a fit's T may be told to end elsewhere
 MARKS = ("r_peaks", "p_onsets", "p_offsets", "qrs_onsets", "qrs_offsets", "t_offsets")
 
 
@@ -68,7 +71,7 @@ def fit_simulator(params: SimulatorParams, corpus: Path, vocabulary: Vocabulary,
     own_slopes = class_slopes(60 / rates, t_ends, rows_of, slopes.get("t_end"), params.min_records)
     of_beats = with_slopes(exponents, [own_slopes.get(beat.name) for beat in beats])
     shared = RateExponents(*(powers[:, None] for powers in of_beats))  # by all leads
-    fitted = fit(wanted, at, usual_starts(wanted, at, shared), params.steps, shared, ends)
+    fitted = fit_with_ends(wanted, at, ends, shared, params.steps)
     _class_table(standings, beats, fitted, of_beats).write_parquet(out / FILE)
     own = fit_records(normal, rates, statements, Morphology.load(out), params.record_steps)
     rows = complete(normal)
@@ -84,6 +87,14 @@ def fit_simulator(params: SimulatorParams, corpus: Path, vocabulary: Vocabulary,
         f"morphology of {metrics['statements']} statements and {metrics['records']['fitted']} records × 8 leads, "
         f"relative error {metrics['relative_error']['median']:.3f} and {metrics['records']['median']:.3f}"
     )
+
+
+def fit_with_ends(beats: Tensor, rates: Tensor, ends: Tensor, exponents: RateExponents, steps: int) -> Fit:
+    """Fits in whose records T ends where it should: a second one takes back by how much that of the first is off."""
+    starts = usual_starts(beats, rates, exponents)
+    first = fit(beats, rates, starts, steps, exponents, ends)
+    late = marked_t_ends(first.waves.at_rate(rates[:, None], exponents), rates) - ends
+    return fit(beats, rates, starts, steps, exponents, ends - late.nan_to_num().clamp(-LATEST, LATEST))
 
 
 def _with(statement: str, statements: list[list[str]]) -> NDArray[np.bool_]:
