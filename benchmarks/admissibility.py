@@ -51,8 +51,8 @@ def own_waves(
         morphology.for_statements([codes for codes, kept in zip(statements, rows, strict=True) if kept]),
         morphology.for_statements([[]] * int(rows.sum())),
     ]
-    fitted = fit(torch.from_numpy(beats[rows]), at, starts, steps, morphology.exponents)
-    scaled = fitted.waves.at_rate(at[:, None], morphology.exponents)
+    fitted = fit(torch.from_numpy(beats[rows]), at, starts, steps, morphology.common)
+    scaled = fitted.waves.at_rate(at[:, None], morphology.common)
     whole = [torch.ones(len(records), *of.shape[1:]) for of in scaled]
     for of, values in zip(whole, scaled, strict=True):
         of[torch.from_numpy(rows)] = values

@@ -30,7 +30,7 @@ from sediff.records import read_columns, read_signals
 from sediff.simulator.course import Course
 from sediff.simulator.dataset import Simulator, Wanted
 from sediff.simulator.morphology import EVERYBODY, OWN, Morphology
-from sediff.simulator.ode import WAVES, Waves, omega_of, steady_beat
+from sediff.simulator.ode import WAVES, RateExponents, Waves, omega_of, steady_beat
 from sediff.simulator.rates import fit_slope
 from sediff.simulator.rhythm import NORMAL
 from sediff.simulator.simulate import simulate
@@ -43,13 +43,15 @@ QT_BAR, FEWEST, DRAWS = 15.0, 50, 200  # ms, records, bootstrap draws
 R = WAVES.index("R")
 
 
-def fitted(morphology: Morphology) -> tuple[list[str], Waves, Tensor]:
-    """Statements with a fit of their own, and everybody; their waves at 60 bpm; the rates of the fits."""
+def fitted(morphology: Morphology) -> tuple[list[str], Waves, RateExponents, Tensor]:
+    """Statements with a fit of their own, and everybody; their waves at 60 bpm and exponents; the rates of the fits."""
     rows = [row for row, source in enumerate(morphology.sources) if source == OWN]
     rows.append(morphology.sources.index(EVERYBODY))
     names, rates = zip(*((morphology.statements[row], morphology.rates[row]) for row in rows), strict=True)
     waves = Waves(morphology.theta, morphology.a, morphology.b).rows(torch.tensor(rows))
-    return list(names), Waves(*(values.double() for values in waves)), torch.tensor(rates, dtype=torch.float64)
+    exponents = RateExponents(*(powers[torch.tensor(rows), None] for powers in morphology.exponents))
+    at = torch.tensor(rates, dtype=torch.float64)
+    return list(names), Waves(*(values.double() for values in waves)), exponents, at
 
 
 def qrs_of(waves: Waves, rate: float) -> tuple[float, float]:
@@ -85,14 +87,15 @@ def voltages(waves: Waves, rates: Tensor, onset: Tensor, offset: Tensor) -> Tens
 
 def print_amplitudes(morphology: Morphology) -> None:
     """How far R and the QRS's largest deflection change with the rate."""
-    names, waves, at = fitted(morphology)
-    marks = [qrs_of(waves_at, rate) for waves_at, rate in zip(_each(waves, at, morphology), at.tolist(), strict=True)]
+    names, waves, exponents, at = fitted(morphology)
+    each = _each(waves.at_rate(at[:, None], exponents))
+    marks = [qrs_of(waves_at, rate) for waves_at, rate in zip(each, at.tolist(), strict=True)]
     onset, offset = torch.tensor(marks, dtype=torch.float64).T
-    power = morphology.exponents.width[R] - 1  # of seconds
+    power = morphology.common.width[R] - 1  # of seconds
 
     def at_rates(rates: Tensor) -> Tensor:
         ratio = (rates / at) ** power
-        return voltages(waves.at_rate(rates[:, None], morphology.exponents), rates, onset * ratio, offset * ratio)
+        return voltages(waves.at_rate(rates[:, None], exponents), rates, onset * ratio, offset * ratio)
 
     reference = at_rates(at)
     over_rates = torch.stack([at_rates(torch.full_like(at, rate)) for rate in RATES])
@@ -112,10 +115,9 @@ def print_amplitudes(morphology: Morphology) -> None:
         print(f"  {name} {lead}: {100 * r.flatten()[place]:.2f} %")
 
 
-def _each(waves: Waves, rates: Tensor, morphology: Morphology) -> list[Waves]:
-    """Waves of each statement at the rate of its fit, each (8, 5)."""
-    scaled = waves.at_rate(rates[:, None], morphology.exponents)
-    return [scaled.rows(slice(row, row + 1)).rows(torch.tensor(0)) for row in range(len(rates))]
+def _each(waves: Waves) -> list[Waves]:
+    """Waves of each statement, each (8, 5)."""
+    return [waves.rows(torch.tensor(row)) for row in range(len(waves.theta))]
 
 
 def qt_and_rr(signal: NDArray[np.int16]) -> tuple[float, float]:

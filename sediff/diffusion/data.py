@@ -97,7 +97,7 @@ def with_own(
     worst: float,
 ) -> TrainingData:
     """The same with each record's own η, whose fits are given, and the simulator's record of it."""
-    courses, exponents = [beats_course(*beats) for beats in _beats(records)], Morphology.load(simulator).exponents
+    courses, exponents = [beats_course(*beats) for beats in _beats(records)], Morphology.load(simulator).common
     return replace(data, simulated=simulated_records(records, courses, own, exponents, autoencoder, worst))
 
 

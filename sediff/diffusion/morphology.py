@@ -1,8 +1,9 @@
 """Stage one: morphology η of a record given its condition, p(η | c), by diffusion as the latent's.
 
 η is the beat that the simulator makes of it (see `simulated.py`), in principal components of the training records' own
-fits: some of the P wave, some of QRS and T, each of deviation 1. They are (batch, 1, 64), and the schedule and the
-samplers are those of the latent.
+fits: some of the P wave, some of QRS and T, each as a normal score: the quantile of a standard normal distribution
+that is as rare. Components have long tails, up to kurtosis 30, which a denoiser of the components themselves draws too
+short. They are (batch, 1, 64), and the schedule and the samplers are those of the latent.
 """
 
 import math
@@ -28,7 +29,8 @@ COMPONENTS = (16, 48)  # of the P wave, and of QRS and T
 SIZE = sum(COMPONENTS)
 VALUES = math.prod(BUMPS[1:])  # of each of the two
 FOR_COMPONENTS, FOR_OFFSETS = 4096, 400  # records
-FURTHEST = 5.0  # deviations: fits beyond are no morphology
+FURTHEST, SCORES = 3.5, 71  # the rarest normal score, and how many between it and its opposite quantiles are kept
+RISE = 1e-4  # of a quantile from score to score at least: where many records have one value its score is still known
 USUAL_RATE = 70.0  # bpm
 QUERIES = 4
 STEPS = 12  # of sampling; the network is small beside the denoiser
@@ -45,6 +47,8 @@ class MorphologyModel(nn.Module):
 
     mean: Tensor
     components: Tensor
+    quantiles: Tensor
+    scores: Tensor
     offsets: Tensor
     frequencies: Tensor
 
@@ -67,6 +71,9 @@ class MorphologyModel(nn.Module):
         nn.init.zeros_(self.leave.bias)
         self.register_buffer("mean", torch.zeros(2, VALUES))
         self.register_buffer("components", torch.zeros(SIZE, VALUES))  # rows as long as their deviation
+        self.register_buffer("quantiles", torch.zeros(SIZE, SCORES))  # of components, in deviations
+        scores = torch.linspace(-FURTHEST, FURTHEST, SCORES).repeat(SIZE, 1)
+        self.register_buffer("scores", scores, persistent=False)
         self.register_buffer("offsets", torch.zeros(len(INTERVALS)))
         frequencies = torch.exp(torch.linspace(math.log(0.05), math.log(5), FREQUENCIES))
         self.register_buffer("frequencies", frequencies, persistent=False)
@@ -90,7 +97,7 @@ class MorphologyModel(nn.Module):
         return self.leave(x)[:, None]
 
     def find_components(self, records: Simulated) -> None:
-        """Take the principal components of the bumps of some training records."""
+        """Take the principal components of the bumps of some training records, and how they are distributed."""
         count = len(records.heart_rates)
         rows = torch.arange(0, count, -(-count // FOR_COMPONENTS))
         bumps = bumps_of(records.waves.rows(rows), records.heart_rates[rows]).flatten(2)
@@ -103,6 +110,9 @@ class MorphologyModel(nn.Module):
             lengths = (deviations / math.sqrt(len(rows))).clamp(min=1e-4)
             self.components[start : start + count].copy_((directions * lengths).T)
             start += most
+        ranks = torch.special.ndtr(self.scores[0].double()).float()
+        found = self._projected(bumps).quantile(ranks, dim=0).T
+        self.quantiles.copy_(found + RISE * torch.arange(SCORES))
 
     def find_offsets(self, records: Simulated) -> None:
         """Find by how much the simulator's beats are longer than the real records that they are of, in ms."""
@@ -126,15 +136,19 @@ class MorphologyModel(nn.Module):
         )
 
     def of_bumps(self, bumps: Tensor) -> Tensor:
-        """Bumps (n, 2, 8, 220) in mV as components: (n, 1, 64)."""
-        spread = bumps.flatten(2) - self.mean
+        """Bumps (n, 2, 8, 220) in mV as normal scores of their components: (n, 1, 64)."""
+        return interpolate(self._projected(bumps.flatten(2)), self.quantiles, self.scores)[:, None]
+
+    def _projected(self, bumps: Tensor) -> Tensor:
+        """Components, in deviations, of bumps (n, 2, 1760): (n, 64)."""
+        spread = bumps - self.mean
         lengths = self.components.square().sum(1).clamp(min=1e-12)
         parts = [spread[:, of] @ rows.T for of, rows in enumerate(self.components.split(COMPONENTS))]
-        return (torch.cat(parts, dim=1) / lengths).clamp(-FURTHEST, FURTHEST)[:, None]
+        return torch.cat(parts, dim=1) / lengths
 
     def bumps(self, eta: Tensor) -> Tensor:
-        """Components (n, 1, 64) as bumps: (n, 2, 8, 220) in mV."""
-        parts = eta[:, 0].float().clamp(-FURTHEST, FURTHEST).split(COMPONENTS, dim=1)
+        """Normal scores (n, 1, 64) as bumps: (n, 2, 8, 220) in mV."""
+        parts = interpolate(eta[:, 0].float(), self.scores, self.quantiles).split(COMPONENTS, dim=1)
         rows = self.components.split(COMPONENTS)
         made = torch.stack([part @ of for part, of in zip(parts, rows, strict=True)], dim=1)
         return (self.mean + made).unflatten(2, BUMPS[1:])
@@ -158,6 +172,19 @@ class MorphologyModel(nn.Module):
         return read_network(
             lambda context, morphology: cls(MorphologyParams(**morphology), context), folder, "morphology"
         )
+
+
+def interpolate(values: Tensor, knots: Tensor, at_knots: Tensor) -> Tensor:
+    """Each column of values (n, columns) through its own broken line, level beyond the first and the last knot.
+
+    Args:
+        knots: where the line is known, rising, (columns, K); at_knots: its values there, (columns, K).
+    """
+    columns = values.T.contiguous()
+    right = torch.searchsorted(knots, columns).clamp(1, knots.shape[1] - 1)
+    below, above = knots.gather(1, right - 1), knots.gather(1, right)
+    share = ((columns - below) / (above - below)).clamp(0, 1)
+    return torch.lerp(at_knots.gather(1, right - 1), at_knots.gather(1, right), share).T
 
 
 def train_morphology(

@@ -30,7 +30,7 @@ from sediff.diffusion.physics import Waves, euler_loss, field, interlead_loss, s
 from sediff.ecg import INDEPENDENT_LEADS, SAMPLING_RATE
 from sediff.records import read_table
 from sediff.simulator.morphology import Morphology
-from sediff.simulator.ode import REFERENCE_RATE, WAVES
+from sediff.simulator.ode import REFERENCE_RATE, WAVES, RateExponents
 from sediff.simulator.ode import Waves as FittedWaves
 
 CROP = (-0.2, 0.4)  # s around R, the paper's beat
@@ -122,31 +122,33 @@ def simulated(params: PhysicsParams, records: pl.DataFrame, simulator: Path) -> 
     """
     form, morphology = FORMS[params.form], Morphology.load(simulator)
     statements = records["statements"].to_list()
-    waves, applies = morphology.for_statements(statements), torch.ones(len(records))
+    rates = torch.tensor(records["heart_rate"].to_numpy().astype(np.float32))
+    scaled = form is None or form.scaled
+    waves = morphology.at_rates(statements, rates) if scaled else morphology.for_statements(statements)
+    applies = torch.ones(len(records))
     if form and form.of == "record":
-        waves, applies = _of_records(records["record_id"].to_list(), waves, simulator)
+        waves, applies = _of_records(records["record_id"].to_list(), rates, waves, morphology.common, simulator)
     if form and form.rare:
         cases = dict(zip(morphology.statements, morphology.counts, strict=True))
         counts = [cases[statement] for statement in morphology.statement_of(statements)]
         applies = (torch.tensor(counts) < params.rare).float()
-    if form is None or form.scaled:
-        rates = torch.tensor(records["heart_rate"].to_numpy().astype(np.float32))
-        waves = waves.at_rate(rates[:, None], morphology.exponents)
     return Waves(*waves), applies
 
 
-def _of_records(record_ids: Sequence[str], waves: FittedWaves, simulator: Path) -> tuple[FittedWaves, Tensor]:
-    """Each record's own η at 60 bpm in the place of its class's, where it has one."""
+def _of_records(
+    record_ids: Sequence[str], rates: Tensor, waves: FittedWaves, exponents: RateExponents, simulator: Path
+) -> tuple[FittedWaves, Tensor]:
+    """Each record's own η at its rate in bpm in the place of its class's, where it has one."""
     table = read_table(simulator / "records.parquet", ["record_id", *waves._fields])
     places = {record_id: place for place, record_id in enumerate(table["record_id"])}
     rows = [row for row, record_id in enumerate(record_ids) if record_id in places]
     chosen = [places[record_ids[row]] for row in rows]
-    own = []
-    for name, of_class in waves._asdict().items():
-        values = table[name].to_numpy().astype(np.float32).reshape(-1, len(INDEPENDENT_LEADS), len(WAVES))
-        mixed = of_class.clone()
-        mixed[rows] = torch.from_numpy(values[chosen])
-        own.append(mixed)
+    shape = (-1, len(INDEPENDENT_LEADS), len(WAVES))
+    fitted = (table[name].to_numpy().astype(np.float32).reshape(shape) for name in waves._fields)
+    own = FittedWaves(*(torch.from_numpy(values[chosen]) for values in fitted))
+    mixed = FittedWaves(*(values.clone() for values in waves))
+    for values, of_record in zip(mixed, own.at_rate(rates[rows, None], exponents), strict=True):
+        values[rows] = of_record
     applies = torch.zeros(len(record_ids))
     applies[rows] = 1
-    return FittedWaves(*own), applies
+    return mixed, applies

@@ -82,9 +82,8 @@ class Simulator:
             raise UserError(f"A heart rate of {rate:g} bpm cannot be simulated: give {RATES[0]:g} to {RATES[1]:g}.")
         generators = [np.random.default_rng(seed_of("simulator", seed, index)) for index in range(records)]
         courses = [sample_course(self.rhythms.draw(rhythm, rate, rng), rate, rng) for rng in generators]
-        exponents = self.morphology.exponents
-        own = self.morphology.for_statements([wanted.statements]).at_rate(torch.tensor([[rate]]), exponents)
-        ectopic = self.morphology.ventricular().at_rate(torch.tensor([[rate]]), exponents)
+        own = self.morphology.at_rates([wanted.statements], torch.tensor([rate]))
+        ectopic = self.morphology.ventricular().at_rate(torch.tensor([[rate]]), self.morphology.common)
         forms = torch.tensor([int(rng.integers(len(ectopic.theta))) for rng in generators])
         parts = []
         for start in range(0, records, BATCH):

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from sediff.ecg import INDEPENDENT_LEADS, independent_leads
 from sediff.errors import UserError
@@ -20,15 +22,17 @@ from sediff.simulator.beats import (
     ventricular_beats,
 )
 from sediff.simulator.descent import Fit, fit, usual_starts
+from sediff.simulator.ends import marked_t_ends
 from sediff.simulator.morphology import ALL, FILE, OWN, Morphology
 from sediff.simulator.ode import WAVES, RateExponents
 from sediff.simulator.own import fit_records, own_table, rates_of
 from sediff.simulator.params import SimulatorParams
 from sediff.simulator.pictures import draw_errors, draw_fits
-from sediff.simulator.rates import Slope, fit_exponents, interval_of
+from sediff.simulator.rates import Slope, class_slopes, fit_exponents, interval_of, with_slopes
 from sediff.simulator.rhythm import SINUS, VENTRICULAR, RhythmModel, rhythm_of
 from sediff.vocabulary import Vocabulary
 
+LATEST = 0.4  # rad: by so much a fit's T may be told to end elsewhere
 MARKS = ("r_peaks", "p_onsets", "p_offsets", "qrs_onsets", "qrs_offsets", "t_offsets")
 
 
@@ -63,8 +67,12 @@ def fit_simulator(params: SimulatorParams, corpus: Path, vocabulary: Vocabulary,
     wanted = torch.tensor(np.stack([beat.beat for beat in beats]), dtype=torch.float32)
     at = torch.tensor([beat.heart_rate for beat in beats])
     ends = torch.tensor([beat.t_end for beat in beats])
-    fitted = fit(wanted, at, usual_starts(wanted, at, exponents), params.steps, exponents, ends)
-    _class_table(standings, beats, fitted, exponents).write_parquet(out / FILE)
+    rows_of = {beat.name: _with(beat.name, statements) for beat in beats if beat.source == OWN}
+    own_slopes = class_slopes(60 / rates, t_ends, rows_of, slopes.get("t_end"), params.min_records)
+    of_beats = with_slopes(exponents, [own_slopes.get(beat.name) for beat in beats])
+    shared = RateExponents(*(powers[:, None] for powers in of_beats))  # by all leads
+    fitted = fit_with_ends(wanted, at, ends, shared, params.steps)
+    _class_table(standings, beats, fitted, of_beats).write_parquet(out / FILE)
     own = fit_records(normal, rates, statements, Morphology.load(out), params.record_steps)
     rows = complete(normal)
     write_table(own_table(records.filter(rows), rates[rows], own), out / "records.parquet")
@@ -73,7 +81,7 @@ def fit_simulator(params: SimulatorParams, corpus: Path, vocabulary: Vocabulary,
     shown = [standings[0], *sorted((s for s in standings[1:] if beats[s.beat].source == OWN), key=_most_first)]
     draw_fits([(s.statement, beats[s.beat].beat, fitted.beats[s.beat].numpy()) for s in shown], report / "plots")
     draw_errors([s.statement for s in shown], fitted.error[[s.beat for s in shown]].numpy(), report / "plots")
-    metrics = _metrics(standings, beats, fitted, own, rhythms, slopes)
+    metrics = _metrics(standings, beats, fitted, own, rhythms, slopes, own_slopes)
     write_json(report / "metrics.json", metrics)
     return (
         f"morphology of {metrics['statements']} statements and {metrics['records']['fitted']} records × 8 leads, "
@@ -81,10 +89,23 @@ def fit_simulator(params: SimulatorParams, corpus: Path, vocabulary: Vocabulary,
     )
 
 
+def fit_with_ends(beats: Tensor, rates: Tensor, ends: Tensor, exponents: RateExponents, steps: int) -> Fit:
+    """Fits in whose records T ends where it should: a second one takes back by how much that of the first is off."""
+    starts = usual_starts(beats, rates, exponents)
+    first = fit(beats, rates, starts, steps, exponents, ends)
+    late = marked_t_ends(first.waves.at_rate(rates[:, None], exponents), rates) - ends
+    return fit(beats, rates, starts, steps, exponents, ends - late.nan_to_num().clamp(-LATEST, LATEST))
+
+
+def _with(statement: str, statements: list[list[str]]) -> NDArray[np.bool_]:
+    return np.array([statement in codes for codes in statements])
+
+
 def _class_table(
     standings: list[Standing], beats: list[ClassBeat], fitted: Fit, exponents: RateExponents
 ) -> pl.DataFrame:
     """A row for each statement, lead and wave."""
+    offset, width = (powers.tolist() for powers in exponents)
     theta, a, b = (values.tolist() for values in fitted.waves)
     error = fitted.error.tolist()
     rows = [
@@ -99,14 +120,14 @@ def _class_table(
             "count": s.count,
             "source": beats[s.beat].source,
             "fitted_at": beats[s.beat].heart_rate,
-            "offset_exponent": exponents.offset[k],
-            "width_exponent": exponents.width[k],
+            "offset_exponent": offset[s.beat][k],
+            "width_exponent": width[s.beat][k],
         }
         for s in standings
         for j, lead in enumerate(INDEPENDENT_LEADS)
         for k, wave in enumerate(WAVES)
     ]
-    floats = ("theta", "a", "b", "error", "fitted_at")
+    floats = ("theta", "a", "b", "error", "fitted_at", "offset_exponent", "width_exponent")
     return pl.DataFrame(rows, schema_overrides=dict.fromkeys(floats, pl.Float32))
 
 
@@ -117,6 +138,7 @@ def _metrics(
     own: Fit,
     rhythms: RhythmModel,
     slopes: dict[str, Slope],
+    own_slopes: dict[str, float],
 ) -> dict[str, Any]:
     errors = fitted.error.numpy()
     named = [s for s in standings if not s.statement.startswith(ALL)]
@@ -139,6 +161,7 @@ def _metrics(
             name: {"slope": _rounded(s.slope), "error": _rounded(s.error), "records": s.records}
             for name, s in slopes.items()
         },
+        "t_end_slopes": {name: _rounded(slope) for name, slope in own_slopes.items()},
         "ectopic_beats": {kind: ectopy.count for kind, ectopy in rhythms.ectopy.items()},
     }
 

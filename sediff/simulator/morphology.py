@@ -26,7 +26,7 @@ class Morphology:
     """θ_i, a_i, b_i: each (statements, 8, 5); `counts` are training records of the statement.
 
     `sources` says whose beat each was fitted to: "statement" (the default), "superclass" or "all". `exponents` say
-    how the waves change with rate, `rates` at which one in bpm each was fitted.
+    how its waves change with rate, (statements, 5) or for all the same, `rates` at which one in bpm each was fitted.
     """
 
     statements: tuple[str, ...]
@@ -55,8 +55,23 @@ class Morphology:
 
     def for_statements(self, codes: Sequence[Sequence[str]]) -> Waves:
         """Waves at 60 bpm of each record's statement: each (records, 8, 5)."""
-        rows = torch.tensor([self.statements.index(code) for code in self.statement_of(codes)])
-        return Waves(self.theta, self.a, self.b).rows(rows)
+        return Waves(self.theta, self.a, self.b).rows(self._rows(codes))
+
+    def at_rates(self, codes: Sequence[Sequence[str]], heart_rates: Tensor) -> Waves:
+        """The same at each record's rate in bpm, (records,)."""
+        exponents = self._exponents_of(self._rows(codes)[:, None])  # the same in all leads
+        return self.for_statements(codes).at_rate(heart_rates[:, None], exponents)
+
+    @property
+    def common(self) -> RateExponents:
+        """How waves of no statement change with rate: a record's own, a ventricular beat's."""
+        return self._exponents_of(torch.tensor(self.statements.index(ALL)))
+
+    def _rows(self, codes: Sequence[Sequence[str]]) -> Tensor:
+        return torch.tensor([self.statements.index(code) for code in self.statement_of(codes)])
+
+    def _exponents_of(self, rows: Tensor) -> RateExponents:
+        return RateExponents(*(powers.expand(len(self.statements), -1)[rows] for powers in self.exponents))
 
     def ventricular(self) -> Waves:
         """Waves at 60 bpm of ventricular ectopic beats, one row for each direction that was fitted: (1 or 2, 8, 5).
@@ -96,6 +111,6 @@ class Morphology:
             for name in ("count", "source", "fitted_at")
         )
         exponents = RateExponents(
-            *(tuple(table[f"{of}_exponent"].head(len(WAVES)).to_list()) for of in RateExponents._fields)
+            *(torch.tensor(table[f"{of}_exponent"].to_numpy()).view(shape)[:, 0] for of in RateExponents._fields)
         )
         return cls(statements, counts, theta, a, b, sources, exponents, rates)

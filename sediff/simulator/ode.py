@@ -31,14 +31,17 @@ RIDGE = 0.01  # ε
 
 
 class RateExponents(NamedTuple):
-    """By which power of HR / 60 a wave's place and width on the limit cycle grow; 1 keeps a time in seconds."""
+    """By which power of HR / 60 a wave's place and width on the limit cycle grow, (..., 5); 1 keeps a time in seconds.
 
-    offset: tuple[float, ...]
-    width: tuple[float, ...]
+    All but the last axis are as the waves' that they are of, or none.
+    """
+
+    offset: Tensor
+    width: Tensor
 
 
 # The offsets and widths of Q and S go with h = √(HR/60), those of P and T with √h; R stays at 0.
-ECGSYN = RateExponents((0.25, 0.5, 0.0, 0.5, 0.25), (0.25, 0.5, 0.5, 0.5, 0.25))
+ECGSYN = RateExponents(torch.tensor([0.25, 0.5, 0.0, 0.5, 0.25]), torch.tensor([0.25, 0.5, 0.5, 0.5, 0.25]))
 
 
 class Waves(NamedTuple):
@@ -66,7 +69,7 @@ class Waves(NamedTuple):
     def _scaled(self, heart_rate: Tensor, exponents: RateExponents) -> "Waves":
         """Places and widths at another rate, with the same heights a·b²/ω."""
         ratio = (heart_rate / REFERENCE_RATE)[..., None]
-        offset, width = (ratio.new_tensor(powers) for powers in exponents)
+        offset, width = (powers.to(ratio) for powers in exponents)
         return Waves(self.theta * ratio**offset, self.a * ratio ** (1 - 2 * width), self.b * ratio**width)
 
     def _raised(self, change: Tensor, omega: Tensor) -> "Waves":
@@ -76,7 +79,7 @@ class Waves(NamedTuple):
 
     def _given_up(self, reference: "Waves", heart_rate: Tensor, exponents: RateExponents) -> Tensor:
         """δ in mV, (..., 3), of these waves against those at 60 bpm; only heights of P and T are looked at."""
-        level = LEVEL * (heart_rate / REFERENCE_RATE) ** exponents.offset[QRS[0]]
+        level = LEVEL * (heart_rate / REFERENCE_RATE) ** exponents.offset[..., QRS[0]].to(heart_rate)
         here = self._above(level)
         there = reference._above(level.new_tensor(LEVEL))
         tails = self.heights(omega_of(heart_rate))[..., TAILS, None]

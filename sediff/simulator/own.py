@@ -50,7 +50,7 @@ def fit_records(
     own = morphology.for_statements([codes for codes, kept in zip(statements, rows, strict=True) if kept])
     everybody = morphology.for_statements([[]] * int(rows.sum()))
     wanted, at = torch.from_numpy(beats[rows]), torch.tensor(rates[rows], dtype=torch.float32)
-    return fit(wanted, at, [own, everybody], steps, morphology.exponents)
+    return fit(wanted, at, [own, everybody], steps, morphology.common)
 
 
 def own_table(records: pl.DataFrame, rates: NDArray[np.float64], own: Fit) -> pa.Table:

@@ -73,19 +73,61 @@ def fit_exponents(
     }
     fits = {name: fit_slope(60 / heart_rates[rows], values[rows], min_records) for name, values in intervals.items()}
     slopes = {name: slope for name, slope in fits.items() if slope}
-    offset, width = list(ECGSYN.offset), list(ECGSYN.width)
+    offset, width = ECGSYN.offset.clone(), ECGSYN.width.clone()
     for name, exponents, waves in (
-        ("p_place", offset, [P]),
-        ("p_duration", width, [P]),
-        ("qrs_duration", offset, range(P + 1, T)),
-        ("qrs_duration", width, range(P + 1, T)),
-        ("t_end", offset, [T]),
-        ("t_end", width, [T]),
+        ("p_place", offset, P),
+        ("p_duration", width, P),
+        ("qrs_duration", offset, slice(P + 1, T)),
+        ("qrs_duration", width, slice(P + 1, T)),
+        ("t_end", offset, T),
+        ("t_end", width, T),
     ):
         if name in slopes:
-            for wave in waves:
-                exponents[wave] = 1 - slopes[name].slope
-    return RateExponents(tuple(offset), tuple(width)), slopes
+            exponents[waves] = 1 - slopes[name].slope
+    return RateExponents(offset, width), slopes
+
+
+def class_slopes(
+    rr: NDArray[np.floating],
+    t_ends: NDArray[np.floating],
+    rows: Mapping[str, NDArray[np.bool_]],
+    common: Slope | None,
+    min_records: int,
+) -> dict[str, float]:
+    """How T's end goes with RR in each class, where it is known: steeper in hypertrophy and ischaemia.
+
+    Args:
+        rr, t_ends: of each record in s; NaN where not known.
+        rows: which records are of a class.
+        common: the slope of all classes; without it none has one of its own.
+    """
+    if common is None:
+        return {}
+    fits = {name: fit_slope(rr[own], t_ends[own], min_records) for name, own in rows.items()}
+    return shrunk_slopes({name: slope for name, slope in fits.items() if slope}, common)
+
+
+def with_slopes(common: RateExponents, slopes: Sequence[float | None]) -> RateExponents:
+    """The common exponents with T's own where there is a slope of T's end: (n, 5)."""
+    result = RateExponents(*(powers.repeat(len(slopes), 1) for powers in common))
+    for row, slope in enumerate(slopes):
+        if slope is not None:
+            for powers in result:
+                powers[row, T] = 1 - slope
+    return result
+
+
+def shrunk_slopes(slopes: Mapping[str, Slope], common: Slope) -> dict[str, float]:
+    """Slopes of classes, each drawn towards the common one by what its error leaves open.
+
+    Classes differ from it by a deviation τ, so a slope s of error e becomes a mean of s and the common one, weighted by
+    1/e² and 1/τ²: empirical Bayes (Morris, J. Am. Stat. Assoc. 78:47, 1983), τ² by the method of moments.
+    """
+    off = np.array([of.slope - common.slope for of in slopes.values()])
+    variance = np.array([of.error**2 for of in slopes.values()])
+    between = max(0.0, float(np.mean(off**2 - variance))) if len(off) else 0.0
+    kept = between / np.maximum(between + variance, np.finfo(float).tiny)
+    return dict(zip(slopes, (common.slope + kept * off).tolist(), strict=True))
 
 
 def interval_of(marks: Mapping[str, Marks], start: str, end: str) -> NDArray[np.float64]:

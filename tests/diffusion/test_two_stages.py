@@ -13,7 +13,7 @@ from sediff.diffusion.data import TrainingData
 from sediff.diffusion.intervals import Intervals, edit_bumps, measure_bumps
 from sediff.diffusion.loss import DiffusionLoss
 from sediff.diffusion.model import Denoiser
-from sediff.diffusion.morphology import SIZE, MorphologyModel, train_morphology
+from sediff.diffusion.morphology import COMPONENTS, SIZE, MorphologyModel, interpolate, train_morphology
 from sediff.diffusion.params import DenoiserParams, DiffusionParams, MorphologyParams, PhysicsParams
 from sediff.diffusion.physics import Waves as TermWaves
 from sediff.diffusion.simulated import Simulated, beats_course, bumps_of, given, simulated_ecg
@@ -81,6 +81,29 @@ def test_components_give_the_bumps_back():
     eta = network.of_bumps(bumps)
     assert eta.shape == (6, 1, SIZE)
     assert torch.allclose(network.bumps(eta), bumps, atol=1e-3)
+
+
+def test_normal_scores_have_the_components_long_tails():
+    """What a network draws that has learned a standard normal distribution is as long-tailed as the records."""
+    rng = np.random.default_rng(0)
+    records = simulated(1000, list(0.3 + rng.lognormal(-1, 0.8, 1000)))
+    network = MorphologyModel(MorphologyParams(width=16, depth=1), 8)
+    network.find_components(records)
+    own = network.of_bumps(bumps_of(records.waves, records.heart_rates))[:, 0]
+    assert abs(own[:, COMPONENTS[0]].std() - 1) < 0.05 and abs(own[:, COMPONENTS[0]].mean()) < 0.02
+    drawn = network.bumps(torch.randn(4000, 1, SIZE, generator=torch.Generator().manual_seed(0)))
+    heights = [bumps[:, 1, 1].amax(-1) for bumps in (bumps_of(records.waves, records.heart_rates), drawn)]
+    for level in (0.01, 0.16, 0.5, 0.84, 0.99):
+        real, made = (float(of.quantile(level)) for of in heights)
+        assert made == pytest.approx(real, rel=0.12), level
+
+
+def test_a_broken_line_is_followed_column_by_column_and_level_at_its_ends():
+    knots = torch.tensor([[0.0, 1.0, 2.0], [0.0, 2.0, 4.0]])
+    at_knots = torch.tensor([[0.0, 10.0, 11.0], [5.0, 6.0, 8.0]])
+    values = torch.tensor([[0.5, 1.0], [1.5, 3.0], [9.0, -9.0]])
+    expected = torch.tensor([[5.0, 5.5], [10.5, 7.0], [11.0, 5.0]])
+    assert torch.allclose(interpolate(values, knots, at_knots), expected)
 
 
 def test_p_of_eta_is_learned_from_the_condition(vocabulary, tmp_path):

@@ -31,7 +31,9 @@ NARROW = Waves(
 
 
 RATES = torch.tensor([50.0, 60.0, 75.0, 100.0, 125.0, 150.0], dtype=torch.float64)
-FITTED = RateExponents((0.96, 0.94, 0.94, 0.94, 0.62), (0.93, 0.94, 0.94, 0.94, 0.62))  # as PTB-XL has them
+FITTED = RateExponents(  # as PTB-XL has them
+    torch.tensor([0.96, 0.94, 0.94, 0.94, 0.62]), torch.tensor([0.93, 0.94, 0.94, 0.94, 0.62])
+)
 BROAD_T = Waves(  # a low R and a T that reaches into the QRS: heights of 0.1, −0.05, 0.4, −0.3 and 0.6 mV
     torch.tensor([-1.0, -0.15, 0.0, 0.15, 1.7], dtype=torch.float64),
     torch.tensor([0.1, -0.05, 0.4, -0.3, 0.6], dtype=torch.float64)
@@ -142,7 +144,7 @@ def test_waves_come_back_from_any_rate(waves, exponents):
 
 def test_an_exponent_of_one_keeps_a_wave_s_time():
     rates = torch.tensor([60.0, 120.0], dtype=torch.float64)
-    theta, _, b = WAVES.at_rate(rates, RateExponents((1.0,) * 5, (1.0,) * 5))
+    theta, _, b = WAVES.at_rate(rates, RateExponents(torch.ones(5), torch.ones(5)))
     seconds = theta / omega_of(rates)[:, None], b / omega_of(rates)[:, None]
     assert all(torch.allclose(values[0], values[1]) for values in seconds)
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+import torch
 
 from sediff.simulator.ode import ECGSYN
-from sediff.simulator.rates import fit_exponents, fit_slope
+from sediff.simulator.rates import Slope, class_slopes, fit_exponents, fit_slope, shrunk_slopes, with_slopes
 
 
 def marks_of(rates, rng, t_power=0.35, p_power=0.05):
@@ -26,9 +27,9 @@ def test_known_powers_come_back():
     rates = rng.uniform(50, 110, 600)
     exponents, slopes = fit_exponents(marks_of(rates, rng), rates, np.ones(600, bool), 20)
     assert exponents.offset[4] == exponents.width[4] == pytest.approx(0.65, abs=0.02)
-    assert exponents.offset[0] == pytest.approx(0.95, abs=0.01)
-    assert exponents.width[0] == pytest.approx(1, abs=0.01)
-    assert exponents.offset[1:4] == exponents.width[1:4] == pytest.approx((1, 1, 1), abs=0.01)
+    assert exponents.offset[0].item() == pytest.approx(0.95, abs=0.01)
+    assert exponents.width[0].item() == pytest.approx(1, abs=0.01)
+    assert exponents.offset[1:4].tolist() == exponents.width[1:4].tolist() == pytest.approx([1, 1, 1], abs=0.01)
     assert slopes["t_end"].records >= 550
     assert abs(slopes["t_end"].slope - 0.35) < 4 * slopes["t_end"].error
 
@@ -39,16 +40,45 @@ def test_rows_that_do_not_count_do_not_speak():
     rows = np.arange(400) < 200
     marks, other = marks_of(rates, rng), marks_of(rates, rng, t_power=0.9)
     mixed = {name: marks[name][:200] + other[name][200:] for name in marks}
-    assert fit_exponents(mixed, rates, rows, 20)[0].offset[4] == pytest.approx(0.65, abs=0.03)
+    assert fit_exponents(mixed, rates, rows, 20)[0].offset[4].item() == pytest.approx(0.65, abs=0.03)
 
 
 @pytest.mark.parametrize("rates", [np.full(100, 70.0), np.linspace(50, 110, 5), np.full(100, np.nan)])
 def test_without_a_slope_ecgsyn_s_exponents_stay(rates):
     marks = marks_of(rates, np.random.default_rng(0))
     exponents, slopes = fit_exponents(marks, rates, np.ones(len(rates), bool), 20)
-    assert exponents == ECGSYN
+    assert all(map(torch.equal, exponents, ECGSYN))
     assert slopes == {}
 
 
 def test_an_interval_that_nobody_has_has_no_slope():
     assert fit_slope(np.linspace(0.5, 1.2, 50), np.full(50, np.nan), 10) is None
+
+
+def test_slopes_of_classes_are_drawn_to_the_common_one_by_what_is_not_known():
+    rng = np.random.default_rng(0)
+    truth, errors = rng.normal(0.4, 0.05, 2000), rng.choice([0.01, 0.1], 2000)
+    found = {str(row): Slope(rng.normal(s, e), e, 50) for row, (s, e) in enumerate(zip(truth, errors, strict=True))}
+    shrunk = np.array(list(shrunk_slopes(found, Slope(0.4, 0.001, 9999)).values()))
+    off = shrunk - truth
+    best = errors**2 * 0.05**2 / (errors**2 + 0.05**2)  # what is left where the deviation is known
+    for error in (0.01, 0.1):
+        assert np.mean(off[errors == error] ** 2) == pytest.approx(best[errors == error][0], rel=0.15)
+
+
+def test_classes_that_do_not_differ_have_the_common_slope():
+    alike = {"A": Slope(0.41, 0.1, 50), "B": Slope(0.39, 0.1, 50)}
+    assert shrunk_slopes(alike, Slope(0.4, 0.001, 999)) == pytest.approx({"A": 0.4, "B": 0.4})
+
+
+def test_a_class_moves_its_t_by_itself():
+    rr = np.random.default_rng(0).uniform(0.5, 1.2, 400)
+    steep = np.arange(400) < 200
+    ends = 0.36 * np.where(steep, rr**0.55, rr**0.35)
+    rows = {"STEEP": steep, "FLAT": ~steep, "FEW": np.arange(400) < 5}
+    slopes = class_slopes(rr, ends, rows, Slope(0.45, 0.01, 400), 20)
+    assert slopes == pytest.approx({"STEEP": 0.55, "FLAT": 0.35}, abs=0.01), "five records tell no slope"
+    exponents = with_slopes(ECGSYN, [None, slopes["STEEP"]])
+    assert torch.equal(exponents.offset[0], ECGSYN.offset) and torch.equal(exponents.offset[1, :4], ECGSYN.offset[:4])
+    assert exponents.width[1, 4].item() == exponents.offset[1, 4].item() == pytest.approx(0.45, abs=0.01)
+    assert class_slopes(rr, ends, rows, None, 20) == {}
