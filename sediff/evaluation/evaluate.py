@@ -18,6 +18,7 @@ from sediff.evaluation.effects import effects
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.exposure import Folders, OwnFits
 from sediff.evaluation.halves import REAL
+from sediff.evaluation.impossible import impossible
 from sediff.evaluation.intervals import intervals
 from sediff.evaluation.likeness import deviation, likeness
 from sediff.evaluation.meaning import meaning
@@ -50,6 +51,7 @@ SECTIONS: tuple[Callable[[Evidence], dict[str, Any]], ...] = (
     dispersion,
     beats,
     signs,
+    impossible,
     intervals,
     effects,
     deviation,

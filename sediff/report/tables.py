@@ -61,6 +61,13 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
             (*_distances(evaluation), *_in_features(evaluation)),
         ),
         Table(
+            "Patterns no heart makes",
+            "Share of the records that break a rule which real ones practically never do (their limits stand in "
+            "sediff/evaluation/rules.py), with its 95 % interval over patients.",
+            ("Rule", "Records", "Synthetic", "Reconstructed", "Real", "Synthetic − real"),
+            tuple(_impossible(evaluation.get("impossible", {}))),
+        ),
+        Table(
             "Effects",
             "Slopes or differences in sinus rhythm, with 95 % intervals over patients.",
             ("Effect", "Records", "Synthetic", "Reconstructed", "Real"),
@@ -139,6 +146,14 @@ def _in_features(evaluation: Metrics) -> Iterator[Row]:
             medians = (_number(found[of_set][metric]["median"]) for of_set in SETS)
             ratios = (_ratio(found["over_floor"][of_set][metric]) for of_set in SETS[:2])
             yield (f"{title}, {judge}", _number(found["records_compared"]), *medians, *ratios)
+
+
+def _impossible(found: Metrics) -> Iterator[Row]:
+    for name, of_rule in found.items():
+        told = (_with_interval(of_rule[of]["share"], of_rule[of]) for of in SETS)
+        difference = of_rule["difference"]["synthetic"]
+        more = _with_interval(difference["mean"], difference)
+        yield (_words(name), _number(of_rule["records"]), *told, more)
 
 
 def _effects(found: Metrics) -> Iterator[Row]:

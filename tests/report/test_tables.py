@@ -103,3 +103,13 @@ def test_attributes_and_diversity_have_a_row_each():
     assert attributes.rows == (("female", "0.7", "0.68", "0.02 (-0.03 to 0.07)"),)
     assert diversity.rows == (("12", "1.8", "2", *["0.9 (0.8 to 1)"] * 2),)
     assert all(len(row) == len(table.head) for table in (attributes, diversity) for row in table.rows)
+
+
+def test_patterns_that_no_heart_makes_have_a_row_each():
+    share = {"share": 0.25, "low": 0.1, "high": 0.4}
+    sets = dict.fromkeys(("synthetic", "reconstructed", "real"), share)
+    rule = {"records": 340, **sets, "difference": {"synthetic": {"mean": 0, **interval(0)}}}
+    (table,) = evaluation_tables({"impossible": {"flat_lead": rule}})
+    told = "0.25 (0.1 to 0.4)"
+    assert table.rows == (("flat lead", "340", told, told, told, "0 (-0.01 to 0.01)"),)
+    assert len(table.head) == len(table.rows[0])
