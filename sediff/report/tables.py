@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sediff.ecg import INDEPENDENT_LEADS
+
 Metrics = Mapping[str, Any]
 Row = tuple[str, ...]
 DISTANCES = (
@@ -59,6 +61,12 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
             "autoencoder alone makes of it. PR, QRS and QT in ms, the axis in degrees, amplitudes and beats in mV.",
             ("Distance", "Records", "Synthetic", "Reconstructed", "Floor", "× floor", "× floor, autoencoder alone"),
             (*_distances(evaluation), *_in_features(evaluation)),
+        ),
+        Table(
+            "Deviation by rhythm",
+            "Standard deviation in each lead (median over records), of real's, with its 95 % interval over patients.",
+            ("Rhythm", "Records", "Set", *INDEPENDENT_LEADS),
+            tuple(_deviations(evaluation.get("deviation_by_stratum", {}))),
         ),
         Table(
             "Patterns no heart makes",
@@ -146,6 +154,16 @@ def _in_features(evaluation: Metrics) -> Iterator[Row]:
             medians = (_number(found[of_set][metric]["median"]) for of_set in SETS)
             ratios = (_ratio(found["over_floor"][of_set][metric]) for of_set in SETS[:2])
             yield (f"{title}, {judge}", _number(found["records_compared"]), *medians, *ratios)
+
+
+def _deviations(found: Metrics) -> Iterator[Row]:
+    for stratum, of_stratum in found.items():
+        for of_set in SETS[:2]:
+            ratios = (
+                _with_interval(of_stratum[of_set][lead]["ratio"], of_stratum[of_set][lead])
+                for lead in INDEPENDENT_LEADS
+            )
+            yield (_words(stratum), _number(of_stratum["records"]), of_set, *ratios)
 
 
 def _impossible(found: Metrics) -> Iterator[Row]:

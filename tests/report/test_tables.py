@@ -1,5 +1,6 @@
 """The evaluation's tables, and what a public page shows in them."""
 
+from sediff.ecg import INDEPENDENT_LEADS
 from sediff.files import write_json
 from sediff.report.build import build_report
 from sediff.report.params import GatesParams
@@ -112,4 +113,13 @@ def test_patterns_that_no_heart_makes_have_a_row_each():
     (table,) = evaluation_tables({"impossible": {"flat_lead": rule}})
     told = "0.25 (0.1 to 0.4)"
     assert table.rows == (("flat lead", "340", told, told, told, "0 (-0.01 to 0.01)"),)
+    assert len(table.head) == len(table.rows[0])
+
+
+def test_deviations_have_a_row_for_each_rhythm_and_set():
+    leads = {lead: {"ratio": 0.9, "low": 0.8, "high": 1.0} for lead in INDEPENDENT_LEADS}
+    found = {"sinus": {"records": 306, "real": {}, "synthetic": leads, "reconstructed": leads}}
+    (table,) = evaluation_tables({"deviation_by_stratum": found})
+    told = ("0.9 (0.8 to 1)",) * 8
+    assert table.rows == tuple(("sinus", "306", of, *told) for of in ("synthetic", "reconstructed"))
     assert len(table.head) == len(table.rows[0])
