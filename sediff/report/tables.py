@@ -17,12 +17,21 @@ IN_FEATURES = (("distribution", "statement judge"), ("distribution_waveform", "w
 SETS = ("synthetic", "reconstructed", "real")
 SLICED = {
     "mae_bpm": "Heart rate off by (bpm)",
-    "deviation_ratio": "Deviation, of real's",
-    "beat_consistency": "Beat consistency, difference",
+    "dispersion": "RMSSD / mean RR, difference",
     "p_waves": "P waves, difference",
+    "beat_consistency": "Beat consistency, difference",
+    "pr": "PR, difference (ms)",
     "qrs_duration": "QRS, difference (ms)",
+    "qtcf": "QTcF, difference (ms)",
+    "deviation_ratio": "Deviation, of real's",
     "coverage": "Coverage",
+    "auroc_over_real": "AUROC, of real's",
+    "dispersion_distance": "RMSSD / mean RR, distance × floor",
+    "pr_distance": "PR, distance × floor",
+    "qrs_duration_distance": "QRS, distance × floor",
+    "qt_distance": "QT, distance × floor",
 }
+WORSE = " ▼"
 EFFECTS = {
     "qt_on_rr": "QT on RR (ms for each s)",
     "women_qtcf": "women − men, QTcF (ms)",
@@ -104,7 +113,9 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
         ),
         Table(
             "Slices",
-            "The headline figures of parts of the records; differences are from real.",
+            "The headline figures of parts of the records with their 95 % intervals over patients; differences and "
+            f"distances are from real.{WORSE}: the whole interval lies further from what a perfect generator has than "
+            "the figure of all records; one in twenty may by chance.",
             ("Slice", "Records", *SLICED.values()),
             tuple(_slices(evaluation.get("slices", {}))),
         ),
@@ -201,8 +212,15 @@ def _diversity(found: Metrics) -> Iterator[Row]:
 def _slices(found: Metrics) -> Iterator[Row]:
     for kind, of_kind in found.items():
         for name, values in of_kind.items():
-            cells = (_number(values.get(key, NO_PLACE)) for key in SLICED)
+            cells = (_sliced(values, key) for key in SLICED)
             yield (f"{_words(kind)}, {_words(name)}", _number(values["records"]), *cells)
+
+
+def _sliced(values: Metrics, key: str) -> str:
+    if key not in values:
+        return NO_PLACE
+    mark = WORSE if key in values.get("worse", ()) else ""
+    return _with_interval(values[key]["value"], values[key]) + mark
 
 
 def _with_interval(value: float | str, interval: Metrics) -> str:

@@ -69,10 +69,16 @@ def test_attacks_have_a_row_each():
 def test_effects_and_slices_have_a_row_each():
     side = {"value": 150.0, **interval(150)}
     found = {"effects": {"qt_on_rr": {"records": 300, **dict.fromkeys(("synthetic", "reconstructed", "real"), side)}}}
-    found["slices"] = {"sex": {"female": {"records": 170, "mae_bpm": 0.25, "coverage": 0.97}}}
+    told = {"value": 0.25, "low": 0.2, "high": 0.3}
+    found["slices"] = {"sex": {"female": {"records": 170, "mae_bpm": told, "coverage": told, "worse": ["coverage"]}}}
     effects, slices = evaluation_tables(found)
     assert effects.rows == (("QT on RR (ms for each s)", "300", *["150 (150 to 150)"] * 3),)
-    assert slices.rows == (("sex, female", "170", "0.25", "–", "–", "–", "–", "0.97"),)
+    (row,) = slices.rows
+    cells = dict(zip(slices.head, row, strict=True))
+    assert cells["Slice"] == "sex, female" and cells["Records"] == "170"
+    assert cells["Heart rate off by (bpm)"] == "0.25 (0.2 to 0.3)"
+    assert cells["Coverage"] == "0.25 (0.2 to 0.3) ▼", "worse than all records"
+    assert set(row[3:]) == {"–", cells["Coverage"]}
 
 
 def test_nothing_measured_gives_no_table():
