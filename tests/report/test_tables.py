@@ -1,6 +1,5 @@
 """The evaluation's tables, and what a public page shows in them."""
 
-from sediff.ecg import INDEPENDENT_LEADS
 from sediff.files import write_json
 from sediff.report.build import build_report
 from sediff.report.params import GatesParams
@@ -122,10 +121,17 @@ def test_patterns_that_no_heart_makes_have_a_row_each():
     assert len(table.head) == len(table.rows[0])
 
 
-def test_deviations_have_a_row_for_each_rhythm_and_set():
-    leads = {lead: {"ratio": 0.9, "low": 0.8, "high": 1.0} for lead in INDEPENDENT_LEADS}
-    found = {"sinus": {"records": 306, "real": {}, "synthetic": leads, "reconstructed": leads}}
+def test_deviations_have_a_row_for_each_rhythm_and_lead():
+    ratio = {"V1": {"ratio": 0.9, "low": 0.8, "high": 1.0}}
+    found = {"sinus": {"records": 306, "real": {"V1": 0.211}, "synthetic": ratio, "reconstructed": ratio}}
     (table,) = evaluation_tables({"deviation_by_stratum": found})
-    told = ("0.9 (0.8 to 1)",) * 8
-    assert table.rows == tuple(("sinus", "306", of, *told) for of in ("synthetic", "reconstructed"))
+    assert table.rows == (("sinus, V1", "306", "0.9 (0.8 to 1)", "0.9 (0.8 to 1)", "0.211"),)
+    assert len(table.head) == len(table.rows[0])
+
+
+def test_known_truths_have_a_row_for_each_condition_and_quantity():
+    bias = {"bias": -3.0, "low": -4.0, "high": -2.0}
+    quantity = {"records": 60, "truth": 250.0, **dict.fromkeys(("synthetic", "reconstructed", "real"), bias)}
+    (table,) = evaluation_tables({"known_truth": {"first_degree_block": {"pr": quantity}}})
+    assert table.rows == (("first degree block", "PR", "60", "250", *["-3 (-4 to -2)"] * 3),)
     assert len(table.head) == len(table.rows[0])
