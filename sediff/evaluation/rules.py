@@ -1,7 +1,8 @@
 """Patterns that no heart makes, nor what records it: named rules that a real recording practically never breaks.
 
-The limits were set on PTB-XL's training folds; the worst that occurs there stands beside each. What the delineator
-could never return, such as a QT longer than RR, is no rule here.
+The limits were set on training records of PTB-XL; the worst of the first 2,000 to 4,000 stands beside each. Of 9,000
+two break a rule, and of 2,173 held-out ones one does. What the delineator could never return, such as a QT longer than
+RR, is no rule here.
 """
 
 from collections.abc import Callable, Mapping

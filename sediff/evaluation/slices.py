@@ -191,7 +191,7 @@ def _figures(
     found = {
         figure: (_mean(values), [_mean(values[rows]) for rows in drawn])
         for figure, values in by_record.items()
-        if np.isfinite(values).any()
+        if np.isfinite(values).sum() >= MIN_RECORDS
     }
     found["deviation_ratio"] = (
         _over_real(spreads, real_spreads),
