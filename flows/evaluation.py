@@ -2,6 +2,7 @@
 
 from flows.inputs import embedding_access, pseudonyms_of
 from flows.stage import DATA, Context, run
+from sediff.cohort.simulate import true_values
 from sediff.evaluation.evaluate import evaluate
 from sediff.evaluation.exposure import Folders, OwnFits
 from sediff.sources import VIRTUAL
@@ -14,6 +15,7 @@ def evaluation(context: Context) -> str:
         DATA / "simulator", DATA / "knowledge", DATA / "encoder/conditioner", DATA / "autoencoder", DATA / "diffusion"
     )
     params = context.params
+    simulated = all(source.name == VIRTUAL for source in params.corpus.sources)
     own = OwnFits(params.simulator.record_steps, params.diffusion.morphology.worst_error)
     return evaluate(
         params.evaluation,
@@ -26,7 +28,7 @@ def evaluation(context: Context) -> str:
         embedding_access(params),
         context.job,
         own,
-        simulated=all(source.name == VIRTUAL for source in params.corpus.sources),
+        true_values(params.cohort) if simulated else None,
     )
 
 

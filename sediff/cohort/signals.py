@@ -47,6 +47,7 @@ class Truth:
         pr, qrs, qt: of its normal beats, ms; PR is None without P waves. Waves begin and end 2.2 deviations from
             their tops, T at its tangent.
         axis: frontal axis of the QRS area, degrees.
+        r_v5: the highest point of the normal beats' QRS in V5, mV.
         r_peaks: s.
         ectopic: which beats are.
         disturbed_lead: of the eight independent leads, the one with a loose electrode; "" where none is.
@@ -57,6 +58,7 @@ class Truth:
     qrs: float
     qt: float
     axis: float
+    r_v5: float
     r_peaks: list[float]
     ectopic: list[bool]
     disturbed_lead: str
@@ -102,6 +104,7 @@ def draw_recording(condition: Condition, patient: Patient, rng: np.random.Genera
         qrs=1000 * (onset + offset),
         qt=1000 * (onset + waves["T"].time + TANGENT * waves["T"].width),
         axis=_frontal_axis(waves, patient),
+        r_v5=_highest(waves, patient, "V5"),
         r_peaks=[round(float(t), 4) for t in r_peaks],
         ectopic=ectopic[inside].tolist(),
         disturbed_lead=disturbed,
@@ -172,6 +175,14 @@ def _frontal_axis(waves: Mapping[str, Wave], patient: Patient) -> float:
     area = sum(wave.width * np.array(wave.amplitude) for name, wave in waves.items() if name in QRS)
     i, ii = _turn(area * patient.gains, patient.turn)[:2]
     return float(np.rad2deg(np.arctan2((ii - i / 2) * 2 / np.sqrt(3), i)))
+
+
+def _highest(waves: Mapping[str, Wave], patient: Patient, lead: str) -> float:
+    """The highest point of the QRS in a chest lead, mV."""
+    column, time = INDEPENDENT_LEADS.index(lead), np.linspace(-0.1, 0.1, 401)
+    qrs = [wave for name, wave in waves.items() if name in QRS]
+    parts = [wave.amplitude[column] * np.exp(-0.5 * ((time - wave.time) / wave.width) ** 2) for wave in qrs]
+    return float(patient.gains[column] * np.sum(parts, axis=0).max())
 
 
 def _fibrillation(rng: np.random.Generator) -> NDArray[np.float64]:

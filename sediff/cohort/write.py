@@ -5,27 +5,17 @@ import gzip
 import io
 import shutil
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from sediff.cohort.conditions import CONDITIONS, Condition
-from sediff.cohort.ehr import COLUMNS, Ehr, Rows, draw_comorbidities
+from sediff.cohort.ehr import COLUMNS, Ehr, Rows
 from sediff.cohort.params import CohortParams
-from sediff.cohort.signals import Truth, draw_patient, draw_recording
+from sediff.cohort.simulate import simulate, truth_table
 from sediff.ecg import LEADS, SAMPLES, SAMPLING_RATE
-from sediff.progress import track
 from sediff.vocabulary import Vocabulary
 
-FOLDS = 10
-RECORDINGS = (0.82, 0.13, 0.05)  # shares of patients with one, two and three
-GERMAN_SHARE, AXIS_SHARE = 0.3, 0.5  # of the reports are in German, name the axis
-START, DAYS = datetime(2013, 3, 1), 3000
-HEIGHTS = {"male": (176, 7), "female": (163, 6.5)}  # cm
 RECORD_COLUMNS = (
     "ecg_id", "patient_id", "age", "sex", "height", "weight", "nurse", "site", "device", "recording_date", "report",
     "scp_codes", "heart_axis", "infarction_stadium1", "infarction_stadium2", "validated_by", "second_opinion",
@@ -36,16 +26,6 @@ STATEMENT_COLUMNS = (
     "", "description", "diagnostic", "form", "rhythm", "diagnostic_class", "diagnostic_subclass", "Statement Category",
     "SCP-ECG Statement Description", "AHA code", "aECG REFID", "CDISC Code", "DICOM Code",
 )  # fmt: skip
-# PTB-XL's names of the frontal axis, from which angle on in degrees, and how a report says it.
-AXES = (
-    (-180, "AXR", "extreme axis deviation", "überdrehter typ"),
-    (-90, "ALAD", "marked left axis deviation", "überdrehter linkstyp"),
-    (-30, "LAD", "left axis deviation", "linkstyp"),
-    (30, "MID", "normal axis", "indifferenztyp"),
-    (90, "RAD", "right axis deviation", "rechtstyp"),
-    (120, "ARAD", "marked right axis deviation", "überdrehter rechtstyp"),
-)
-INFARCTION_STADIUM = "Stadium III"
 
 
 def write_cohort(params: CohortParams, root: Path, vocabulary: Vocabulary) -> str:
@@ -56,90 +36,18 @@ def write_cohort(params: CohortParams, root: Path, vocabulary: Vocabulary) -> st
     rows: Rows = []
     truths: Rows = []
     ehr = Ehr()
-    order = np.random.default_rng([params.seed, 1]).permutation(params.patients)
-    names = list(CONDITIONS)
-    limits = np.cumsum([CONDITIONS[name].share for name in names])
-    for patient_id in track(range(1, params.patients + 1), params.patients, "virtual cohort: patients"):
-        rng = np.random.default_rng([params.seed, 2, patient_id])
-        # Conditions are dealt by rank, so that each has its share in a small cohort too.
-        rank = (order[patient_id - 1] + 0.5) / params.patients * limits[-1]
-        condition = CONDITIONS[names[int(np.searchsorted(limits, rank))]]
-        _add_patient(patient_id, condition, rng, building, rows, truths, ehr)
+    for recording in simulate(params, ehr):
+        write_record(building / recording.row["filename_lr"], recording.signal)
+        rows.append(recording.row)
+        truths.append(recording.truth)
     _write_csv(building / "ptbxl_database.csv", rows, RECORD_COLUMNS)
     _write_csv(building / "scp_statements.csv", _statements(vocabulary), STATEMENT_COLUMNS)
     for name, table in ehr.tables.items():
         _write_csv(building / "hosp" / f"{name}.csv.gz", table, COLUMNS[name])
-    pl.DataFrame(truths, infer_schema_length=None).write_parquet(building / "truth.parquet")
+    truth_table(truths).write_parquet(building / "truth.parquet")
     shutil.rmtree(root, ignore_errors=True)
     building.rename(root)
     return f"virtual cohort of {len(rows)} recordings of {params.patients} simulated patients"
-
-
-def _add_patient(
-    patient_id: int,
-    condition: Condition,
-    rng: np.random.Generator,
-    root: Path,
-    rows: Rows,
-    truths: Rows,
-    ehr: Ehr,
-) -> None:
-    """One patient: a stay and a recording within it for each visit."""
-    sex = "female" if rng.random() < 0.48 else "male"
-    age = float(np.clip(round(rng.normal(*condition.ages)), 18, 86))
-    patient = draw_patient(condition, sex, age, rng)
-    height = rng.normal(*HEIGHTS[sex])
-    body = {
-        "sex": int(sex == "female"),
-        "height": round(height),
-        "weight": round(rng.normal(26, 3.5) * height**2 / 1e4),
-    }
-    histories = [condition.history, *draw_comorbidities(age, rng)]
-    first = admitted = START + timedelta(days=int(rng.integers(0, DAYS)), hours=int(rng.integers(0, 24)))
-    ehr.add_patient(patient_id, sex, age, admitted)
-    for visit in range(1 + int(rng.choice(len(RECORDINGS), p=RECORDINGS))):
-        admitted += timedelta(days=int(rng.integers(30, 400))) if visit else timedelta()
-        discharged = admitted + timedelta(hours=int(rng.integers(20, 200)))
-        ehr.add_admission(patient_id, visit, histories, (admitted, discharged), rng)
-        signal, truth = draw_recording(condition, patient, rng)
-        ecg_id = len(rows) + 1
-        name = f"records100/{ecg_id // 1000 * 1000:05d}/{ecg_id:05d}_lr"
-        write_record(root / name, signal)
-        recorded = admitted + timedelta(minutes=int(rng.integers(20, 900)))
-        rows.append(
-            {
-                "ecg_id": ecg_id,
-                "patient_id": float(patient_id),
-                "age": age + (admitted - first).days // 365,
-                **body,
-                "recording_date": recorded.isoformat(sep=" "),
-                "strat_fold": 1 + patient_id % FOLDS,
-                "filename_lr": name,
-                **_findings(condition, truth, rng),
-            }
-        )
-        truths.append({"ecg_id": ecg_id, **vars(truth)})
-
-
-def _findings(condition: Condition, truth: Truth, rng: np.random.Generator) -> dict[str, Any]:
-    """What was read from the recording: the report and the columns of PTB-XL's table that say the same."""
-    _, axis, english, german = [entry for entry in AXES if truth.axis >= entry[0]][-1]
-    infarction = any(code.endswith("MI") for code in condition.statements)
-    phrases, axis_phrase = (condition.german, german) if rng.random() < GERMAN_SHARE else (condition.english, english)
-    report = phrases[rng.integers(len(phrases))]
-    if rng.random() < AXIS_SHARE:
-        report += f" {axis_phrase}."
-    return {
-        "report": report,
-        "scp_codes": str({code: float(likelihood) for code, likelihood in condition.statements.items()}),
-        "heart_axis": axis,
-        "infarction_stadium1": INFARCTION_STADIUM if infarction else "",
-        "second_opinion": False,
-        "initial_autogenerated_report": False,
-        "validated_by_human": True,
-        "electrodes_problems": truth.disturbed_lead,
-        "extra_beats": f"{sum(truth.ectopic)}ES" if any(truth.ectopic) else "",
-    }
 
 
 def write_record(path: Path, signal: NDArray[np.int16]) -> None:

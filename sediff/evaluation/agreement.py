@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 
@@ -22,3 +23,18 @@ def scores(truth: NDArray[np.bool_], probabilities: NDArray[np.float64], codes: 
         return {}
     means = {name: float(np.mean([value[name] for value in by_code.values()])) for name in ("auroc", "auprc")}
     return {**means, "statements": by_code}
+
+
+def mean_auroc(truth: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
+    """Mean AUROC over the statements that are there both ways, from ranks; NaN where none is.
+
+    Args:
+        truth: (n, statements); scores: the same shape, only their order counts.
+    """
+    cases = truth.sum(0)
+    both = (cases > 0) & (cases < len(truth))
+    if not both.any():
+        return float("nan")
+    ranks = np.where(truth[:, both], rankdata(scores[:, both], axis=0), 0).sum(0)
+    positive = cases[both].astype(np.float64)
+    return float(np.mean((ranks - positive * (positive + 1) / 2) / (positive * (len(truth) - positive))))

@@ -70,6 +70,15 @@ def covered(real: Features, radii: Features, synthetic: Features, neighbours: in
     return float(hit.mean()), float(inside / (neighbours * len(synthetic)))
 
 
+def covered_records(real: Features, synthetic: Features, neighbours: int) -> NDArray[np.bool_]:
+    """Which of the real records (n, d) have a synthetic one in their ball: (n,); their share is the coverage."""
+    radii, hit = neighbour_distances(real, neighbours), np.zeros(len(real), bool)
+    for start in range(0, len(real), BLOCK):
+        rows = slice(start, start + BLOCK)
+        hit[rows] = (cdist(real[rows], synthetic) <= radii[rows, None]).any(1)
+    return hit
+
+
 def distances(
     held_out: Features,
     patients: Sequence[str],

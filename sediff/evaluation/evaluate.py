@@ -18,6 +18,7 @@ from sediff.evaluation.effects import effects
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.exposure import Folders, OwnFits
 from sediff.evaluation.halves import REAL
+from sediff.evaluation.impossible import impossible
 from sediff.evaluation.intervals import intervals
 from sediff.evaluation.likeness import deviation, likeness
 from sediff.evaluation.meaning import meaning
@@ -25,6 +26,7 @@ from sediff.evaluation.params import EvaluationParams
 from sediff.evaluation.pictures import draw_pairs, draw_rhythm, draw_spectra
 from sediff.evaluation.rhythm import heart_rate, rhythm
 from sediff.evaluation.slices import slices
+from sediff.evaluation.truth import against_truth
 from sediff.evaluation.within import within_conditions
 from sediff.files import write_json
 from sediff.pseudonyms import Pseudonyms
@@ -50,6 +52,7 @@ SECTIONS: tuple[Callable[[Evidence], dict[str, Any]], ...] = (
     dispersion,
     beats,
     signs,
+    impossible,
     intervals,
     effects,
     deviation,
@@ -71,13 +74,13 @@ def evaluate(
     access: EmbeddingAccess,
     job: Job,
     own: OwnFits,
-    simulated: bool = False,
+    truth: pl.DataFrame | None = None,
 ) -> str:
     """Write `records.parquet` (what was measured on each synthetic record) and the metrics and pictures.
 
     Args:
         generator: what made the synthetic records; own: how its training records were fitted.
-        simulated: whether all patients are.
+        truth: of the corpus's recordings, where all its patients are simulated.
 
     Real records are called as they are in the synthetic rows. One whose condition was asked for several times counts
     once.
@@ -92,10 +95,12 @@ def evaluate(
     found: dict[str, Any] = {}
     for section in SECTIONS:
         found |= section(evidence)
+    if truth is not None:
+        found |= against_truth(evidence, truth)
     found["privacy"] = {
         **privacy(evidence, copies),
         **canaries(evidence, corpus),
-        **membership(evidence, corpus, generator, own, access, job, simulated),
+        **membership(evidence, corpus, generator, own, access, job, truth is not None),
     }
     metrics, notes = without_notes(found)
     if notes:

@@ -1,17 +1,19 @@
 """How alike the sets of records are: FD, KID and coverage in the judges' features, and deviation by lead."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sediff.bootstrap import interval
-from sediff.ecg import limb_lead_residual
+from sediff.bootstrap import interval, patient_draws
+from sediff.ecg import INDEPENDENT_LEADS, limb_lead_residual
 from sediff.errors import UserError
 from sediff.evaluation.controls import controls
 from sediff.evaluation.distribution import coverage_density, deviation_ratios, distances, frechet_distance
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import REAL, RECONSTRUCTED, SYNTHETIC, patient_halves
+from sediff.evaluation.strata import FEW, MIN_RECORDS, each_stratum
 
 
 def likeness(evidence: Evidence) -> dict[str, Any]:
@@ -65,7 +67,7 @@ def reconstruction_distance(
 
 
 def deviation(evidence: Evidence) -> dict[str, Any]:
-    """Standard deviation by lead over real, its lowest and highest over the leads, and the limb-lead residual.
+    """Standard deviation by lead over real, its extremes over the leads, by stratum, and the limb-lead residual.
 
     The floor is that of random halves of the real patients over each other.
     """
@@ -78,4 +80,43 @@ def deviation(evidence: Evidence) -> dict[str, Any]:
         "limb_leads": {"residual_uv": float(np.abs(limb_lead_residual(evidence.made.signals)).max())},
         "deviation_ratio": deviation_ratios(evidence.made.leads, real),
         "deviation": extremes,
+        "deviation_by_stratum": _by_stratum(evidence),
     }
+
+
+def _by_stratum(evidence: Evidence) -> dict[str, Any]:
+    """The same by lead within each stratum that has enough records."""
+    spreads = {name: of.leads.std(-1).astype(np.float64) for name, of in evidence.sets.items()}
+    found: dict[str, Any] = {}
+    for stratum, among in each_stratum(evidence.strata):
+        if among.sum() < MIN_RECORDS:
+            found[stratum] = {"left_out": FEW}
+            continue
+        of_stratum = {name: of[among] for name, of in spreads.items()}
+        draws = patient_draws(evidence.patients[among], evidence.params.bootstraps, evidence.rng(9))
+        found[stratum] = {"records": int(among.sum()), **lead_deviations(of_stratum, draws)}
+    return found
+
+
+def lead_deviations(
+    spreads: Mapping[str, NDArray[np.float64]], draws: Iterable[NDArray[np.intp]]
+) -> dict[str, dict[str, Any]]:
+    """Median over records of the standard deviation in each lead: of real in mV, of the other sets over real.
+
+    Args:
+        spreads: of each set the records' deviations, (n, 8) in mV, rows aligned.
+        draws: of the rows, which give each ratio's interval.
+    """
+    made = [name for name in spreads if name != REAL]
+    drawn: dict[str, list[NDArray[np.float64]]] = {name: [] for name in made}
+    for rows in draws:
+        real = np.median(spreads[REAL][rows], axis=0)
+        for name in made:
+            drawn[name].append(np.median(spreads[name][rows], axis=0) / real)
+    of_real = np.median(spreads[REAL], axis=0)
+    found: dict[str, dict[str, Any]] = {REAL: dict(zip(INDEPENDENT_LEADS, of_real.tolist(), strict=True))}
+    for name in made:
+        whole = np.median(spreads[name], axis=0) / of_real
+        by_lead = zip(INDEPENDENT_LEADS, whole.tolist(), np.transpose(drawn[name]).tolist(), strict=True)
+        found[name] = {lead: {"ratio": ratio, **interval(of_lead)} for lead, ratio, of_lead in by_lead}
+    return found

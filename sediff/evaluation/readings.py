@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sediff.beats import beat_windows, find_r_peaks, heart_rate, median_beat, rmssd
 from sediff.delineation import Delineation, delineate, measure
 from sediff.ecg import SAMPLING_RATE, independent_leads, to_millivolts
+from sediff.evaluation.rules import broken_rules
 from sediff.evaluation.signs import SIGNS, read_signs
 
 BATCH = 512
@@ -31,6 +32,7 @@ class Readings:
         pr, qrs_duration, qt, qtcf: of the dominant beat, ms, (n,); axis: degrees, (n,).
         st, p_amplitudes, r_amplitudes, s_amplitudes, t_amplitudes: mV, (n, 12).
         median_beat: R-aligned, mV, (n, 8, 60); signs: 1 or 0 for each of `SIGNS`, (n, signs).
+        impossible: 1 or 0 for each of `RULES` that is broken, (n, rules).
     """
 
     heart_rate: Floats
@@ -52,6 +54,7 @@ class Readings:
     t_amplitudes: Floats
     median_beat: Floats
     signs: Floats
+    impossible: Floats
 
     @classmethod
     def of(cls, signals: NDArray[np.int16]) -> "Readings":
@@ -84,7 +87,7 @@ def beat_consistency(leads: NDArray[np.floating], r_peaks: Floats) -> float:
 
 def _read(signal: NDArray[np.floating], r_peaks: Floats) -> dict[str, float | Floats]:
     beats = delineate(signal, SAMPLING_RATE, r_peaks)
-    rate = heart_rate(r_peaks)
+    rate, measured = heart_rate(r_peaks), measure(beats)
     return {
         "heart_rate": rate,
         "dispersion": rmssd(r_peaks) * rate / 60_000,
@@ -92,9 +95,10 @@ def _read(signal: NDArray[np.floating], r_peaks: Floats) -> dict[str, float | Fl
         "consistency": beat_consistency(independent_leads(signal), r_peaks),
         **_ventricular(beats),
         "lag": _lag(np.diff(r_peaks)),
-        **vars(measure(beats)),
+        **vars(measured),
         "median_beat": median_beat(independent_leads(signal), r_peaks, BEFORE, AFTER),
         "signs": np.array([read_signs(beats)[name] for name in SIGNS]),
+        "impossible": broken_rules(signal, r_peaks, measured),
     }
 
 

@@ -1,46 +1,116 @@
-"""The headline figures by sex, age band, source, site, device and statement: a good average can hide bad parts."""
+"""The headline figures by sex, age, source, site, device and statement: a good average can hide bad parts.
 
+A slice is marked as worse in a figure where its whole interval lies further from what a perfect generator has than
+the figure of all records does.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 from numpy.typing import NDArray
+from scipy.stats import wasserstein_distance
+from torch.nn.functional import gelu
 
-from sediff.evaluation.distribution import coverage_density
+from sediff.bootstrap import interval, patient_draws
+from sediff.evaluation.agreement import mean_auroc
+from sediff.evaluation.distribution import covered_records
 from sediff.evaluation.evidence import Evidence
-from sediff.evaluation.halves import REAL, RECONSTRUCTED, SYNTHETIC
+from sediff.evaluation.halves import REAL, RECONSTRUCTED, SYNTHETIC, Floats, distances_in_halves, known
 from sediff.evaluation.strata import FEW, MIN_RECORDS
+from sediff.vocabulary import statement_labels
 
 AGE_BANDS = {"under_40": (0, 40), "40_to_60": (40, 60), "60_to_75": (60, 75), "over_75": (75, np.inf)}
 UNKNOWN = "unknown"
+ALL, CONDITIONS, RECORDS = "all", "conditions", "records"
+# Readings whose mean difference from real is given: RMSSD / mean RR, shares, ms.
+DIFFERENCES = {
+    "dispersion": "dispersion",
+    "p_waves": "p_share",
+    "beat_consistency": "consistency",
+    "pr": "pr",
+    "qrs_duration": "qrs_duration",
+    "qtcf": "qtcf",
+}
+DISTANCES = ("dispersion", "pr", "qrs_duration", "qt")
+# What each figure is of a perfect generator; a distance over the floor only falls as it gets better.
+IDEAL = {
+    "mae_bpm": 0.0,
+    **dict.fromkeys(DIFFERENCES, 0.0),
+    "coverage": 1.0,
+    "deviation_ratio": 1.0,
+    "auroc_over_real": 1.0,
+    **{f"{name}_distance": 0.0 for name in DISTANCES},
+}
 Mask = NDArray[np.bool_]
+Sets = Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
+class Quantities:
+    """What the figures are taken from; each of synthetic, reconstructed and real records by the set's name.
+
+    Attributes:
+        asked: heart rate, (n,) bpm; rate: as it is read.
+        readings: those of `DIFFERENCES` and `DISTANCES` by name, (n,).
+        spreads: standard deviations, (n, 8) mV; features: of the statement judge, (n, d).
+        truth: of the judge's statements, (n, statements); logits: as it reads them.
+        neighbours: k of coverage.
+    """
+
+    asked: Floats
+    rate: Sets
+    readings: Mapping[str, Sets]
+    spreads: Sets
+    features: Sets
+    truth: Mask
+    logits: Sets
+    neighbours: int
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> "Quantities":
+        judge, sets = evidence.judges.statement, evidence.sets
+        features = {name: of.features[judge.name] for name, of in sets.items()}
+        with torch.no_grad():
+            logits = {name: judge.head(gelu(torch.from_numpy(x).float())).numpy() for name, x in features.items()}
+        return cls(
+            asked=sets[SYNTHETIC].rows["heart_rate"].cast(pl.Float64).to_numpy(),
+            rate=evidence.values("heart_rate"),
+            readings={name: evidence.values(name) for name in {*DIFFERENCES.values(), *DISTANCES}},
+            spreads={name: of.leads.std(-1) for name, of in sets.items()},
+            features=features,
+            truth=statement_labels(evidence.statements, judge.codes),
+            logits={name: of[:, : len(judge.codes)].astype(np.float64) for name, of in logits.items()},
+            neighbours=evidence.params.neighbours,
+        )
 
 
 def slices(evidence: Evidence) -> dict[str, Any]:
-    """For each slice its number of records and what `headline` measures; too few are named in a note."""
-    found: dict[str, Any] = {}
-    for kind, of_kind in slices_of(evidence.sets[REAL].rows, evidence.statements).items():
-        enough = {name: mask for name, mask in of_kind if mask.sum() >= MIN_RECORDS}
-        few = [name for name, _ in of_kind if name not in enough]
-        found[kind] = {name: headline(evidence, mask) for name, mask in enough.items()}
-        if few:
-            found[kind]["left_out"] = f"{FEW} of {', '.join(few)}"
-    return {"slices": found}
+    """For each slice, and all records, what `figures` gives."""
+    masks = slices_of(evidence.sets[REAL].rows, evidence.statements)
+    quantities, draws = Quantities.of(evidence), evidence.params.bootstraps
+    return {"slices": compare_slices(quantities, masks, evidence.patients, draws, evidence.seed)}
 
 
-def slices_of(rows: pl.DataFrame, statements: list[list[str]]) -> dict[str, list[tuple[str, Mask]]]:
-    """Which records, (n,), are of each sex, age band, source, site, device and statement that occurs.
+def slices_of(rows: pl.DataFrame, statements: Sequence[Sequence[str]]) -> dict[str, list[tuple[str, Mask]]]:
+    """Which records, (n,), are of each sex, age band, both, source, site, device and statement that occurs.
 
     Args:
         rows: of the corpus; statements: of each.
     """
-    sex = rows["sex"].fill_null(UNKNOWN).to_numpy()
-    age = rows["age"].cast(pl.Float64).to_numpy()
-    bands = [(name, (age >= low) & (age < high)) for name, (low, high) in AGE_BANDS.items()]
+    sex = _named(rows["sex"].fill_null(""))
+    years = rows["age"].cast(pl.Float64).to_numpy()
+    bands = [(name, (years >= low) & (years < high)) for name, (low, high) in AGE_BANDS.items()]
+    age = [(name, mask) for name, mask in [*bands, (UNKNOWN, ~np.isfinite(years))] if mask.any()]
+    both = [(f"{one}_{other}", a & b) for one, a in sex for other, b in age]
     codes = sorted({code for row in statements for code in row})
     return {
-        "sex": [(str(value), sex == value) for value in sorted(set(sex))],
-        "age": [(name, mask) for name, mask in [*bands, (UNKNOWN, ~np.isfinite(age))] if mask.any()],
+        "sex": sex,
+        "age": age,
+        "sex_and_age": [(name, mask) for name, mask in both if mask.any()],
         **{kind: _named(rows[kind]) for kind in ("source", "site", "device")},
         "statement": [(code, np.array([code in row for row in statements])) for code in codes],
     }
@@ -52,34 +122,135 @@ def _named(values: pl.Series) -> list[tuple[str, Mask]]:
     return [(str(value), named == value) for value in sorted(set(named))]
 
 
-def headline(evidence: Evidence, mask: Mask) -> dict[str, Any]:
-    """The headline figures of some rows, (n,); those of the autoencoder alone under "reconstructed".
+def compare_slices(
+    quantities: Quantities,
+    masks: Mapping[str, Sequence[tuple[str, Mask]]],
+    patients: NDArray,
+    draws: int,
+    seed: int,
+) -> dict[str, Any]:
+    """The figures of each slice, what it is worse in than all records are, and too few records in a note.
 
-    `mae_bpm`: of the heart rate against that asked; `deviation_ratio`: mean over the leads of the median deviation over
-    real's; `beat_consistency`, `p_waves`, `qrs_duration`: mean difference from real (share, share, ms); `coverage`: of
-    the real records in the judge's features, by the set's records of the same slice.
+    Args:
+        masks: of each kind its slices' names and rows, (n,); patients: of each row, (n,).
     """
-    own, alone = (_figures(evidence, mask, name) for name in (SYNTHETIC, RECONSTRUCTED))
-    return {"records": int(mask.sum()), **own, RECONSTRUCTED: alone}
+    whole = figures(quantities, np.ones(len(patients), bool), patients, draws, np.random.default_rng([seed, 120]))
+    found: dict[str, Any] = {ALL: {CONDITIONS: whole}}
+    for kind, of_kind in masks.items():
+        enough = {name: mask for name, mask in of_kind if len(set(patients[mask].tolist())) >= MIN_RECORDS}
+        few = [name for name, _ in of_kind if name not in enough]
+        found[kind] = {}
+        for name, mask in enough.items():
+            own = figures(quantities, mask, patients, draws, np.random.default_rng([seed, 120]))
+            worse = [figure for figure in IDEAL if figure in own and is_worse(figure, own[figure], whole[figure])]
+            found[kind][name] = own | ({"worse": worse} if worse else {})
+        if few:
+            found[kind]["left_out"] = f"{FEW} or patients of {', '.join(few)}"
+    return found
 
 
-def _figures(evidence: Evidence, mask: Mask, name: str) -> dict[str, float]:
-    read, real = evidence.read[name], evidence.read[REAL]
-    asked = evidence.sets[SYNTHETIC].rows["heart_rate"].cast(pl.Float64).to_numpy()
-    leads, real_leads = (evidence.sets[of_set].leads[mask].std(-1) for of_set in (name, REAL))
-    judge, neighbours = evidence.judges.statement.name, evidence.params.neighbours
-    features, real_features = (evidence.sets[of_set].features[judge][mask] for of_set in (name, REAL))
+def is_worse(figure: str, own: Mapping[str, float], whole: Mapping[str, float]) -> bool:
+    """Whether a slice's interval lies wholly further from the ideal than the value of all records."""
+    ideal = IDEAL[figure]
+    if own["low"] <= ideal <= own["high"]:
+        return False
+    nearest = min(abs(own["low"] - ideal), abs(own["high"] - ideal))
+    return nearest > abs(whole["value"] - ideal)
+
+
+def figures(
+    quantities: Quantities, mask: Mask, patients: NDArray, draws: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """The figures of some rows, (n,), with 95 % intervals over their patients; the autoencoder's own are values alone.
+
+    `mae_bpm`: of the heart rate against that asked; those of `DIFFERENCES`: mean difference from real; `coverage`: of
+    the real records in the judge's features, by the set's records of the same slice, and its interval over real ones;
+    `deviation_ratio`: mean over the leads of the median deviation over real's; `auroc_over_real`: of the judge, mean
+    over the statements that enough of the slice's records have and lack; `*_distance`: Wasserstein-1 to real over
+    the floor, in halves of the patients. What cannot be told is left out.
+    """
+    among = patients[mask]
+    drawn = list(patient_draws(among, draws, rng))
+    own = _figures(quantities, SYNTHETIC, mask, drawn)
+    alone = _figures(quantities, RECONSTRUCTED, mask, ())
+    told = {figure: {"value": value, **_ends(of)} for figure, (value, of) in own.items()}
     return {
-        "mae_bpm": _mean(np.abs(read.heart_rate - asked)[mask]),
-        "deviation_ratio": float(np.mean(np.median(leads, axis=0) / np.median(real_leads, axis=0))),
-        "beat_consistency": _mean((read.consistency - real.consistency)[mask]),
-        "p_waves": _mean((read.p_share - real.p_share)[mask]),
-        "qrs_duration": _mean((read.qrs_duration - real.qrs_duration)[mask]),
-        "coverage": coverage_density(real_features, features, neighbours)[0] if mask.sum() > neighbours else np.nan,
+        RECORDS: int(mask.sum()),
+        **told,
+        **_distances(quantities, mask, among, draws, rng),
+        RECONSTRUCTED: {figure: value for figure, (value, _) in alone.items()},
     }
 
 
-def _mean(values: NDArray[np.float64]) -> float:
-    """Of what is known; NaN, which is left out, where nothing is."""
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
+def _figures(
+    quantities: Quantities, name: str, mask: Mask, drawn: Sequence[NDArray[np.intp]]
+) -> dict[str, tuple[float, list[float]]]:
+    """Value of each figure of a set, and its values over the draws of the slice's rows."""
+    by_record = _by_record(quantities, name, mask)
+    spreads, real_spreads = (quantities.spreads[of][mask] for of in (name, REAL))
+    found = {
+        figure: (_mean(values), [_mean(values[rows]) for rows in drawn])
+        for figure, values in by_record.items()
+        if np.isfinite(values).sum() >= MIN_RECORDS
+    }
+    found["deviation_ratio"] = (
+        _over_real(spreads, real_spreads),
+        [_over_real(spreads[rows], real_spreads[rows]) for rows in drawn],
+    )
+    truth, logits, real_logits = quantities.truth[mask], quantities.logits[name][mask], quantities.logits[REAL][mask]
+    cases = truth.sum(0)
+    enough = (cases >= MIN_RECORDS) & (cases <= len(truth) - MIN_RECORDS)
+    if enough.any():
+        truth, logits, real_logits = truth[:, enough], logits[:, enough], real_logits[:, enough]
+        ratios = [
+            mean_auroc(truth[rows], logits[rows]) / mean_auroc(truth[rows], real_logits[rows])
+            for rows in (np.arange(len(truth)), *drawn)
+        ]
+        found["auroc_over_real"] = (ratios[0], ratios[1:])
+    return found
+
+
+def _by_record(quantities: Quantities, name: str, mask: Mask) -> dict[str, Floats]:
+    """What is a mean over the slice's records: of each record, NaN where it is not known."""
+    features, real = (quantities.features[of][mask] for of in (name, REAL))
+    values = {"mae_bpm": np.abs(quantities.rate[name] - quantities.asked)[mask]}
+    for figure, reading in DIFFERENCES.items():
+        values[figure] = (quantities.readings[reading][name] - quantities.readings[reading][REAL])[mask]
+    if len(real) > quantities.neighbours:
+        values["coverage"] = covered_records(real, features, quantities.neighbours).astype(np.float64)
+    return values
+
+
+def _distances(
+    quantities: Quantities, mask: Mask, patients: NDArray, draws: int, rng: np.random.Generator
+) -> dict[str, dict[str, float]]:
+    """Wasserstein-1 of synthetic to real records over the mean of the floor, in halves of the patients."""
+    found = {}
+    for name in DISTANCES:
+        sets = {of_set: quantities.readings[name][of_set][mask] for of_set in (SYNTHETIC, REAL)}
+        rows = known(sets)
+        if rows.sum() < MIN_RECORDS:
+            continue
+        of_rows = {of_set: of[rows] for of_set, of in sets.items()}
+        drawn = distances_in_halves(of_rows, patients[rows].tolist(), wasserstein_distance, draws, rng)
+        floor = float(np.mean(drawn[REAL]))
+        if floor > 0:
+            ratios = np.array(drawn[SYNTHETIC]) / floor
+            found[f"{name}_distance"] = {"value": float(ratios.mean()), **_ends(ratios.tolist())}
+    return found
+
+
+def _over_real(spreads: Floats, real: Floats) -> float:
+    return float(np.mean(np.median(spreads, axis=0) / np.median(real, axis=0)))
+
+
+def _ends(values: Sequence[float]) -> dict[str, float]:
+    """The interval without its median, of what could be told in a draw."""
+    of = interval([value for value in values if np.isfinite(value)] or [float("nan")])
+    return {"low": of["low"], "high": of["high"]}
+
+
+def _mean(values: Floats) -> float:
+    """Of what is known; NaN where nothing is."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")

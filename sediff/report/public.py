@@ -5,6 +5,7 @@ A count under `SMALLEST_CELL` is hidden. Then nothing that is shown may tell it:
 - A table's sum may stand elsewhere, as the number of records mostly does. Then beside k hidden cells others of the
   table are withheld, the smallest first, until any k counts under ten could be part of what all these add up to.
 - A withheld count is withheld wherever it stands: a stage's number of test records is that of the corpus.
+- Tables of two kinds at once are left out, whose cells the tables of either kind would add up to.
 - A share of n records is left out where n or the count that it stands for is hidden, and with it what is said of it
   and another: the difference of both, or their quotient.
 """
@@ -17,6 +18,7 @@ SMALLEST_CELL = 10
 HIDDEN = f"fewer than {SMALLEST_CELL}"
 WITHHELD = "not shown"
 OWN_WORDS = "unmapped"  # what sources say that nobody understood: it may be anything, a name too
+CROSSED = "sex_and_age"  # with what stands in the tables of either, a cell that it leaves out could be told
 COMPARED, COMPARISONS = ("synthetic", "reconstructed", "real"), ("difference", "over_real")
 TOTAL = "records"  # of what stands beside it
 FEWEST_DIGITS = 4  # after the point, to which shares are rounded
@@ -25,17 +27,17 @@ Group = list[int]  # counts that may add up to something known
 
 def public(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Metrics by stage with what is hidden in words."""
-    kept = _without_words(metrics)
+    kept = _without_what_tells(metrics)
     groups, withheld = list(_groups(kept, 0, set(_totals(kept)))), set[int]()
     while more := set().union(*(_to_withhold(group, withheld) for group in groups)):
         withheld |= more
     return {stage: _shown(values, withheld, ()) for stage, values in kept.items()}
 
 
-def _without_words(value: Any) -> Any:
+def _without_what_tells(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _without_words(cell) for key, cell in value.items() if key != OWN_WORDS}
-    return [_without_words(cell) for cell in value] if isinstance(value, list) else value
+        return {key: _without_what_tells(cell) for key, cell in value.items() if key not in (OWN_WORDS, CROSSED)}
+    return [_without_what_tells(cell) for cell in value] if isinstance(value, list) else value
 
 
 def _totals(value: Any) -> Iterator[int]:

@@ -15,12 +15,21 @@ IN_FEATURES = (("distribution", "statement judge"), ("distribution_waveform", "w
 SETS = ("synthetic", "reconstructed", "real")
 SLICED = {
     "mae_bpm": "Heart rate off by (bpm)",
-    "deviation_ratio": "Deviation, of real's",
-    "beat_consistency": "Beat consistency, difference",
+    "dispersion": "RMSSD / mean RR, difference",
     "p_waves": "P waves, difference",
+    "beat_consistency": "Beat consistency, difference",
+    "pr": "PR, difference (ms)",
     "qrs_duration": "QRS, difference (ms)",
+    "qtcf": "QTcF, difference (ms)",
+    "deviation_ratio": "Deviation, of real's",
     "coverage": "Coverage",
+    "auroc_over_real": "AUROC, of real's",
+    "dispersion_distance": "RMSSD / mean RR, distance × floor",
+    "pr_distance": "PR, distance × floor",
+    "qrs_duration_distance": "QRS, distance × floor",
+    "qt_distance": "QT, distance × floor",
 }
+WORSE = " ▼"
 EFFECTS = {
     "qt_on_rr": "QT on RR (ms for each s)",
     "women_qtcf": "women − men, QTcF (ms)",
@@ -41,7 +50,10 @@ RETRIEVED = {
         "frequency_baseline": ("none: the most frequent sets of statements", "real"),
     },
 }
-AS_WRITTEN = {"qtcf": "QTcF", **{word: word.upper() for word in ("p", "r", "t", "st", "pr", "qrs", "qt", "rr", "v1")}}
+AS_WRITTEN = {
+    "qtcf": "QTcF",
+    **{word: word.upper() for word in ("p", "r", "t", "st", "pr", "qrs", "qt", "rr", "v1", "v5")},
+}
 NO_PLACE = "–"
 
 
@@ -95,6 +107,27 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
             tuple(_retrieval(evaluation)),
         ),
         Table(
+            "Deviation by rhythm",
+            "Standard deviation by lead, the median over records: real's in mV, the others' as a share of real's with "
+            "its 95 % interval over patients.",
+            ("Rhythm, lead", "Records", "Synthetic", "Reconstructed", "Real (mV)"),
+            tuple(_deviations(evaluation.get("deviation_by_stratum", {}))),
+        ),
+        Table(
+            "Patterns no heart makes",
+            "Share of the records that break a rule which real ones practically never do (their limits stand in "
+            "sediff/evaluation/rules.py), with its 95 % interval over patients.",
+            ("Rule", "Records", "Synthetic", "Reconstructed", "Real", "Synthetic − real"),
+            tuple(_impossible(evaluation.get("impossible", {}))),
+        ),
+        Table(
+            "Known truth",
+            "Of simulated patients: mean error of what is measured against what they were simulated with, with its "
+            "95 % interval over patients. That of real records is the error of measuring. bpm, ms and mV.",
+            ("Condition", "Quantity", "Records", "Truth", "Synthetic", "Reconstructed", "Real"),
+            tuple(_biases(evaluation.get("known_truth", {}))),
+        ),
+        Table(
             "Effects",
             "Slopes or differences in sinus rhythm, with 95 % intervals over patients.",
             ("Effect", "Records", "Synthetic", "Reconstructed", "Real"),
@@ -123,7 +156,9 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
         ),
         Table(
             "Slices",
-            "The headline figures of parts of the records; differences are from real.",
+            "The headline figures of parts of the records with their 95 % intervals over patients; differences and "
+            f"distances are from real.{WORSE}: the whole interval lies further from what a perfect generator has than "
+            "the figure of all records; one in twenty may by chance.",
             ("Slice", "Records", *SLICED.values()),
             tuple(_slices(evaluation.get("slices", {}))),
         ),
@@ -220,6 +255,28 @@ def _hits(found: Metrics, k: int) -> str:
     return _with_interval(found[f"hits_at_{k}"], found[f"hits_at_{k}_interval"])
 
 
+def _deviations(found: Metrics) -> Iterator[Row]:
+    for stratum, of_stratum in found.items():
+        for lead, real in of_stratum["real"].items():
+            ratios = (_with_interval(of_stratum[of][lead]["ratio"], of_stratum[of][lead]) for of in SETS[:2])
+            yield (f"{_words(stratum)}, {lead}", _number(of_stratum["records"]), *ratios, _number(real))
+
+
+def _impossible(found: Metrics) -> Iterator[Row]:
+    for name, of_rule in found.items():
+        told = (_with_interval(of_rule[of]["share"], of_rule[of]) for of in SETS)
+        difference = of_rule["difference"]["synthetic"]
+        more = _with_interval(difference["mean"], difference)
+        yield (_words(name), _number(of_rule["records"]), *told, more)
+
+
+def _biases(found: Metrics) -> Iterator[Row]:
+    for condition, quantities in found.items():
+        for name, of in quantities.items():
+            told = (_with_interval(of[of_set]["bias"], of[of_set]) for of_set in SETS)
+            yield (_words(condition), _words(name), _number(of["records"]), _number(of["truth"]), *told)
+
+
 def _effects(found: Metrics) -> Iterator[Row]:
     for name, effect in found.items():
         told = (_with_interval(effect[of]["value"], effect[of]) for of in SETS)
@@ -247,8 +304,15 @@ def _diversity(found: Metrics) -> Iterator[Row]:
 def _slices(found: Metrics) -> Iterator[Row]:
     for kind, of_kind in found.items():
         for name, values in of_kind.items():
-            cells = (_number(values.get(key, NO_PLACE)) for key in SLICED)
+            cells = (_sliced(values, key) for key in SLICED)
             yield (f"{_words(kind)}, {_words(name)}", _number(values["records"]), *cells)
+
+
+def _sliced(values: Metrics, key: str) -> str:
+    if key not in values:
+        return NO_PLACE
+    mark = WORSE if key in values.get("worse", ()) else ""
+    return _with_interval(values[key]["value"], values[key]) + mark
 
 
 def _with_interval(value: float | str, interval: Metrics) -> str:

@@ -178,3 +178,14 @@ def test_t_waves_are_inverted_in_ischemia(beats):
     for lead in ("V4", "V5", "V6"):
         assert around_r(beats["ischemia"][lead], 0.15, 0.4).min() < -0.1
         assert around_r(beats["normal"][lead], 0.15, 0.4).max() > 0.1
+
+
+def test_the_highest_point_of_v5_is_that_of_its_beats(drawn):
+    v5 = LEADS.index("V5")
+    for name in ("normal", "hypertrophy", "left bundle branch block"):
+        signals, truths = drawn[name]
+        highest = [
+            (median_beat(signal, truth.r_peaks, 0.06, 0.06)[v5] - np.median(signal[v5])).max()
+            for signal, truth in zip(signals, truths, strict=True)
+        ]
+        assert np.median(highest) == pytest.approx(np.median([truth.r_v5 for truth in truths]), abs=0.12), name

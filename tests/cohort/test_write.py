@@ -9,7 +9,8 @@ import wfdb
 from sediff.cohort.conditions import CONDITIONS
 from sediff.cohort.ehr import COLUMNS
 from sediff.cohort.params import CohortParams
-from sediff.cohort.write import AXES, write_cohort
+from sediff.cohort.simulate import AXES, true_values
+from sediff.cohort.write import write_cohort
 from sediff.ecg import LEADS, SAMPLES, SAMPLING_RATE, limb_lead_residual
 from sediff.files import sha256_file
 
@@ -109,6 +110,7 @@ def test_diagnoses_fit_the_condition(cohort):
 def test_the_truth_has_a_row_for_every_recording(cohort):
     truth = pl.read_parquet(cohort / "truth.parquet")
     assert truth["ecg_id"].to_list() == table(cohort)["ecg_id"].to_list()
+    assert truth.equals(true_values(CohortParams(patients=60))), "and is simulated again to the last bit"
     for peaks, ectopic in truth.select("r_peaks", "ectopic").iter_rows():
         assert len(peaks) == len(ectopic) >= 3
         assert (np.diff(peaks) > 0).all()

@@ -1,12 +1,10 @@
-"""Quantities of the dominant beat, effects and slices, on values that are known."""
+"""Quantities of the dominant beat, and effects, on values that are known."""
 
 import numpy as np
-import polars as pl
 import pytest
 
 from sediff.evaluation.effects import effect, slope
 from sediff.evaluation.intervals import beat_distance, lead_wasserstein, unrolled
-from sediff.evaluation.slices import slices_of
 
 RNG = np.random.default_rng(0)
 PATIENTS = np.array([f"p{i}" for i in range(600)])
@@ -67,18 +65,3 @@ def test_too_few_on_one_side_give_no_effect():
     assert effect(dict.fromkeys(x, np.ones(600)), y, *arguments).keys() == {"left_out"}
     enough = np.where(np.arange(600) < 20, 1.0, 0.0)
     assert "real" in effect(dict.fromkeys(x, enough), y, *arguments)
-
-
-def test_slices_cover_every_record_once_in_each_kind_but_statements():
-    rows = pl.DataFrame({"sex": ["female", "male", None, "male"], "age": [39.9, 40.0, None, 90.0], "source": ["a"] * 4})
-    rows = rows.with_columns(site=pl.Series(["1", "", "2", "1"]), device=pl.lit("AT-6"))
-    found = slices_of(rows, [["SR"], ["SR", "LVH"], [], ["LVH"]])
-    for kind in ("sex", "age", "source", "site", "device"):
-        assert np.sum([mask for _, mask in found[kind]], axis=0).tolist() == [1] * 4, kind
-    assert [name for name, _ in found["site"]] == ["1", "2", "unknown"]
-    ages = {name: np.flatnonzero(mask).tolist() for name, mask in found["age"]}
-    assert ages == {"under_40": [0], "40_to_60": [1], "over_75": [3], "unknown": [2]}
-    assert {name: mask.tolist() for name, mask in found["statement"]} == {
-        "LVH": [False, True, False, True],
-        "SR": [True, True, False, False],
-    }

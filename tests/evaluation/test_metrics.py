@@ -6,6 +6,7 @@ from scipy.linalg import sqrtm
 from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import NearestNeighbors
 
+from sediff.ecg import INDEPENDENT_LEADS
 from sediff.evaluation import agreement, distribution, privacy, rhythm
 from sediff.evaluation.controls import controls
 from sediff.evaluation.distribution import (
@@ -16,6 +17,7 @@ from sediff.evaluation.distribution import (
     kernel_distance,
 )
 from sediff.evaluation.halves import patient_halves
+from sediff.evaluation.likeness import lead_deviations
 from sediff.vocabulary import statement_labels
 
 RNG = np.random.default_rng(0)
@@ -170,6 +172,19 @@ def test_deviation_ratio():
     x = RNG.normal(0, 1, (50, 8, 1000)).astype(np.float32)
     ratios = deviation_ratios(x * np.linspace(0.5, 1.2, 8, dtype=np.float32)[:, None], x)
     assert list(ratios.values()) == pytest.approx(np.linspace(0.5, 1.2, 8), rel=1e-4)
+
+
+def test_deviation_by_lead_is_found_with_an_interval_that_holds_it():
+    rng = np.random.default_rng(0)
+    real, planted = rng.lognormal(-1.5, 0.3, (300, 8)), np.linspace(0.5, 1.2, 8)
+    draws = [rng.integers(0, 300, 300) for _ in range(40)]
+    found = lead_deviations({"synthetic": real * planted, "real": real}, draws)
+    ratios = [of_lead["ratio"] for of_lead in found["synthetic"].values()]
+    assert ratios == pytest.approx(planted) and list(found["synthetic"]) == list(INDEPENDENT_LEADS)
+    assert list(found["real"].values()) == pytest.approx(np.median(real, axis=0))
+    other = lead_deviations({"synthetic": rng.lognormal(-1.5, 0.3, (300, 8)), "real": real}, draws)
+    assert all(of["low"] < of["ratio"] < of["high"] for of in other["synthetic"].values())
+    assert sum(of["low"] < 1 < of["high"] for of in other["synthetic"].values()) >= 6
 
 
 def test_rate_errors_and_failures_are_counted():

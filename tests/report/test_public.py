@@ -117,3 +117,11 @@ def test_a_share_that_tells_a_small_count_is_hidden(share, size, hidden):
     beside = public({"evaluation": {"records": size, "share": share}})
     assert (above["encoder/judges"]["text"]["hits"]["at_1"] == WITHHELD) == hidden
     assert (beside["evaluation"]["share"] == WITHHELD) == hidden
+
+
+def test_a_cell_of_few_cannot_be_told_from_two_tables_and_their_crossing():
+    """Of 100 women 95 are in bands that are shown: five are not."""
+    bands = {f"female_{band}": {"records": count} for band, count in (("under_40", 45), ("40_to_60", 50))}
+    slices = {"sex": {"female": {"records": 100}, "male": {"records": 120}}, "sex_and_age": bands}
+    shown = public({"evaluation": {"records": 220, "slices": slices}})["evaluation"]["slices"]
+    assert shown == {"sex": slices["sex"]}

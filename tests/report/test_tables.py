@@ -68,10 +68,16 @@ def test_attacks_have_a_row_each():
 def test_effects_and_slices_have_a_row_each():
     side = {"value": 150.0, **interval(150)}
     found = {"effects": {"qt_on_rr": {"records": 300, **dict.fromkeys(("synthetic", "reconstructed", "real"), side)}}}
-    found["slices"] = {"sex": {"female": {"records": 170, "mae_bpm": 0.25, "coverage": 0.97}}}
+    told = {"value": 0.25, "low": 0.2, "high": 0.3}
+    found["slices"] = {"sex": {"female": {"records": 170, "mae_bpm": told, "coverage": told, "worse": ["coverage"]}}}
     effects, slices = evaluation_tables(found)
     assert effects.rows == (("QT on RR (ms for each s)", "300", *["150 (150 to 150)"] * 3),)
-    assert slices.rows == (("sex, female", "170", "0.25", "–", "–", "–", "–", "0.97"),)
+    (row,) = slices.rows
+    cells = dict(zip(slices.head, row, strict=True))
+    assert cells["Slice"] == "sex, female" and cells["Records"] == "170"
+    assert cells["Heart rate off by (bpm)"] == "0.25 (0.2 to 0.3)"
+    assert cells["Coverage"] == "0.25 (0.2 to 0.3) ▼", "worse than all records"
+    assert set(row[3:]) == {"–", cells["Coverage"]}
 
 
 def test_meaning_has_a_row_for_each_statement_one_for_the_rare_and_one_for_each_text():
@@ -143,3 +149,29 @@ def test_attributes_and_diversity_have_a_row_each():
     assert attributes.rows == (("female", "0.7", "0.68", "0.02 (-0.03 to 0.07)"),)
     assert diversity.rows == (("12", "1.8", "2", *["0.9 (0.8 to 1)"] * 2),)
     assert all(len(row) == len(table.head) for table in (attributes, diversity) for row in table.rows)
+
+
+def test_patterns_that_no_heart_makes_have_a_row_each():
+    share = {"share": 0.25, "low": 0.1, "high": 0.4}
+    sets = dict.fromkeys(("synthetic", "reconstructed", "real"), share)
+    rule = {"records": 340, **sets, "difference": {"synthetic": {"mean": 0, **interval(0)}}}
+    (table,) = evaluation_tables({"impossible": {"flat_lead": rule}})
+    told = "0.25 (0.1 to 0.4)"
+    assert table.rows == (("flat lead", "340", told, told, told, "0 (-0.01 to 0.01)"),)
+    assert len(table.head) == len(table.rows[0])
+
+
+def test_deviations_have_a_row_for_each_rhythm_and_lead():
+    ratio = {"V1": {"ratio": 0.9, "low": 0.8, "high": 1.0}}
+    found = {"sinus": {"records": 306, "real": {"V1": 0.211}, "synthetic": ratio, "reconstructed": ratio}}
+    (table,) = evaluation_tables({"deviation_by_stratum": found})
+    assert table.rows == (("sinus, V1", "306", "0.9 (0.8 to 1)", "0.9 (0.8 to 1)", "0.211"),)
+    assert len(table.head) == len(table.rows[0])
+
+
+def test_known_truths_have_a_row_for_each_condition_and_quantity():
+    bias = {"bias": -3.0, "low": -4.0, "high": -2.0}
+    quantity = {"records": 60, "truth": 250.0, **dict.fromkeys(("synthetic", "reconstructed", "real"), bias)}
+    (table,) = evaluation_tables({"known_truth": {"first_degree_block": {"pr": quantity}}})
+    assert table.rows == (("first degree block", "PR", "60", "250", *["-3 (-4 to -2)"] * 3),)
+    assert len(table.head) == len(table.rows[0])
