@@ -79,8 +79,10 @@ def _sum(seconds: dict[int, Tensor], waves: Waves, omega: Tensor) -> Tensor:
     some = next(iter(seconds.values()))
     total = height.new_zeros(*height.shape[:-1], some.shape[-1])
     for wave, values in seconds.items():
-        widths_off = torch.addcmul(-shift[..., wave, None], values[:, None], steepness[..., wave, None])
-        bump = widths_off.mul_(widths_off).neg_().clamp_(min=LOWEST).exp_()  # in place, so that it stays in the cache
+        # A first argument of full size, for one that is broadcast makes addcmul slow; then in place, in the cache.
+        bump = (-shift[..., wave, None]).expand_as(total).contiguous()
+        bump.addcmul_(values[:, None], steepness[..., wave, None])
+        bump.mul_(bump).neg_().clamp_(min=LOWEST).exp_()
         total.addcmul_(height[..., wave, None], bump)
     return total
 
