@@ -1,5 +1,7 @@
 """When atria and ventricles beat in one record: RR processes of each rhythm."""
 
+import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -123,7 +125,7 @@ def _mean_interval(course: Course, duration: float) -> tuple[float, float]:
     """Mean RR within the window, of all beats where it holds fewer than two, and the first R peak that counts."""
     inside = course.r_peaks[(course.r_peaks >= 0) & (course.r_peaks < duration)]
     counted = inside if len(inside) > 1 else course.r_peaks
-    return float(np.diff(counted).mean()), float(counted[0])
+    return _mean(_steps(counted)), float(counted[0])
 
 
 def _p_waves(beats: Beats, times: Times, kinds: NDArray[np.str_], rr: float, rng: np.random.Generator) -> Times:
@@ -174,7 +176,7 @@ def _with_mean(intervals: Times, mean: float, inside: int) -> Times:
     """Bring the mean of the first intervals to what is asked; none becomes shorter than a heart can beat."""
     shortest = min(SHORTEST, 0.8 * mean)
     above = np.maximum(intervals - shortest, 1e-3 * mean)
-    return shortest + above * (mean - shortest) / above[:inside].mean()
+    return shortest + above * (mean - shortest) / _mean(above[:inside])
 
 
 def _independent(count: int, rr: float, dispersion: float, rng: np.random.Generator) -> Times:
@@ -185,20 +187,35 @@ def _independent(count: int, rr: float, dispersion: float, rng: np.random.Genera
 
 def _modulated(count: int, rr: float, dispersion: float, rng: np.random.Generator) -> Times:
     """Intervals with the bimodal spectrum of McSharry's paper (eq. 4 to 6), scaled to the wanted RMSSD."""
-    points = 4 * count
+    amplitude = _amplitude(4 * count, rr)
+    angle = rng.uniform(0, 2 * np.pi, len(amplitude))
+    series = np.fft.irfft(amplitude * np.exp(1j * angle), 4 * count)[:count]
+    return _with_rmssd(series, rr, dispersion)
+
+
+@lru_cache
+def _amplitude(points: int, rr: float) -> NDArray[np.float64]:
+    """Root of the spectrum's power, (points // 2 + 1,); all records of one rate share it."""
     frequency = np.fft.rfftfreq(points, d=rr)
     spread = max(FREQUENCY_SPREAD, 1 / (points * rr))
     power = LOW_TO_HIGH * np.exp(-0.5 * ((frequency - LOW_FREQUENCY) / spread) ** 2)
     power += np.exp(-0.5 * ((frequency - HIGH_FREQUENCY) / spread) ** 2)
-    angle = rng.uniform(0, 2 * np.pi, len(frequency))
-    series = np.fft.irfft(np.sqrt(power) * np.exp(1j * angle), points)[:count]
-    return _with_rmssd(series, rr, dispersion)
+    return np.asarray(np.sqrt(power))
 
 
 def _with_rmssd(series: Times, rr: float, dispersion: float) -> Times:
     """Bring a series to the mean interval `rr` and the wanted RMSSD / mean RR."""
-    steps = np.sqrt(np.mean(np.diff(series) ** 2))
-    return rr + (series - series.mean()) * (dispersion * rr / steps if steps > 0 else 0.0)
+    steps = math.sqrt(_mean(_steps(series) ** 2))
+    return rr + (series - _mean(series)) * (dispersion * rr / steps if steps > 0 else 0.0)
+
+
+def _steps(times: Times) -> Times:
+    """`np.diff`, several times faster for as few numbers as a record has beats; so is `_mean`."""
+    return times[1:] - times[:-1]
+
+
+def _mean(values: Times) -> float:
+    return float(np.add.reduce(values)) / len(values)
 
 
 def _with_ectopics(

@@ -10,7 +10,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from sediff.ecg import DURATION, SAMPLES, SAMPLING_RATE, to_microvolts, twelve_leads
+from sediff.ecg import DURATION, LEADS, SAMPLES, SAMPLING_RATE, to_microvolts, twelve_leads
 from sediff.errors import UserError
 from sediff.files import sha256_file, sha256_json, write_json
 from sediff.records import SIGNAL, signal_column, write_table
@@ -80,20 +80,21 @@ class Simulator:
             rate = self._usual_rate(statement, wanted.statements)
         if not RATES[0] <= rate <= RATES[1]:
             raise UserError(f"A heart rate of {rate:g} bpm cannot be simulated: give {RATES[0]:g} to {RATES[1]:g}.")
-        generators = [np.random.default_rng(seed_of("simulator", seed, index)) for index in range(records)]
-        courses = [sample_course(self.rhythms.draw(rhythm, rate, rng), rate, rng) for rng in generators]
         own = self.morphology.at_rates([wanted.statements], torch.tensor([rate]))
         ectopic = self.morphology.ventricular().at_rate(torch.tensor([[rate]]), self.morphology.common)
-        forms = torch.tensor([int(rng.integers(len(ectopic.theta))) for rng in generators])
-        parts = []
+        signals = np.empty((records, len(LEADS), SAMPLES), np.int16)
+        courses: list[Course] = []
         for start in range(0, records, BATCH):
-            rows = slice(start, start + BATCH)
-            normal = Waves(*(values.expand(len(courses[rows]), -1, -1) for values in own))
-            rates = torch.full((len(courses[rows]),), rate)
-            x = simulate(normal, ectopic.rows(forms[rows]), courses[rows], rates).numpy()
-            _add_atria(x, rhythm, courses[rows], generators[rows])
-            parts.append(twelve_leads(to_microvolts(x)))
-        return Simulated(np.concatenate(parts), courses, rate, rhythm, statement)
+            indices = range(start, min(start + BATCH, records))
+            generators = [np.random.default_rng(seed_of("simulator", seed, index)) for index in indices]
+            drawn = [sample_course(self.rhythms.draw(rhythm, rate, rng), rate, rng) for rng in generators]
+            forms = torch.tensor([int(rng.integers(len(ectopic.theta))) for rng in generators])
+            normal = Waves(*(values.expand(len(drawn), -1, -1) for values in own))
+            x = simulate(normal, ectopic.rows(forms), drawn, torch.full((len(drawn),), rate)).numpy()
+            _add_atria(x, rhythm, drawn, generators)
+            signals[start : start + len(drawn)] = twelve_leads(to_microvolts(x))
+            courses += drawn
+        return Simulated(signals, courses, rate, rhythm, statement)
 
     def _usual_rate(self, statement: str, wanted: Sequence[str]) -> float:
         """The rate at which a statement's beat was fitted, where it is the statement's own."""

@@ -174,8 +174,8 @@ def relax(g: Tensor, step: float) -> Tensor:
     """
     time = step * torch.arange(g.shape[-1], device=g.device, dtype=g.dtype)
     grown = g * torch.exp(time)
-    area = step / 2 * (grown[..., 1:] + grown[..., :-1])
-    bend = grown[..., 3:] - grown[..., 2:-1] - grown[..., 1:-2] + grown[..., :-3]
-    area = area - step / 24 * torch.nn.functional.pad(bend, (1, 1))
+    area = (grown[..., 1:] + grown[..., :-1]).mul_(step / 2)
+    bend = (grown[..., 3:] - grown[..., 2:-1]).sub_(grown[..., 1:-2]).add_(grown[..., :-3])
+    area[..., 1:-1].sub_(bend.mul_(step / 24))
     total = torch.nn.functional.pad(torch.cumsum(area, -1), (1, 0))
     return g - torch.exp(-time) * (g.mean(-1, keepdim=True) + total)

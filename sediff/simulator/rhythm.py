@@ -1,7 +1,9 @@
 """Rhythms: which one a record's statements name, and how it beats, fitted to training records."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -99,8 +101,8 @@ class RhythmFit:
         return self._draw(self.p_shares, heart_rate, rng)
 
     def _draw(self, bands: Sequence[Sequence[float]], heart_rate: float, rng: np.random.Generator) -> float:
-        band = bands[min(int(np.searchsorted(self.rates, heart_rate)), len(self.rates) - 1)]
-        return float(np.interp(rng.uniform(), np.linspace(0, 1, len(band)), band))
+        band = bands[min(bisect_left(self.rates, heart_rate), len(self.rates) - 1)]
+        return float(np.interp(rng.uniform(), _shares(len(band)), band))
 
 
 @dataclass(frozen=True)
@@ -230,8 +232,14 @@ def _bands(rates: NDArray[np.float64]) -> list[NDArray[np.intp]]:
     return np.array_split(np.argsort(rates, kind="stable"), min(BANDS, max(1, len(rates) // IN_BAND)))
 
 
+@cache
+def _shares(count: int) -> NDArray[np.float64]:
+    """Shares of the records at which quantiles are kept."""
+    return np.linspace(0, 1, count)
+
+
 def _quantiles(values: NDArray[np.float64], bands: Sequence[NDArray[np.intp]]) -> list[list[float]]:
-    return [np.quantile(values[band], np.linspace(0, 1, QUANTILES)).tolist() for band in bands]
+    return [np.quantile(values[band], _shares(QUANTILES)).tolist() for band in bands]
 
 
 def _fit_ectopy(

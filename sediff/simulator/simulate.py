@@ -17,7 +17,7 @@ from sediff.simulator.course import Course
 from sediff.simulator.ode import WAVES, Waves, omega_of, relax
 from sediff.simulator.rhythm import VENTRICULAR
 
-BATCH = 32  # records at once: what one operation touches stays in the cache
+BATCH = 64  # records at once: what one operation touches stays in the cache
 LOWEST = -40.0  # where a wave's exponent ends: smaller numbers are slow, for they underflow
 FAR = 1e4  # s: where events lie that a shorter row has not
 P, T = WAVES.index("P"), WAVES.index("T")
@@ -77,11 +77,13 @@ def _sum(seconds: dict[int, Tensor], waves: Waves, omega: Tensor) -> Tensor:
     steepness = omega[:, None, None] / (waves.b * 2**0.5)
     shift = waves.theta / (waves.b * 2**0.5)
     some = next(iter(seconds.values()))
-    nothing, total = height.new_zeros(()), height.new_zeros(*height.shape[:-1], some.shape[-1])
+    total = height.new_zeros(*height.shape[:-1], some.shape[-1])
     for wave, values in seconds.items():
-        widths_off = torch.addcmul(-shift[..., wave, None], values[:, None], steepness[..., wave, None])
-        power = torch.addcmul(nothing, widths_off, widths_off, value=-1).clamp(min=LOWEST)
-        total = torch.addcmul(total, height[..., wave, None], torch.exp(power))
+        # A first argument of full size, for one that is broadcast makes addcmul slow; then in place, in the cache.
+        bump = (-shift[..., wave, None]).expand_as(total).contiguous()
+        bump.addcmul_(values[:, None], steepness[..., wave, None])
+        bump.mul_(bump).neg_().clamp_(min=LOWEST).exp_()
+        total.addcmul_(height[..., wave, None], bump)
     return total
 
 
