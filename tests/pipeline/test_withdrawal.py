@@ -57,14 +57,19 @@ STAGES = {  # what learns from records here keeps their ids and signals, as no r
 }
 
 
-def real_corpus(folder: Path, vocabulary) -> Path:
-    """A project whose corpus stage is the real one, over raw records outside of the clone, with a version published."""
+def real_corpus(folder: Path, vocabulary, stages=STAGES, *more: str) -> Path:
+    """A project whose corpus stage is the real one, over raw records outside of the clone, with a version published.
+
+    Args:
+        stages: what each of the others reads, and its body.
+        more: assignments of parameters.
+    """
     project = make(folder)
     graph = yaml.safe_load((project / "dvc.yaml").read_text())
     own = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["corpus"]
     read = ["data/sources", "knowledge/exclusions.yaml"]
     graph["stages"]["corpus"] = {**own, "cmd": f"{sys.executable} -m flows.corpus", "deps": read}
-    for name, (deps, body) in STAGES.items():
+    for name, (deps, body) in stages.items():
         (project / f"{name}.py").write_text(STAGE.format(name=name, body=body))
         graph["stages"].setdefault(name, {"cmd": f"{sys.executable} {name}.py", "outs": [f"data/{name}"]})
         graph["stages"][name]["deps"] = [f"{name}.py", *deps]
@@ -79,6 +84,7 @@ def real_corpus(folder: Path, vocabulary) -> Path:
         "runtime.workers=1",
         "encoder.judges.statement.min_cases=2",
         "publication.drift={records: 1, quarantined: 1, statements: 1, sources: 1, sites: 1}",
+        *more,
     )
     said(project, sys.executable, "-c", MAIN, "refresh")
     return project
