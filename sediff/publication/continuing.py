@@ -9,6 +9,7 @@ in the corpus of each version that continues from it, so who is withdrawn revoke
 import json
 import shutil
 from collections.abc import Collection, Mapping
+from contextlib import chdir
 from pathlib import Path
 
 import pyarrow as pa
@@ -155,7 +156,8 @@ def _is_revoked(root: Path, version: str) -> bool:
 
 
 def _would_train(folder: Path, stages: Collection[str]) -> bool:
-    return any(entry.reasons for entry in staleness(folder) if entry.stage in stages)
+    with chdir(folder):  # DVC names stages by where it is asked
+        return any(entry.reasons for entry in staleness(Path()) if entry.stage in stages)
 
 
 def _changed(folder: Path, lock: Lock, stages: Collection[str]) -> str:
