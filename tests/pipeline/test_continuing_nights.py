@@ -24,7 +24,8 @@ TRAINS = """
     network = torch.nn.Linear(1, 1)
     job.begin(network, "denoiser")
     save_file(network.state_dict(), context.out / "began.safetensors")
-    x = torch.ones(len(pl.read_parquet("data/corpus/records/*.parquet", columns=["record_id"])), 1)
+    count = len(pl.read_parquet("data/corpus/records/*.parquet", columns=["record_id"]))
+    x = torch.randn(count, 1, generator=torch.Generator().manual_seed(count))
     loss = lambda network, batch, rng: (network(batch).square().mean(), {})
     schedule = Schedule(job.steps(STEPS), 4, 0.01, warmup=1, average=0.5)
     trained = train(network, lambda rows: x[rows], loss, len(x), schedule, job, "denoiser")
@@ -85,6 +86,7 @@ def test_a_night_with_new_records_continues_and_one_after_a_withdrawal_starts_fr
     assert not (published / "start").exists()
     status, told = sediff(project, "purge", "--yes")
     assert status == 0, told
+    assert sha256_file(made / "denoiser.safetensors") != first
     assert not (kept / weights[:2] / weights[2:]).exists()
     status, told = sediff(project, "verify", "ecg@v0.0.3")
     assert status == 0, told
