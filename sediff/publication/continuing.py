@@ -129,7 +129,7 @@ def only_grew(before: Mapping[str, Path], corpus: Path) -> bool:
     """Whether all records of a corpus stand unchanged in another; they are in the same shard, by their patient.
 
     Args:
-        before: its files, by their names in the folder; they have these as MD5, or any other names.
+        before: where its files are, by their names in its folder.
         corpus: folder of the other.
     """
     shards = {name: path for name, path in before.items() if name.startswith("records/")}

@@ -1,5 +1,6 @@
 """Whether trainings continue from a version, in a repository whose dvc.lock and cache are written here."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,12 +9,15 @@ import pytest
 import yaml
 
 from sediff.errors import UserError
+from sediff.exclusions import PATIENT, RECORD, add_exclusions
 from sediff.files import write_json
 from sediff.lineage.ancestor import Ancestor, Weights, read_ancestor, start_of, write_ancestor
 from sediff.lineage.dvc_hash import Cache, files_of, md5_files, md5_of
 from sediff.lineage.graph import parameter, read_graph
+from sediff.params import set_params
 from sediff.publication.continuing import forget_revoked, only_grew, prepare_start, refuse_revoked, why_not
 from sediff.publication.params import PublicationParams
+from sediff.publication.purge import plan_purge
 from sediff.publication.versions import Version, make_current, reference, register_version, revoke
 
 STAGES = {
@@ -25,7 +29,7 @@ STAGES = {
     "evaluation": {"cmd": "e", "deps": ["data/diffusion", "sediff/evaluation"], "params": ["evaluation"],
                    "outs": ["data/evaluation"]},
 }  # fmt: skip
-PARAMS = {section: {"value": 1} for section in ("reproducibility", "corpus", "diffusion", "evaluation")}
+PARAMS = Path(__file__).parents[2] / "params.yaml"
 CONTINUES = PublicationParams(continued_steps=0.25)
 RECORDS = {"shard-000": [("a/1", "a/p1", b"\0\1"), ("a/2", "a/p2", b"\0\2")], "shard-001": [("a/3", "a/p3", b"\0\3")]}
 
@@ -55,7 +59,7 @@ def write_tree(folder: Path) -> None:
     (folder / "data/sources/a.parquet").write_text("raw files")
     (folder / "knowledge").mkdir()
     (folder / "knowledge/exclusions.yaml").write_text("nobody")
-    (folder / "params.yaml").write_text(yaml.safe_dump(PARAMS))
+    shutil.copy(PARAMS, folder)
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}))
     (folder / ".gitignore").write_text("/data/\n/start/\n/.dvc/\n")
     write_ancestor(folder, None)
@@ -149,8 +153,8 @@ def test_records_that_were_added_continue_and_the_weights_are_those_of_the_versi
         (lambda tree: (tree / "knowledge/exclusions.yaml").write_text("somebody"), "knowledge/exclusions.yaml"),
         (lambda tree: (tree / "sediff/diffusion/code.py").write_text("other"), "sediff/diffusion"),
         (lambda tree: (tree / "sediff/simulator/code.py").write_text("other"), "sediff/simulator"),
-        (lambda tree: write_params(tree, "reproducibility"), "reproducibility"),
-        (lambda tree: write_params(tree, "corpus"), "corpus"),
+        (lambda tree: set_params(tree / "params.yaml", ["reproducibility.seed=1"]), "reproducibility"),
+        (lambda tree: set_params(tree / "params.yaml", ["corpus.shards=2"]), "corpus"),
         (lambda tree: write_deps(tree), "the list of what simulator reads"),
     ],
 )
@@ -165,15 +169,11 @@ def test_anything_else_than_raw_data_that_changed_starts_from_nothing(tree, chan
 
 @pytest.mark.parametrize(
     "change", [lambda tree: (tree / "sediff/evaluation/code.py").write_text("other"),
-               lambda tree: write_params(tree, "evaluation")],
+               lambda tree: set_params(tree / "params.yaml", ["evaluation.bootstraps=5"])],
 )  # fmt: skip
 def test_what_no_training_reads_may_change(tree, change):
     change(tree)
     assert reason(tree) == ""
-
-
-def write_params(tree: Path, section: str) -> None:
-    (tree / "params.yaml").write_text(yaml.safe_dump({**PARAMS, section: {"value": 2}}))
 
 
 def write_deps(tree: Path) -> None:
@@ -249,6 +249,23 @@ def test_what_continues_from_a_revoked_version_is_refused_and_forgotten(tree):
     assert reason(tree) == "ecg@v0.0.1, from which ecg@v0.0.2 continues, is revoked"
     forget_revoked(tree)
     assert (read_ancestor(tree), (tree / "start").exists()) == (None, False)
+
+
+def test_a_purge_takes_the_start_of_a_tree_whose_corpus_has_nobody_withdrawn_any_more(tree):
+    second(tree)
+    start = md5_files(files_of(tree / "start"))["diffusion/denoiser.safetensors"]
+    (tree / "data/diffusion/denoiser.safetensors").write_bytes(b"weights of those who stay")
+    for name in ("v0.0.1", "v0.0.2"):
+        revoke(tree, Version("ecg", name, ""), "withdrawn")
+    (tree / "knowledge/exclusions.yaml").unlink()
+    add_exclusions(tree, [(RECORD, "a/1"), (PATIENT, "a/p1")])
+    write_corpus(tree / "data/corpus", {"shard-000": RECORDS["shard-000"][1:]})
+    record(tree)
+    plan = plan_purge(tree)
+    assert tree / "start" in plan.paths
+    gone = {"".join(path.rsplit("/", 2)[1:]) for path in plan.objects["cache"]}
+    assert start in gone
+    assert md5_files(files_of(tree / "data/diffusion"))["denoiser.safetensors"] not in gone
 
 
 def test_weights_that_are_not_those_that_are_named_are_one_sentence(tree):
