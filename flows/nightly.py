@@ -21,6 +21,7 @@ from flows.told import Told
 from sediff.files import read_out
 from sediff.params import Params
 from sediff.progress import log_line
+from sediff.publication.continuing import prepare_start
 from sediff.publication.drift import beyond, drift
 from sediff.publication.gate import moved_too_far
 from sediff.publication.health import SUCCESSES, NotPublishedError
@@ -75,12 +76,14 @@ def run_nightly(folder: Path, params: Params) -> Version:
     def nightly() -> State:
         try:
             moved = step("corpus", lambda: _run_corpus(folder, own))
+            ancestor = step("start", lambda: prepare_start(folder, own, log_line))
             step("pipeline", lambda: sediff(folder, "run"))
             verdict = step("gates", lambda: _check_gates(folder, params))
             if not needs_publishing(folder, own.name):
                 raise NotPublishedError("nothing new", "what ran gave what is published already")
             approved_by = _approval(own)
             manifest = {"approved_by": approved_by, "drift": moved, "gates": verdict}
+            manifest["continues"] = list(ancestor.chain) if ancestor else []
             made.append(step("publication", lambda: _publish(folder, own.name, manifest)))
         except Exception as error:
             if error not in failures:

@@ -17,6 +17,7 @@ from sediff.params import PARAMS, Params
 from sediff.pipeline.graph import staleness
 from sediff.pipeline.server import prefect_server
 from sediff.progress import log_line
+from sediff.publication.continuing import forget_revoked
 from sediff.publication.health import SUCCESSES, NotPublishedError, note
 from sediff.publication.publish import needs_publishing, push_pointers
 from sediff.publication.sediff import sediff
@@ -54,6 +55,7 @@ def _refresh(root: Path, folder: Path, params: Params) -> tuple[str, str, str]:
     """Outcome, what is told of it, and the version that is served."""
     name = params.publication.name
     refuse_pinned(folder)
+    forget_revoked(folder)
     sediff(folder, "scan")
     if _is_published(folder, name):
         push_pointers(folder, name, log_line)  # a push that failed is made good

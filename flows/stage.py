@@ -27,6 +27,7 @@ from flows.launch import launch
 from flows.told import Told
 from sediff.errors import UserError
 from sediff.files import write_json
+from sediff.lineage.ancestor import POINTER, Ancestor, read_ancestor, start_of
 from sediff.lineage.dvc_hash import md5_files
 from sediff.lineage.fingerprint import Origin, origin_of
 from sediff.params import Params
@@ -37,7 +38,7 @@ from sediff.progress import log_line
 if TYPE_CHECKING:
     import torch
 
-    from sediff.training import Job
+    from sediff.training import Job, Start
 
 DATA, REPORTS, RUNS, OWN = Path("data"), Path("reports"), Path("runs"), Path(".sediff")
 SCHEMA_VERSION = 1
@@ -96,7 +97,20 @@ class Context:
             self.origin.fingerprint,
             runtime.checkpoint_every,
             self.started + TRAINING_SHARE * runtime.stage_time_limit,
+            self._start,
         )
+
+    @property
+    def ancestor(self) -> Ancestor | None:
+        """The version from which the stage's training continues; None where it starts from nothing, or trains none."""
+        return read_ancestor(Path()) if str(POINTER) in self.origin.inputs else None
+
+    @property
+    def _start(self) -> "Start | None":
+        from sediff.training import Start
+
+        ancestor = self.ancestor
+        return Start(start_of(Path(), ancestor, self.origin.stage), ancestor.steps) if ancestor else None
 
     @property
     def fingerprint(self) -> str:
@@ -203,7 +217,7 @@ def _run(body: Body, name: str, item: str, computes: bool) -> None:
         (folder / "plots" if folder is context.report else folder).mkdir(parents=True)
     _keep_recent(context.work)
     summary, flow_run = _call(full_disk_in_a_sentence(origin.stage)(body), context)
-    write_json(context.out / "manifest.json", manifest(origin))
+    write_json(context.out / "manifest.json", manifest(origin, context.ancestor))
     seconds = time.monotonic() - clock
     _record(context, started, seconds, summary, flow_run)
     log_line(f"{origin.stage}: {summary} ({seconds:.0f} s)")
@@ -219,9 +233,14 @@ def _keep_recent(work: Path) -> None:
         shutil.rmtree(other)
 
 
-def manifest(origin: Origin) -> dict:
-    """What the out says of itself; it holds no time, host or run."""
-    return {"schema_version": SCHEMA_VERSION, "fingerprint": origin.fingerprint, **asdict(origin)}
+def manifest(origin: Origin, ancestor: Ancestor | None = None) -> dict:
+    """What the out says of itself; it holds no time, host or run.
+
+    Args:
+        ancestor: the version that its training continues from.
+    """
+    continues = {"continues": ancestor.told(origin.stage)} if ancestor else {}
+    return {"schema_version": SCHEMA_VERSION, "fingerprint": origin.fingerprint, **asdict(origin), **continues}
 
 
 def _call(body: Body, context: Context) -> tuple[str, str]:

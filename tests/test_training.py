@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from sediff.errors import UserError
 from sediff.seeds import generator
-from sediff.training import Job, Schedule, train
+from sediff.training import Job, Schedule, Start, train
 from sediff.training.batches import Prefetched, batches
 from sediff.training.optimiser import BatchedMuon, Optimiser
 
@@ -287,3 +287,41 @@ def test_a_batch_that_does_not_fit_says_what_would(tmp_path):
 def test_neighbouring_seeds_share_no_noise():
     first, second = (torch.randn(100, generator=generator("noise", 0, index)) for index in (0, 1))
     assert abs(torch.corrcoef(torch.stack([first, second]))[0, 1]) < 0.4
+
+
+def test_a_continued_training_starts_with_the_weights_and_their_average_and_takes_fewer_steps(tmp_path):
+    torch.manual_seed(0)
+    earlier, network = nn.Linear(4, 4), nn.Linear(4, 4)
+    save_file(earlier.state_dict(), tmp_path / "tiny.safetensors")
+    job = Job(tmp_path, tmp_path, tmp_path, 3, CPU, start=Start(tmp_path, 0.3))
+    assert job.begin(network, "tiny")
+    assert same(earlier.state_dict(), network.state_dict())
+    assert (job.steps(40), job.steps(1)) == (12, 1)
+    schedule = Schedule(job.steps(40), 5, 1e-9, warmup=0, average=0.9)  # so slow that it stays where it starts
+    trained = train(network, gather, rebuild, len(DATA), schedule, job, "tiny")
+    assert trained.curves["loss"]["x"][-1] == 12
+    for name, weights in trained.network.state_dict().items():
+        assert torch.allclose(weights, earlier.state_dict()[name], atol=1e-6)
+
+
+def test_a_training_from_nothing_takes_all_steps(tmp_path):
+    torch.manual_seed(0)
+    network = nn.Linear(4, 4)
+    before = {name: weights.clone() for name, weights in network.state_dict().items()}
+    job = Job(tmp_path, tmp_path, tmp_path, 3, CPU)
+    assert not job.begin(network, "tiny")
+    assert same(before, network.state_dict())
+    assert job.steps(40) == 40
+
+
+def test_start_weights_that_cannot_be_used_are_one_sentence(tmp_path):
+    job = Job(tmp_path, tmp_path, tmp_path, 3, CPU, start=Start(tmp_path, 0.3))
+    with pytest.raises(UserError, match=r"tiny\.safetensors is missing or damaged"):
+        job.begin(nn.Linear(4, 4), "tiny")
+    save_file(nn.Linear(4, 5).state_dict(), tmp_path / "tiny.safetensors")
+    with pytest.raises(UserError, match=r"training of tiny continues, has the weights of another network"):
+        job.begin(nn.Linear(4, 4), "tiny")
+    content = (tmp_path / "tiny.safetensors").read_bytes()
+    (tmp_path / "tiny.safetensors").write_bytes(content[:40])
+    with pytest.raises(UserError, match=r"tiny\.safetensors is missing or damaged"):
+        job.begin(nn.Linear(4, 4), "tiny")

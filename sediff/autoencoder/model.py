@@ -117,6 +117,11 @@ class Autoencoder(nn.Module):
         z = z * self.scale + self.shift
         return soft_crop(self.decoder(z).float(), self.beat_finder(z).float().softmax(-1))
 
+    def forget_standards(self) -> None:
+        """Take latents as the encoder gives them, until they are standardised anew."""
+        self.shift.zero_()
+        self.scale.fill_(1.0)
+
     def save(self, folder: Path) -> None:
         """Write `autoencoder.safetensors` and `autoencoder.json`."""
         write_network(self, {"width": self.width, "depth": self.depth}, folder, "autoencoder")

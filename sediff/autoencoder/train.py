@@ -42,6 +42,8 @@ def train_autoencoder(params: AutoencoderParams, corpus: Path, job: Job) -> str:
     rows = torch.from_numpy(np.flatnonzero(split == "train"))
     torch.manual_seed(seed_of(job.seed, "autoencoder"))
     autoencoder = Autoencoder(params.width, params.depth)
+    if job.begin(autoencoder, "autoencoder"):
+        autoencoder.forget_standards()  # the latent is standardised by what this training makes of it
 
     def batch(index: Tensor) -> tuple[Tensor, BeatGrid, Tensor]:
         chosen = rows[index]
@@ -54,7 +56,7 @@ def train_autoencoder(params: AutoencoderParams, corpus: Path, job: Job) -> str:
         return vae_loss(network, x.float() / 1000, beats, inside, params, rng)
 
     schedule = Schedule(
-        params.steps, min(params.batch_size, len(rows)), params.learning_rate, precision=params.precision
+        job.steps(params.steps), min(params.batch_size, len(rows)), params.learning_rate, precision=params.precision
     )
     curves = train(autoencoder, batch, loss, len(rows), schedule, job, "autoencoder").curves
     autoencoder.cpu().eval().requires_grad_(False)

@@ -203,7 +203,8 @@ def train_morphology(
     """
     torch.manual_seed(seed_of(job.seed, "morphology"))
     network = MorphologyModel(params, conditioner.config["width"])
-    network.find_components(records)
+    if not job.begin(network, "morphology"):
+        network.find_components(records)  # a continued network knows η in the components that it was trained in
     network.find_offsets(records)
     rates = records.heart_rates
     everything = torch.arange(len(rates)).split(BATCH)
@@ -222,5 +223,6 @@ def train_morphology(
         v = network(add_noise(clean, noise, lam), lam, tokens, mask, heart_rates).float()
         return nn.functional.mse_loss(v, velocity(clean, noise, lam)), {}
 
-    schedule = Schedule(params.steps, min(params.batch_size, len(eta)), params.learning_rate, average=AVERAGE)
+    steps = job.steps(params.steps)
+    schedule = Schedule(steps, min(params.batch_size, len(eta)), params.learning_rate, average=AVERAGE)
     return train(network, batch, loss, len(eta), schedule, job, "morphology")

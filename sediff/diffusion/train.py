@@ -42,9 +42,10 @@ def train_diffusion(
     write_json(job.report / "curves.json", {name: of.curves for name, of in trained.items()})
     final = {name: curve["y"][-1] for name, curve in curves.items()}
     parameters = sum(weight.numel() for weight in averaged.parameters())
-    metrics = {"parameters": parameters, "records": len(data.latents), "steps": params.steps, "final": final}
+    steps = job.steps(params.steps)
+    metrics = {"parameters": parameters, "records": len(data.latents), "steps": steps, "final": final}
     write_json(job.report / "metrics.json", metrics)
-    return f"denoiser of {parameters / 1e6:.1f} M weights, {params.steps} steps, loss {final['denoising']:.3f}"
+    return f"denoiser of {parameters / 1e6:.1f} M weights, {steps} steps, loss {final['denoising']:.3f}"
 
 
 def train_stages(
@@ -73,9 +74,10 @@ def train_denoiser(
     """Train a denoiser on the job's device, where conditioner and decoder are; only checkpoints are written."""
     torch.manual_seed(seed_of(job.seed, "denoiser"))
     denoiser = Denoiser(params.denoiser, conditioner.config["width"])
+    job.begin(denoiser, "denoiser")
     loss = DiffusionLoss(params, conditioner, decoder, data.latents[:RECORDS_FOR_SCALE].to(job.device))
     schedule = Schedule(
-        params.steps,
+        job.steps(params.steps),
         min(params.batch_size, len(data.latents)),
         params.learning_rate,
         average=params.average,

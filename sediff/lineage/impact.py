@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from sediff.errors import UserError
 from sediff.files import read_out
+from sediff.lineage.ancestor import POINTER, hashes
 from sediff.lineage.project import Project
 from sediff.lineage.tables import numbered_shards, opened
 from sediff.pseudonyms import Pseudonyms
@@ -47,6 +48,7 @@ class Impact:
         rows: of tables that name them.
         models: by stage, how it saw them.
         versions: published ones that were made from them, or of which that cannot be told.
+        continues: by stage, the published weights from which its training continues, as its manifest names them.
     """
 
     asked: str
@@ -54,6 +56,7 @@ class Impact:
     rows: list[Touched]
     models: dict[str, str]
     versions: dict[str, str] = field(default_factory=dict)
+    continues: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """All of it, for programs."""
@@ -62,7 +65,7 @@ class Impact:
         ]
         return {
             "schema_version": 1, "asked": self.asked, "records": self.records, "rows": rows, "models": self.models,
-            "versions": self.versions,
+            "versions": self.versions, "continues": self.continues,
         }  # fmt: skip
 
 
@@ -91,7 +94,8 @@ def impact(root: Path, name: str, kind: str, pseudonyms: Pseudonyms) -> Impact:
     others = Touched("experiences of other records that rest on it", "data/knowledge/experience.parquet")
     others.add(record for record in _listing(experience, "neighbours", own) if record not in own)
     rows = [fits, profiles, others, *_synthetic(data / "synthesis", outside), *_measured(data, own, outside)]
-    return Impact(name, records, rows, _models(project, records, patients, pseudonyms))
+    models = _models(project, records, patients, pseudonyms)
+    return Impact(name, records, rows, models, continues=_continues(project))
 
 
 def _records(project: Project, name: str, kind: str) -> list[dict[str, Any]]:
@@ -190,6 +194,12 @@ def _models(
     return models
 
 
+def _continues(project: Project) -> dict[str, dict[str, Any]]:
+    trained = [name for name in project.recorded if str(POINTER) in project.stages[name].deps]
+    manifests = {stage: project.manifest(stage) for stage in trained}
+    return {stage: manifest["continues"] for stage, manifest in manifests.items() if "continues" in manifest}
+
+
 def _learned(count: int, total: int) -> str:
     return f"trained on {count} of {total} records" if count else NOT_LEARNED
 
@@ -201,6 +211,9 @@ def impact_lines(found: Impact) -> list[str]:
         f"   {one['record_id']}, patient {one['patient_id']}, {one['split']}, {one['shard']}" for one in found.records
     ]
     lines += [f"{stage}: {told}" for stage, told in found.models.items()]
+    for stage, own in found.continues.items():
+        chain = (f"{name} ({found.versions.get(name, NOT_LEARNED)})" for name in (own["version"], *own["before"]))
+        lines.append(f"{stage}: continues from {hashes(own['files'])} of {', before that '.join(chain)}")
     for one in found.rows:
         more = f": {', '.join(one.examples)}{', …' if one.count > EXAMPLES else ''}" if one.count else ""
         lines.append(f"{one.count} {one.what} ({one.where}){more}")

@@ -72,12 +72,21 @@ class Stages:
         if not runs:
             facts["runs"] = "no record here: runs/ is no out of DVC, and was not kept with this copy"
         self.lineage.add(Node(key, "activity", "stage", stage, facts))
+        if continues := manifest.get("continues"):
+            self.lineage.link(key, "used", self._ancestor(stage, continues))
         for commit in dict.fromkeys(run["commit"] for run in runs if run.get("commit")):
             agent = Node(f"code:{commit}", "agent", "software", f"sediff at commit {commit}", {"commit": commit})
             self.lineage.link(key, "was associated with", self.lineage.add(agent))
         for path, md5 in manifest["inputs"].items():
             self.lineage.link(key, "used", self.out(path, md5))
         return key
+
+    def _ancestor(self, stage: str, continues: dict[str, Any]) -> str:
+        """The weights of a published version from which the stage's training continues."""
+        version = continues["version"]
+        facts = {"fingerprint": continues["fingerprint"], "sha256": continues["files"], "before": continues["before"]}
+        label = f"weights of {stage} of {version}"
+        return self.lineage.add(Node(f"weights:{version}/{stage}", "entity", "start of training", label, facts))
 
     def _contents(self, path: str) -> dict[str, Any]:
         """Of the corpus: its shards, and how many records each split has."""

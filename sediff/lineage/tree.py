@@ -11,7 +11,14 @@ SHOWN = 10  # of many values, or of many links of one relation; the JSON has all
 REST = "--json has all"
 WIDTH = 120  # columns
 HASH = 16  # digits of a fingerprint or code hash
-BELOW = ("stage", "out", "inventories", "input", "source")  # types that are told once, below the tree
+BELOW = (
+    "stage",
+    "out",
+    "inventories",
+    "input",
+    "start of training",
+    "source",
+)  # types that are told once, below the tree
 ENVIRONMENT = "constraints.txt"
 
 

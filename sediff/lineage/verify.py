@@ -15,6 +15,7 @@ import yaml
 
 from sediff.errors import UserError
 from sediff.files import sha256_file, sha256_json
+from sediff.lineage.ancestor import POINTER, read_ancestor
 from sediff.lineage.audit import OF_TWO_STAGES, WEIGHTS, model_hash
 from sediff.lineage.changed_files import changed_files
 from sediff.lineage.dvc_hash import WORKERS, Cache, files_of, md5_files, md5_of
@@ -80,7 +81,7 @@ def _outs(project: Project, verdict: Verdict) -> None:
     for stage in project.stages:
         if stage not in project.recorded:
             verdict.add(stage, "the stage has not run: dvc.lock does not have it")
-    for out in [*project.outs.values(), *_added(project.root)]:
+    for out in [*project.outs.values(), *added(project.root)]:
         if project.is_absent(out["path"]):
             continue
         path = project.root / out["path"]
@@ -95,7 +96,8 @@ def _outs(project: Project, verdict: Verdict) -> None:
     verdict.checked.append(f"outs: {count} files, {size / 1e6:.1f} MB, against dvc.lock")
 
 
-def _added(root: Path) -> Iterator[dict[str, Any]]:
+def added(root: Path) -> Iterator[dict[str, Any]]:
+    """What `dvc add` tracks in a working tree, as its `.dvc` files name it."""
     for path in sorted(root.glob("*.dvc")):
         if path.is_file():
             for out in yaml.load(path.read_text(encoding="utf-8"), LOADER)["outs"]:
@@ -145,6 +147,8 @@ def _manifests(project: Project, verdict: Verdict) -> None:
                 verdict.add(what, f"{key} is not as dvc.lock has it")
             elif parameter(values, key) != value:
                 verdict.add("params.yaml", f"{key} is not what {stage} was run with: `sediff run`, or restore it")
+        if str(POINTER) in manifest["inputs"] and manifest.get("continues") != _continues(project.root, stage):
+            verdict.add(what, f"it names another version that its training continues from than {POINTER}")
         deps = {dep["path"]: dep["md5"] for dep in entry.get("deps", ())}
         for path, known in manifest["inputs"].items():
             if project.is_absent(path) and path not in project.outs:
@@ -156,6 +160,11 @@ def _manifests(project: Project, verdict: Verdict) -> None:
             if path in deps and _content(project.root / path) != known and not _faulty(verdict, path):
                 verdict.checked.append(f"{path} was accepted for {stage} as changing no result (--accept-code)")
     verdict.checked.append(f"manifests: {len(checked)}, their fingerprints, parameters and inputs")
+
+
+def _continues(root: Path, stage: str) -> dict[str, Any] | None:
+    ancestor = read_ancestor(root)
+    return ancestor.told(stage) if ancestor else None
 
 
 def _content(path: Path) -> str:

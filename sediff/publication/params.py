@@ -33,6 +33,13 @@ class PublicationParams(Section):
     name: str = Field("ecg", pattern=r"^[a-z][a-z0-9-]{0,62}$", description="of the dataset, in NAME@VERSION")
     max_age: float = Field(30, gt=0, description="h since the last success, after which `sediff health` fails")
     drift: DriftParams = DriftParams()
+    continued_steps: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="share of the steps of a training that continues from the served version's weights, where records "
+        "were only added; 0: trainings start from nothing",
+    )
     approval: bool = Field(False, description="wait in Prefect for a person's approval before publishing")
     approval_limit: float = Field(24, gt=0, description="h to wait for it")
     signers: Items[SignerKey] = Field((), description="public keys that may sign versions; none: any may")

@@ -128,9 +128,12 @@ def _push(repo: Repo) -> str:
 
 
 def _stage_results(folder: Path) -> None:
-    """Put dvc.lock, parameters and the records of what ran into git's index."""
+    """Put dvc.lock, parameters, the records of what ran and where it started into git's index."""
     there = [name for name in (*RESULTS, "params.yaml") if (folder / name).exists()]
+    gone = [name for name in RESULTS if name not in there]
     git(folder, "add", "--force", "--", *there)
+    if gone:
+        git(folder, "rm", "--quiet", "--cached", "-r", "--ignore-unmatch", "--", *gone)
 
 
 def push_refs(folder: Path, refs: list[str], say: Say) -> None:

@@ -18,9 +18,11 @@ from sediff.errors import UserError
 from sediff.exclusions import FILE, PATIENT, RECORD, Exclusions, read_exclusions
 from sediff.files import replacing, sha256_file, write_json
 from sediff.knowledge.answers import AnswerStore
+from sediff.lineage.ancestor import START, TRACKED
 from sediff.lineage.dvc_hash import Cache, files_of
 from sediff.params import PARAMS, Params
 from sediff.progress import log_line
+from sediff.publication.continuing import revoked_start
 from sediff.publication.health import JOURNAL
 from sediff.publication.publish import push_pointers
 from sediff.publication.retention import live_versions
@@ -93,6 +95,9 @@ def plan_purge(root: Path, own_cache: bool = False) -> Plan:
         used = {md5 for name, md5 in added_in(place) if name == JUDGES} & saw
         locks.append(sound(lock_in(place), [MADE_JUDGES] if used else []))
         plan.paths += [place / PINNED] if used else []
+        if revoked_start(place):
+            saw |= {md5 for name, md5 in added_in(place) if name == str(TRACKED)}
+            plan.paths.append(place / START)
     safe = {out for lock in locks for out in outs_of(lock).items()}
     for place in _places(root):
         lies = lock_has(cache, lock_in(place), exclusions.leaves_out) is False and place not in clean
@@ -101,7 +106,12 @@ def plan_purge(root: Path, own_cache: bool = False) -> Plan:
         if gone or place not in clean:
             plan.paths += [place / name for name in CELLS]
         if place not in clean:
-            plan.paths += [place / INVENTORIES, place / PINNED, *(place / OWN / name for name in OF_TOUCHED)]
+            plan.paths += [
+                place / INVENTORIES,
+                place / PINNED,
+                place / START,
+                *(place / OWN / name for name in OF_TOUCHED),
+            ]
     kept = kept_by(root, locks, sorted({md5 for _, md5 in pinned} - saw), needed=live)
     plan.paths += [root / OWN / name for name in HISTORY]
     plan.paths += list((root / OWN).glob("version-*"))

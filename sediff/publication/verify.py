@@ -21,7 +21,7 @@ from sediff.lineage.dvc_hash import FOLDER, Cache, files_of, md5_files, md5_of
 from sediff.lineage.graph import LOADER, recorded_stages
 from sediff.lineage.project import Project
 from sediff.lineage.stages import INVENTORIES, SETTINGS
-from sediff.lineage.verify import Fault, Verdict, verify
+from sediff.lineage.verify import Fault, Verdict, added, verify
 from sediff.publication.git import git_bytes
 from sediff.publication.manifest import DATASET, dataset_hashes, project_hash, read_manifest
 from sediff.publication.store import bring_out, outs_of
@@ -78,7 +78,7 @@ def laid_out(root: Path, version: Version) -> Iterator[tuple[Path, list[str]]]:
         with tarfile.open(fileobj=io.BytesIO(git_bytes(root, "archive", version.commit))) as files:
             files.extractall(folder, filter="data")
         _use_cache(folder, cache.folder.parents[1].resolve())
-        outs = outs_of({"stages": recorded_stages(folder)})
+        outs = outs_of({"stages": recorded_stages(folder)}) | {out["path"]: out["md5"] for out in added(folder)}
         bring_out(root, cache, outs.get(DATASET, ""))  # what is nowhere is named later
         yield folder, [path for path, md5 in outs.items() if not _link(cache, md5, folder / path)]
 

@@ -19,7 +19,7 @@ from sediff.sources import VIRTUAL, read_local_paths, write_local_path
 
 BRANCH = "published"
 FOLDER = Path(".sediff/published")
-RESULTS = ("dvc.lock", "runs")  # the worktree's own, whatever the checkout has
+RESULTS = ("dvc.lock", "runs", "start.json", "start.dvc")  # the worktree's own, whatever the checkout has
 REVOKED = "+refs/tags/*!:refs/tags/*!"
 REST = (".", *(f":(exclude){name}" for name in RESULTS))
 SETTINGS, ANSWERS = Path(".sediff/local.yaml"), Path(".sediff/answers")

@@ -2,5 +2,6 @@
 
 from sediff.training.job import Job, Schedule
 from sediff.training.loop import Batch, Curves, Loss, Terms, Trained, train
+from sediff.training.start import Start
 
-__all__ = ["Batch", "Curves", "Job", "Loss", "Schedule", "Terms", "Trained", "train"]
+__all__ = ["Batch", "Curves", "Job", "Loss", "Schedule", "Start", "Terms", "Trained", "train"]

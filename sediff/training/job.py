@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
+
+from sediff.training.start import Start
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Job:
         fingerprint: of the stage; a checkpoint of another one is refused.
         checkpoint_every: steps between checkpoints.
         ends: `time.monotonic()` at which a training writes a checkpoint and stops; None: never.
+        start: weights that its trainings continue from; None: they start from nothing.
     """
 
     out: Path
@@ -52,8 +56,24 @@ class Job:
     fingerprint: str = ""
     checkpoint_every: int = 200
     ends: float | None = None
+    start: Start | None = None
 
     @property
     def is_over(self) -> bool:
         """Whether the time is up."""
         return self.ends is not None and time.monotonic() >= self.ends
+
+    def begin(self, network: nn.Module, label: str) -> bool:
+        """Give a network that was just made the weights that its training continues from; whether it continues.
+
+        Raises:
+            UserError: see `Start.load`.
+        """
+        if self.start is None:
+            return False
+        self.start.load(network, label)
+        return True
+
+    def steps(self, whole: int) -> int:
+        """How many steps a training takes that from nothing would take `whole`."""
+        return whole if self.start is None else max(1, round(self.start.share * whole))

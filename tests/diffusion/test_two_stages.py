@@ -21,7 +21,7 @@ from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Condition, encode_conditions
 from sediff.simulator.ode import Waves
 from sediff.simulator.simulate import simulate
-from sediff.training import Job
+from sediff.training import Job, Start
 
 PEAKS = np.arange(-0.3, 11, 0.8)
 RATE = 75.0
@@ -126,6 +126,14 @@ def test_p_of_eta_is_learned_from_the_condition(vocabulary, tmp_path):
     network.save(tmp_path)
     again = MorphologyModel.load(tmp_path)
     assert torch.equal(again.sample(noise, tokens, mask, records.heart_rates)[:, 1, 1].amax(-1), drawn)
+
+    more = simulated(128, [2 * height for height in heights])  # of other components
+    continued = train_morphology(
+        params, more, asked, conditioner, 0.0, replace(job, work=tmp_path / "more", start=Start(tmp_path, 0.01))
+    )
+    assert continued.curves["loss"]["x"][-1] == 4
+    assert torch.equal(continued.network.components, network.components), "η is in those that it was trained in"
+    assert torch.equal(continued.network.mean, network.mean)
 
 
 def loss_of(vocabulary, dropout: float) -> tuple[Denoiser, DiffusionLoss, TrainingData]:

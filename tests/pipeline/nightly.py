@@ -73,6 +73,7 @@ def make(folder: Path) -> Path:
     (project / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
     (project / "knowledge/verdict.txt").write_text("good")
     shutil.copy(ROOT / "params.yaml", project)
+    shutil.copy(ROOT / "start.json", project)
     shutil.copy(ROOT / ".gitignore", project)
     shutil.copytree(ROOT / ".dvc", project / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp"))
     said(project, "git", "init", "-q", "-b", "main")

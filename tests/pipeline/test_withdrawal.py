@@ -1,6 +1,7 @@
 """A patient is withdrawn, the next refresh leaves them out, and a purge leaves nothing of them behind."""
 
 import re
+import shutil
 import sqlite3
 import sys
 import zlib
@@ -57,20 +58,31 @@ STAGES = {  # what learns from records here keeps their ids and signals, as no r
 }
 
 
-def real_corpus(folder: Path, vocabulary) -> Path:
-    """A project whose corpus stage is the real one, over raw records outside of the clone, with a version published."""
+def real_corpus(folder: Path, vocabulary, stages=STAGES, *more: str, later: int = 0) -> Path:
+    """A project whose corpus stage is the real one, over raw records outside of the clone, with a version published.
+
+    Args:
+        stages: what each of the others reads, and its body.
+        more: assignments of parameters.
+        later: patients whose records are only in `later.csv` yet.
+    """
     project = make(folder)
     graph = yaml.safe_load((project / "dvc.yaml").read_text())
     own = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["corpus"]
     read = ["data/sources", "knowledge/exclusions.yaml"]
     graph["stages"]["corpus"] = {**own, "cmd": f"{sys.executable} -m flows.corpus", "deps": read}
-    for name, (deps, body) in STAGES.items():
+    for name, (deps, body) in stages.items():
         (project / f"{name}.py").write_text(STAGE.format(name=name, body=body))
         graph["stages"].setdefault(name, {"cmd": f"{sys.executable} {name}.py", "outs": [f"data/{name}"]})
         graph["stages"][name]["deps"] = [f"{name}.py", *deps]
     (project / "dvc.yaml").write_text(yaml.safe_dump(graph))
     write_cohort(CohortParams(patients=40), folder / "raw", vocabulary)
-    number_apart(folder / "raw/ptbxl_database.csv")
+    table = folder / "raw/ptbxl_database.csv"
+    number_apart(table)
+    shutil.copy(table, folder / "later.csv")
+    rows = pl.read_csv(table, infer_schema=False)
+    last = rows["patient_id"].unique(maintain_order=True).tail(later).implode()
+    rows.filter(~pl.col("patient_id").is_in(last)).write_csv(table)
     write_local_path(project / ".sediff/local.yaml", "clinic", folder / "raw")
     change(
         project,
@@ -79,6 +91,7 @@ def real_corpus(folder: Path, vocabulary) -> Path:
         "runtime.workers=1",
         "encoder.judges.statement.min_cases=2",
         "publication.drift={records: 1, quarantined: 1, statements: 1, sources: 1, sites: 1}",
+        *more,
     )
     said(project, sys.executable, "-c", MAIN, "refresh")
     return project
