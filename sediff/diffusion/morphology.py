@@ -111,7 +111,7 @@ class MorphologyModel(nn.Module):
             self.components[start : start + count].copy_((directions * lengths).T)
             start += most
         ranks = torch.special.ndtr(self.scores[0].double()).float()
-        found = self._projected(bumps).quantile(ranks, dim=0).T
+        found = self.projected(bumps).quantile(ranks, dim=0).T
         self.quantiles.copy_(found + RISE * torch.arange(SCORES))
 
     def find_offsets(self, records: Simulated) -> None:
@@ -137,9 +137,9 @@ class MorphologyModel(nn.Module):
 
     def of_bumps(self, bumps: Tensor) -> Tensor:
         """Bumps (n, 2, 8, 220) in mV as normal scores of their components: (n, 1, 64)."""
-        return interpolate(self._projected(bumps.flatten(2)), self.quantiles, self.scores)[:, None]
+        return interpolate(self.projected(bumps.flatten(2)), self.quantiles, self.scores)[:, None]
 
-    def _projected(self, bumps: Tensor) -> Tensor:
+    def projected(self, bumps: Tensor) -> Tensor:
         """Components, in deviations, of bumps (n, 2, 1760): (n, 64)."""
         spread = bumps - self.mean
         lengths = self.components.square().sum(1).clamp(min=1e-12)
