@@ -1,7 +1,7 @@
 """Whether drawn morphology is spread as the records' own: `python benchmarks/morphology.py CLONE [--records 4000]`.
 
-CLONE is where `diffusion` has run with `diffusion.denoiser.morphology`. η is drawn from p(η | c) under the conditions of
-training records, and compared with those records' own fits, as bumps:
+CLONE is where `diffusion` has run with `diffusion.denoiser.morphology`. η is drawn from p(η | c) under the conditions
+of training records, and compared with those records' own fits, as bumps:
 
 - deviation and kurtosis of each principal component of the own ones, medians over the components;
 - sliced Wasserstein-1 over 512 random directions, in deviations of the components, and Fréchet distance in the
