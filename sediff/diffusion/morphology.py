@@ -112,7 +112,7 @@ class MorphologyModel(nn.Module):
             start += most
         ranks = torch.special.ndtr(self.scores[0].double()).float()
         found = self.projected(bumps).quantile(ranks, dim=0).T
-        self.quantiles.copy_(found + RISE * torch.arange(SCORES))
+        self.quantiles.copy_(found + RISE * (torch.arange(SCORES) - SCORES // 2))
 
     def find_offsets(self, records: Simulated) -> None:
         """Find by how much the simulator's beats are longer than the real records that they are of, in ms."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 from sediff.simulator.ode import ECGSYN, WAVES, RateExponents
 
@@ -46,10 +47,11 @@ def fit_slope(rr: NDArray[np.floating], interval: NDArray[np.floating], min_reco
             return None
         slope, level = np.polyfit(x, y, 1)
         off = y - slope * x - level
+        count = len(x)
+        error = float(off.std() / (x.std() * np.sqrt(count - 2)))
         kept = np.abs(off) <= OUTLIERS * np.median(np.abs(off))
-        error = float(off.std() / (x.std() * np.sqrt(len(x))))
         x, y = x[kept], y[kept]
-    return Slope(float(slope), error, len(x))
+    return Slope(float(slope), error, count)
 
 
 def fit_exponents(
@@ -121,13 +123,23 @@ def shrunk_slopes(slopes: Mapping[str, Slope], common: Slope) -> dict[str, float
     """Slopes of classes, each drawn towards the common one by what its error leaves open.
 
     Classes differ from it by a deviation τ, so a slope s of error e becomes a mean of s and the common one, weighted by
-    1/e² and 1/τ²: empirical Bayes (Morris, J. Am. Stat. Assoc. 78:47, 1983), τ² by the method of moments.
+    1/e² and 1/τ²: empirical Bayes (Morris, J. Am. Stat. Assoc. 78:47, 1983).
     """
     off = np.array([of.slope - common.slope for of in slopes.values()])
     variance = np.array([of.error**2 for of in slopes.values()])
-    between = max(0.0, float(np.mean(off**2 - variance))) if len(off) else 0.0
+    between = variance_between(off, variance)
     kept = between / np.maximum(between + variance, np.finfo(float).tiny)
     return dict(zip(slopes, (common.slope + kept * off).tolist(), strict=True))
+
+
+def variance_between(off: NDArray[np.floating], variance: NDArray[np.floating]) -> float:
+    """τ² of values about 0 of variances e²: where Σ off² / (e² + τ²) is their number (Paule and Mandel 1982)."""
+
+    def excess(between: float) -> float:
+        return float((off**2 / (variance + between)).sum()) - len(off)
+
+    highest = float((off**2).sum())  # the sum is one at most there
+    return float(brentq(excess, 0.0, highest)) if len(off) > 1 and excess(0.0) > 0 else 0.0
 
 
 def interval_of(marks: Mapping[str, Marks], start: str, end: str) -> NDArray[np.float64]:

@@ -81,6 +81,8 @@ def test_components_give_the_bumps_back():
     eta = network.of_bumps(bumps)
     assert eta.shape == (6, 1, SIZE)
     assert torch.allclose(network.bumps(eta), bumps, atol=1e-3)
+    unused = network.components.abs().sum(1) == 0
+    assert unused.any() and torch.allclose(eta[:, 0, unused], torch.zeros(1), atol=1e-3), "its score is the middle one"
 
 
 def test_normal_scores_have_the_components_long_tails():

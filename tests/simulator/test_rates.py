@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import linregress
 
 from sediff.simulator.ode import ECGSYN
 from sediff.simulator.rates import Slope, class_slopes, fit_exponents, fit_slope, shrunk_slopes, with_slopes
@@ -69,6 +70,25 @@ def test_slopes_of_classes_are_drawn_to_the_common_one_by_what_is_not_known():
 def test_classes_that_do_not_differ_have_the_common_slope():
     alike = {"A": Slope(0.41, 0.1, 50), "B": Slope(0.39, 0.1, 50)}
     assert shrunk_slopes(alike, Slope(0.4, 0.001, 999)) == pytest.approx({"A": 0.4, "B": 0.4})
+
+
+def test_one_class_that_tells_little_does_not_hide_that_others_differ():
+    rng = np.random.default_rng(0)
+    found = {str(row): Slope(0.4 + rng.normal(0, 0.1), 0.02, 50) for row in range(20)}
+    precise = shrunk_slopes(found, Slope(0.4, 0.001, 999))
+    both = shrunk_slopes({**found, "loose": Slope(0.45, 0.5, 20)}, Slope(0.4, 0.001, 999))
+    assert np.std(list(precise.values())) > 0.06
+    assert [both[name] for name in found] == pytest.approx(list(precise.values()), abs=0.002)
+    assert both["loose"] == pytest.approx(0.4, abs=0.005)
+
+
+def test_a_slopes_error_is_that_of_least_squares():
+    rng = np.random.default_rng(0)
+    rr = rng.uniform(0.5, 1.2, 20)
+    interval = 0.4 * rr**0.4 * rng.lognormal(0, 0.02, 20)
+    found, reference = fit_slope(rr, interval, 20), linregress(np.log(rr), np.log(interval))
+    assert found is not None and found.records == 20
+    assert (found.slope, found.error) == pytest.approx((reference.slope, reference.stderr))
 
 
 def test_a_class_moves_its_t_by_itself():
