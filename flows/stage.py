@@ -107,10 +107,14 @@ class Context:
 
     @property
     def _start(self) -> "Start | None":
+        from sediff.publication.continuing import refuse_revoked  # here too, for whoever says `dvc repro`
         from sediff.training import Start
 
         ancestor = self.ancestor
-        return Start(start_of(Path(), ancestor, self.origin.stage), ancestor.steps) if ancestor else None
+        if ancestor is None:
+            return None
+        refuse_revoked(Path())
+        return Start(start_of(Path(), ancestor, self.origin.stage), ancestor.steps)
 
     @property
     def fingerprint(self) -> str:

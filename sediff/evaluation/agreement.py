@@ -1,6 +1,6 @@
 """Does the judge, trained on real records only, read what was asked?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,3 +38,23 @@ def mean_auroc(truth: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
     ranks = np.where(truth[:, both], rankdata(scores[:, both], axis=0), 0).sum(0)
     positive = cases[both].astype(np.float64)
     return float(np.mean((ranks - positive * (positive + 1) / 2) / (positive * (len(truth) - positive))))
+
+
+def auroc_ratio(
+    truth: NDArray[np.bool_],
+    logits: NDArray[np.float64],
+    real: NDArray[np.float64],
+    drawn: Iterable[NDArray[np.intp]],
+) -> tuple[float, list[float]]:
+    """Mean AUROC over that of the same conditions' real records: of all rows, and of the draws that can tell it.
+
+    Args:
+        truth, logits, real: (n, statements), rows aligned; drawn: rows of each draw.
+    """
+
+    def ratio(rows: NDArray[np.intp]) -> float:
+        of_real = mean_auroc(truth[rows], real[rows])
+        return mean_auroc(truth[rows], logits[rows]) / of_real if of_real else float("nan")
+
+    of_draws = [ratio(rows) for rows in drawn]
+    return ratio(np.arange(len(truth))), [value for value in of_draws if np.isfinite(value)]

@@ -45,7 +45,7 @@ def dispersion_distances(
     counts: dict[str, int] = {}
     for stratum, among in each_stratum(strata):
         rows = np.flatnonzero(among & known(values))
-        if len(rows) < MIN_RECORDS:
+        if len(set(patients[rows].tolist())) < MIN_RECORDS:
             left_out[stratum] = FEW
             continue
         of_rows = {name: of_set[rows] for name, of_set in values.items()}

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from sediff.bootstrap import interval, patient_draws
 from sediff.encoder.judge import in_batches
 from sediff.encoder.scores import MIN_CASES
-from sediff.evaluation.agreement import scores
+from sediff.evaluation.agreement import auroc_ratio, scores
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import REAL, RECONSTRUCTED, SYNTHETIC, Floats
-from sediff.evaluation.membership import auc
 from sediff.evaluation.rare import Judged, rare_statements
 from sediff.evaluation.sureness import logit_distances
 from sediff.evaluation.text_retrieval import places_of, retrieval, wordings
@@ -107,21 +106,10 @@ def auroc_over_real(
     columns = np.flatnonzero((cases >= MIN_CASES) & (cases <= len(truth) - MIN_CASES))
     if not len(columns):
         return {}
-    whole = {name: _mean_auroc(truth, of_set, columns) for name, of_set in logits.items()}
-    ratios: dict[str, list[float]] = {name: [] for name in logits if name != REAL}
-    for rows in drawn:
-        real = _mean_auroc(truth[rows], logits[REAL][rows], columns)
-        for name, values in ratios.items():
-            values.append(_mean_auroc(truth[rows], logits[name][rows], columns) / real)
-    return {
-        "over_real": {name: {"ratio": whole[name] / whole[REAL], **interval(of)} for name, of in ratios.items()},
-    }
-
-
-def _mean_auroc(truth: NDArray[np.bool_], logits: NDArray[np.float64], columns: NDArray[np.intp]) -> float:
-    """Over the statements that are there both ways."""
-    both = [c for c in columns if 0 < truth[:, c].sum() < len(truth)]
-    return float(np.mean([auc(logits[truth[:, c], c], logits[~truth[:, c], c]) for c in both]))
+    truth, rows = truth[:, columns], list(drawn)
+    scored = {name: of_set[:, columns] for name, of_set in logits.items()}
+    ratios = {name: auroc_ratio(truth, of, scored[REAL], rows) for name, of in scored.items() if name != REAL}
+    return {"over_real": {name: {"ratio": ratio, **interval(of)} for name, (ratio, of) in ratios.items() if of}}
 
 
 def _retrieval(evidence: Evidence, asked: Floats, ecgs: Mapping[str, Floats]) -> dict[str, Any]:
@@ -150,6 +138,6 @@ def _clip(evidence: Evidence, texts: Floats, ecgs: Read) -> dict[str, Any]:
         (SHUFFLED, texts, ecgs.made[evidence.rng(4).permutation(len(ecgs.made))], of_made),
     ):
         cosine = (asked * found).sum(1)
-        drawn = patient_draws(patients, evidence.params.bootstraps, evidence.rng(7))
+        drawn = patient_draws(patients, evidence.params.bootstraps, evidence.rng(43))
         result[name] = {"mean": float(cosine.mean()), **interval([float(cosine[rows].mean()) for rows in drawn])}
     return result

@@ -1,8 +1,8 @@
 """Patterns that no heart makes, nor what records it: named rules that a real recording practically never breaks.
 
 The limits were set on training records of PTB-XL; the worst of the first 2,000 to 4,000 stands beside each. Of 9,000
-two break a rule, and of 2,173 held-out ones one does. What the delineator could never return, such as a QT longer than
-RR, is no rule here.
+two break a rule, and of 2,173 held-out ones one does. What could never be found, such as a QT longer than RR, or two
+beats nearer than the detector's own refractory period, is no rule here.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,6 @@ from sediff.beats import beat_windows
 from sediff.delineation import Measurements
 from sediff.ecg import DURATION, SAMPLING_RATE, independent_leads, limb_lead_residual
 
-REFRACTORY = 0.2  # s: ventricles cannot be excited again sooner; the shortest RR that occurs is 0.24
 STANDSTILL = 6.0  # s without a beat: who has it has fainted; 4.7
 VOLTAGE = 10.0  # mV: no electrode on the skin sees more; 7.9, above which the corpus refuses
 JUMP = 6.0  # mV from one sample to the next, 10 ms; 5.3, of a pacemaker or a very high R
@@ -33,11 +32,6 @@ SMOOTHNESS = 0.4  # correlation of neighbouring samples in the smoothest lead; o
 Floats = NDArray[np.float64]
 Signal = NDArray[np.floating]
 Rule = Callable[[Signal, Floats, Measurements], bool]
-
-
-def early_beat(signal: Signal, r_peaks: Floats, measured: Measurements) -> bool:
-    """Two beats are nearer than the ventricles' refractory period."""
-    return bool((np.diff(r_peaks) < REFRACTORY).any())
 
 
 def standstill(signal: Signal, r_peaks: Floats, measured: Measurements) -> bool:
@@ -100,7 +94,6 @@ def noise(signal: Signal, r_peaks: Floats, measured: Measurements) -> bool:
 RULES: Mapping[str, Rule] = {
     rule.__name__: rule
     for rule in (
-        early_beat,
         standstill,
         voltage,
         jump,

@@ -16,7 +16,7 @@ from scipy.stats import wasserstein_distance
 from torch.nn.functional import gelu
 
 from sediff.bootstrap import interval, patient_draws
-from sediff.evaluation.agreement import mean_auroc
+from sediff.evaluation.agreement import auroc_ratio
 from sediff.evaluation.distribution import covered_records
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import REAL, RECONSTRUCTED, SYNTHETIC, Floats, distances_in_halves, known
@@ -173,7 +173,7 @@ def figures(
     drawn = list(patient_draws(among, draws, rng))
     own = _figures(quantities, SYNTHETIC, mask, drawn)
     alone = _figures(quantities, RECONSTRUCTED, mask, ())
-    told = {figure: {"value": value, **_ends(of)} for figure, (value, of) in own.items()}
+    told = {figure: {"value": value, **ends} for figure, (value, of) in own.items() if (ends := _ends(of))}
     return {
         RECORDS: int(mask.sum()),
         **told,
@@ -201,12 +201,7 @@ def _figures(
     cases = truth.sum(0)
     enough = (cases >= MIN_RECORDS) & (cases <= len(truth) - MIN_RECORDS)
     if enough.any():
-        truth, logits, real_logits = truth[:, enough], logits[:, enough], real_logits[:, enough]
-        ratios = [
-            mean_auroc(truth[rows], logits[rows]) / mean_auroc(truth[rows], real_logits[rows])
-            for rows in (np.arange(len(truth)), *drawn)
-        ]
-        found["auroc_over_real"] = (ratios[0], ratios[1:])
+        found["auroc_over_real"] = auroc_ratio(truth[:, enough], logits[:, enough], real_logits[:, enough], drawn)
     return found
 
 
@@ -229,7 +224,7 @@ def _distances(
     for name in DISTANCES:
         sets = {of_set: quantities.readings[name][of_set][mask] for of_set in (SYNTHETIC, REAL)}
         rows = known(sets)
-        if rows.sum() < MIN_RECORDS:
+        if len(set(patients[rows].tolist())) < MIN_RECORDS:
             continue
         of_rows = {of_set: of[rows] for of_set, of in sets.items()}
         drawn = distances_in_halves(of_rows, patients[rows].tolist(), wasserstein_distance, draws, rng)
@@ -245,9 +240,9 @@ def _over_real(spreads: Floats, real: Floats) -> float:
 
 
 def _ends(values: Sequence[float]) -> dict[str, float]:
-    """The interval without its median, of what could be told in a draw."""
-    of = interval([value for value in values if np.isfinite(value)] or [float("nan")])
-    return {"low": of["low"], "high": of["high"]}
+    """The interval without its median, of what could be told in a draw; {} where it never could."""
+    finite = [value for value in values if np.isfinite(value)]
+    return {end: bound for end, bound in interval(finite).items() if end != "median"} if finite else {}
 
 
 def _mean(values: Floats) -> float:

@@ -164,7 +164,7 @@ def _manifests(project: Project, verdict: Verdict) -> None:
 
 def _continues(root: Path, stage: str) -> dict[str, Any] | None:
     ancestor = read_ancestor(root)
-    return ancestor.told(stage) if ancestor else None
+    return ancestor.told(stage) if ancestor and stage in ancestor.stages else None
 
 
 def _content(path: Path) -> str:

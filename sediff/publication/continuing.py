@@ -76,6 +76,12 @@ def trained_stages(folder: Path) -> list[str]:
     return [stage.name for stage in read_graph(folder).values() if str(POINTER) in stage.deps]
 
 
+def started_outs(folder: Path) -> list[str]:
+    """What those stages make."""
+    graph = read_graph(folder)
+    return [out for stage in trained_stages(folder) for out in graph[stage].outs]
+
+
 def ancestor_at(root: Path, version: Version) -> Ancestor | None:
     """The version from which a published one continues; None where it started from nothing."""
     named = f"{version.commit}:{POINTER}"

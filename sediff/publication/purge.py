@@ -22,7 +22,7 @@ from sediff.lineage.ancestor import START, TRACKED
 from sediff.lineage.dvc_hash import Cache, files_of
 from sediff.params import PARAMS, Params
 from sediff.progress import log_line
-from sediff.publication.continuing import revoked_start
+from sediff.publication.continuing import revoked_start, started_outs
 from sediff.publication.health import JOURNAL
 from sediff.publication.publish import push_pointers
 from sediff.publication.retention import live_versions
@@ -93,11 +93,13 @@ def plan_purge(root: Path, own_cache: bool = False) -> Plan:
     saw = {md5 for name, md5 in pinned if name == JUDGES and judges_saw(root, cache, md5, exclusions)}
     for place in clean:
         used = {md5 for name, md5 in added_in(place) if name == JUDGES} & saw
-        locks.append(sound(lock_in(place), [MADE_JUDGES] if used else []))
+        without = [MADE_JUDGES] if used else []
         plan.paths += [place / PINNED] if used else []
         if revoked_start(place):
             saw |= {md5 for name, md5 in added_in(place) if name == str(TRACKED)}
             plan.paths.append(place / START)
+            without += started_outs(place)
+        locks.append(sound(lock_in(place), without))
     safe = {out for lock in locks for out in outs_of(lock).items()}
     for place in _places(root):
         lies = lock_has(cache, lock_in(place), exclusions.leaves_out) is False and place not in clean

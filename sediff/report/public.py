@@ -20,6 +20,7 @@ WITHHELD = "not shown"
 OWN_WORDS = "unmapped"  # what sources say that nobody understood: it may be anything, a name too
 CROSSED = "sex_and_age"  # with what stands in the tables of either, a cell that it leaves out could be told
 COMPARED, COMPARISONS = ("synthetic", "reconstructed", "real"), ("difference", "over_real")
+FIGURES, ENDS = ("share", "mean", "value"), ("low", "median", "high")  # and its interval, which tells it too
 TOTAL = "records"  # of what stands beside it
 FEWEST_DIGITS = 4  # after the point, to which shares are rounded
 Group = list[int]  # counts that may add up to something known
@@ -96,8 +97,10 @@ def _shown(value: Any, withheld: set[int], sizes: Sequence[int]) -> Any:
     if isinstance(value, dict):
         sizes = [*sizes, *(cell for cell in value.values() if type(cell) is int and cell > 0)]
         shown = {key: _shown(cell, withheld, sizes) for key, cell in value.items()}
-        if any(isinstance(shown.get(side), str) for side in COMPARED):
+        if any(_is_hidden(shown.get(side)) for side in COMPARED):
             shown |= {key: _all_withheld(shown[key]) for key in COMPARISONS if key in shown}
+        if _is_hidden(shown):
+            shown |= {key: _all_withheld(shown[key]) for key in ENDS if key in shown}
         return shown
     if isinstance(value, list):
         return [_shown(cell, withheld, sizes) for cell in value]
@@ -106,6 +109,12 @@ def _shown(value: Any, withheld: set[int], sizes: Sequence[int]) -> Any:
     if isinstance(value, float) and 0 < value < 1:
         return WITHHELD if any(_gives_away(value, size, withheld) for size in sizes) else value
     return value
+
+
+def _is_hidden(value: Any) -> bool:
+    """Whether a figure is in words, with its interval or without."""
+    figures = [value.get(key) for key in FIGURES] if isinstance(value, dict) else [value]
+    return any(figure in (HIDDEN, WITHHELD) for figure in figures)
 
 
 def _all_withheld(value: Any) -> Any:

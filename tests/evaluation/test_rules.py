@@ -88,12 +88,6 @@ def test_bigeminy_is_no_alternation_and_neither_are_six_beats():
     assert "alternating_polarity" not in broken(record), "five turns and no sixth"
 
 
-def test_beats_within_the_refractory_period_are_told_from_a_fast_heart():
-    rule = RULES["early_beat"]
-    assert rule(np.zeros((12, 1000)), np.array([1.0, 1.8, 1.97, 2.8]), None)
-    assert not rule(np.zeros((12, 1000)), np.arange(0.5, 9.5, 0.25), None)
-
-
 def test_a_heart_that_stands_still_is_told_from_a_slow_one():
     rule = RULES["standstill"]
     assert rule(np.zeros((12, 1000)), np.array([0.5, 1.3, 7.9]), None)

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from sediff.evaluation.agreement import mean_auroc
+from sediff.evaluation.agreement import auroc_ratio, mean_auroc
 from sediff.evaluation.distribution import coverage_density
 from sediff.evaluation.halves import SETS
 from sediff.evaluation.slices import (
@@ -146,6 +146,19 @@ def test_better_than_the_whole_or_within_its_interval_is_not_worse():
     assert is_worse("coverage", {"low": 0.5, "high": 0.8}, {"value": 0.9})
     assert not is_worse("coverage", {"low": 0.95, "high": 1.0}, {"value": 0.9})
     assert not is_worse("pr_distance", {"low": 0.6, "high": 0.8}, {"value": 0.95}), "nearer than the floor"
+
+
+def test_records_of_one_patient_have_no_distances_and_break_nothing():
+    found = compare_slices(quantities(), {}, np.full(COUNT, "p"), 5, 0)["all"]["conditions"]
+    assert found["mae_bpm"]["low"] <= found["mae_bpm"]["value"] <= found["mae_bpm"]["high"]
+    assert not any(name.endswith("_distance") for name in found)
+
+
+def test_a_draw_without_a_case_tells_no_ratio():
+    rng = np.random.default_rng(0)
+    truth, own, real = np.arange(40)[:, None] < 20, rng.random((40, 1)), rng.random((40, 1))
+    ratio, of_draws = auroc_ratio(truth, own, real, [np.arange(20, 40), np.arange(40)])
+    assert of_draws == [ratio] == [pytest.approx(mean_auroc(truth, own) / mean_auroc(truth, real))]
 
 
 def test_mean_auroc_is_scikit_learn_s_with_ties_too():

@@ -65,6 +65,11 @@ def test_verify_finds_a_manifest_that_names_another_start(continued):
     manifest = read_json(continued / DIFFUSION)
     write_json(continued / DIFFUSION, manifest | {"continues": {**manifest["continues"], "version": "ecg@v0.0.9"}})
     assert told() == ["it names another version that its training continues from than start.json"]
-    manifest.pop("continues")
-    write_json(continued / DIFFUSION, manifest)
+    write_json(continued / DIFFUSION, {name: value for name, value in manifest.items() if name != "continues"})
     assert told() == ["it names another version that its training continues from than start.json"]
+
+
+def test_verify_finds_a_start_that_was_emptied_by_hand(continued):
+    write_ancestor(continued, ANCESTOR.model_copy(update={"stages": {}}))
+    told = [fault.why for fault in verify(continued, None).faults if fault.what == "manifest of diffusion"]
+    assert "it names another version that its training continues from than start.json" in told

@@ -254,7 +254,7 @@ def test_what_continues_from_a_revoked_version_is_refused_and_forgotten(tree):
 def test_a_purge_takes_the_start_of_a_tree_whose_corpus_has_nobody_withdrawn_any_more(tree):
     second(tree)
     start = md5_files(files_of(tree / "start"))["diffusion/denoiser.safetensors"]
-    (tree / "data/diffusion/denoiser.safetensors").write_bytes(b"weights of those who stay")
+    (tree / "data/diffusion/denoiser.safetensors").write_bytes(b"weights that started from those")
     for name in ("v0.0.1", "v0.0.2"):
         revoke(tree, Version("ecg", name, ""), "withdrawn")
     (tree / "knowledge/exclusions.yaml").unlink()
@@ -265,7 +265,9 @@ def test_a_purge_takes_the_start_of_a_tree_whose_corpus_has_nobody_withdrawn_any
     assert tree / "start" in plan.paths
     gone = {"".join(path.rsplit("/", 2)[1:]) for path in plan.objects["cache"]}
     assert start in gone
-    assert md5_files(files_of(tree / "data/diffusion"))["denoiser.safetensors"] not in gone
+    trained, untrained = (md5_files(files_of(tree / "data" / name)) for name in ("diffusion", "simulator"))
+    assert trained["denoiser.safetensors"] in gone, "whoever was withdrawn is in what started from them"
+    assert untrained["manifest.json"] not in gone
 
 
 def test_weights_that_are_not_those_that_are_named_are_one_sentence(tree):

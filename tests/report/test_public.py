@@ -97,6 +97,17 @@ def test_a_hidden_share_cannot_be_had_from_another_and_their_difference():
     assert public({"evaluation": {"irregular_sinus": many}})["evaluation"]["irregular_sinus"] == many
 
 
+def test_a_hidden_share_s_interval_and_difference_do_not_tell_it():
+    """3 of 2,000 real records break a rule, none of the synthetic ones."""
+    none, few = {"share": 0.0, "low": 0.0, "high": 0.0021}, {"share": 0.0015, "low": 0.0005, "high": 0.0049}
+    found = {"records": 2000, "synthetic": none, "reconstructed": none, "real": few}
+    found |= {"difference": {"synthetic": {"mean": -0.0015, "low": -0.0035, "high": 0.0}}}
+    shown = public({"evaluation": {"voltage": found}})["evaluation"]["voltage"]
+    assert shown["synthetic"] == none
+    assert shown["real"] == dict.fromkeys(few, WITHHELD)
+    assert set(shown["difference"]["synthetic"].values()) == {WITHHELD}
+
+
 @pytest.mark.parametrize(
     ("share", "size", "hidden"),
     [
