@@ -107,13 +107,13 @@ class Context:
 
     @property
     def _start(self) -> "Start | None":
-        from sediff.publication.continuing import refuse_revoked  # here too, for whoever says `dvc repro`
+        from sediff.publication.continuing import check_start  # here too, for whoever says `dvc repro`
         from sediff.training import Start
 
         ancestor = self.ancestor
         if ancestor is None:
             return None
-        refuse_revoked(Path())
+        check_start(Path())
         return Start(start_of(Path(), ancestor, self.origin.stage), ancestor.steps)
 
     @property

@@ -95,7 +95,7 @@ def run_pipeline(
     Raises:
         UserError: a mistake in parameters, sources or a stage's input.
     """
-    from sediff.publication.continuing import refuse_revoked  # which ask git and GTO
+    from sediff.publication.continuing import check_start  # which ask git and GTO
     from sediff.publication.withdraw import refuse_pinned
 
     started = time.monotonic()
@@ -105,7 +105,7 @@ def run_pipeline(
             log_line(line)
         params = Params.load()
         refuse_pinned(Path())
-        refuse_revoked(Path())
+        check_start(Path())
         forced = _language_model(params, stages, budget, retry_fallbacks)
         for line in prepare_sources(params):
             log_line(line)

@@ -100,12 +100,16 @@ def forget_revoked(folder: Path) -> None:
         _clear(folder)
 
 
-def refuse_revoked(folder: Path) -> None:
-    """Refuse to train from weights that saw somebody withdrawn.
+def check_start(folder: Path) -> None:
+    """See that trainings of a working tree may start where it says.
 
     Raises:
-        UserError: a working tree has such weights.
+        UserError: it says nothing, or names weights that saw somebody withdrawn.
     """
+    if not (folder / POINTER).is_file() and trained_stages(folder):
+        raise UserError(
+            f"{folder / POINTER} is missing: restore it from git, or write {{}} for trainings from nothing."
+        )
     if version := revoked_start(folder):
         raise UserError(
             f"Trainings here would continue from {version}, which is revoked: `sediff refresh` lets its own start from "

@@ -15,7 +15,7 @@ from sediff.lineage.ancestor import Ancestor, Weights, read_ancestor, start_of, 
 from sediff.lineage.dvc_hash import Cache, files_of, md5_files, md5_of
 from sediff.lineage.graph import parameter, read_graph
 from sediff.params import set_params
-from sediff.publication.continuing import forget_revoked, only_grew, prepare_start, refuse_revoked, why_not
+from sediff.publication.continuing import check_start, forget_revoked, only_grew, prepare_start, why_not
 from sediff.publication.params import PublicationParams
 from sediff.publication.purge import plan_purge
 from sediff.publication.versions import Version, make_current, reference, register_version, revoke
@@ -239,12 +239,12 @@ def test_what_would_not_train_keeps_its_start(tree):
 def test_what_continues_from_a_revoked_version_is_refused_and_forgotten(tree):
     second(tree)
     first = Version("ecg", "v0.0.1", "")
-    refuse_revoked(tree)
+    check_start(tree)
     forget_revoked(tree)
     assert read_ancestor(tree).version == "ecg@v0.0.1"
     revoke(tree, first, "withdrawn")
     with pytest.raises(UserError, match=r"continue from ecg@v0\.0\.1, which is revoked"):
-        refuse_revoked(tree)
+        check_start(tree)
     add(tree, ("a/5", "a/p5", b"5"))
     assert reason(tree) == "ecg@v0.0.1, from which ecg@v0.0.2 continues, is revoked"
     forget_revoked(tree)
@@ -281,6 +281,12 @@ def test_weights_that_are_not_those_that_are_named_are_one_sentence(tree):
     (tree / "start.json").write_text('{"version": 3}')
     with pytest.raises(UserError, match=r"start\.json is malformed"):
         read_ancestor(tree)
+
+
+def test_a_start_that_is_missing_is_one_sentence(tree):
+    (tree / "start.json").unlink()
+    with pytest.raises(UserError, match=r"start\.json is missing: restore it from git"):
+        check_start(tree)
 
 
 def test_the_pointer_is_read_as_it_was_written(tmp_path):
