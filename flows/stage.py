@@ -20,10 +20,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from psutil import Process
-
 from flows.device import computing_device
 from flows.launch import launch
+from flows.orphans import end_with_run
 from flows.told import Told
 from sediff.errors import UserError
 from sediff.files import write_json
@@ -32,7 +31,7 @@ from sediff.lineage.dvc_hash import md5_files
 from sediff.lineage.fingerprint import Origin, origin_of
 from sediff.params import Params
 from sediff.pipeline.disk import full_disk_in_a_sentence
-from sediff.processes import DIES_WITH_PARENT, die_with_parent
+from sediff.processes import DIES_WITH_PARENT
 from sediff.progress import log_line
 
 if TYPE_CHECKING:
@@ -145,7 +144,7 @@ def run(body: Body, *, computes: bool = False, trains: bool = False, items: tupl
         items: allowed first arguments of a stage that is one for each of several requests.
     """
     if os.environ.get(DIES_WITH_PARENT):
-        _end_with_run()
+        end_with_run()
     name = body.__name__
     item = sys.argv[1] if len(sys.argv) > 1 else ""
     full_name = f"{name}@{item}" if item else name
@@ -167,13 +166,6 @@ def run(body: Body, *, computes: bool = False, trains: bool = False, items: tupl
         if "RANK" not in os.environ:  # the launcher says it, once for all
             print(f"sediff: error: {error}", file=sys.stderr)
         sys.exit(1)
-
-
-def _end_with_run() -> None:
-    """End when the run that started this process does, be it gone already: while Python starts no signal would come."""
-    die_with_parent()
-    if os.getsid(0) not in {os.getpid(), *(process.pid for process in Process().parents())}:  # DVC leads the session
-        sys.exit("the run that started this stage has ended")
 
 
 def _assist(body: Body, name: str, item: str) -> None:

@@ -76,7 +76,7 @@ def laid_out(root: Path, version: Version) -> Iterator[tuple[Path, list[str]]]:
     with tempfile.TemporaryDirectory(dir=root / WORKSPACE.parent, prefix="version-") as scratch:
         folder = Path(scratch)
         with tarfile.open(fileobj=io.BytesIO(git_bytes(root, "archive", version.commit))) as files:
-            files.extractall(folder, filter="data")
+            files.extractall(folder)  # git's own paths stay inside; Python before 3.11.4 has no filter to say so
         _use_cache(folder, cache.folder.parents[1].resolve())
         outs = outs_of({"stages": recorded_stages(folder)}) | {out["path"]: out["md5"] for out in added(folder)}
         bring_out(root, cache, outs.get(DATASET, ""))  # what is nowhere is named later

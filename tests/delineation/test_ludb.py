@@ -18,7 +18,7 @@ BARS = {"QRS onset": (5, 10), "QRS offset": (5, 10), "P onset": (10, 15), "P off
 @pytest.fixture(scope="module")
 def score(tmp_path_factory) -> Score:
     folder = tmp_path_factory.mktemp("ludb")
-    shutil.unpack_archive(next(LUDB.glob("*.tar.xz")), folder, filter="data")
+    shutil.unpack_archive(next(LUDB.glob("*.tar.xz")), folder)
     records = next(path.parent for path in folder.rglob("51.hea"))
     result = Score()
     for number in range(51, 101):
