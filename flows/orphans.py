@@ -10,10 +10,13 @@ import select
 import signal
 import sys
 import threading
+import time
 
-from psutil import Process
+import psutil
 
 from sediff.processes import die_with_parent
+
+EVERY = 0.2  # seconds between looks, where no event tells
 
 
 def end_with_run() -> None:
@@ -22,21 +25,34 @@ def end_with_run() -> None:
     leader = os.getsid(0)
     if leader == os.getpid():
         return
-    if leader not in {process.pid for process in Process().parents()}:
+    if leader not in {process.pid for process in psutil.Process().parents()}:
         sys.exit("the run that started this stage has ended")
-    if sys.platform == "linux":
-        _end_with(leader)
+    threading.Thread(target=_end_with, args=(leader, _event(leader)), name="end with run", daemon=True).start()
 
 
-def _end_with(pid: int) -> None:
-    """End this process as soon as another one has ended."""
+def _event(pid: int) -> int | None:
+    """A descriptor that is ready once a process has ended; None where the system, or a sandbox, gives none."""
     try:
-        ended = os.pidfd_open(pid)
+        return os.pidfd_open(pid)
     except ProcessLookupError:
         sys.exit("the run that started this stage has ended")
+    except (OSError, AttributeError):
+        return None
 
-    def wait() -> None:
-        select.select([ended], [], [])
-        os.kill(os.getpid(), signal.SIGKILL)
 
-    threading.Thread(target=wait, name="end with run", daemon=True).start()
+def _end_with(pid: int, event: int | None) -> None:
+    """Wait for another process's end, then end this one."""
+    if event is not None:
+        select.select([event], [], [])
+    else:
+        while _runs(pid):
+            time.sleep(EVERY)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is at work: where nobody takes note of its end, it stays on as a zombie."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

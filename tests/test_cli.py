@@ -22,7 +22,7 @@ MAIN = "from sediff.cli import main; main()"
 
 @pytest.fixture
 def project(tmp_path) -> Path:
-    for name in ("params.yaml", "dvc.yaml", "constraints.txt"):
+    for name in ("params.yaml", "dvc.yaml", "constraints.txt", "start.json"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("knowledge", "sediff", "flows"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
