@@ -1,4 +1,4 @@
-"""What experience is for: `python benchmarks/experience.py DATA [--split test] [--neighbours 75]`.
+"""What experience is for: `python benchmarks/experience.py DATA [--split test] [--neighbours 150]`.
 
 DATA is the folder `data` of a clone whose corpus stage has run. Held-out patients' records are asked for by their
 diagnostic statements, age and sex; rhythm, form and all that is measured is withheld, and foretold by
@@ -31,6 +31,7 @@ from sediff.knowledge.params import KnowledgeParams
 from sediff.knowledge.profiles import VIEWS, build_profiles, statement_views, training_profiles
 from sediff.knowledge.retrieval import Retriever
 from sediff.knowledge.statistics import deviation, measurements, overall, statement_matrix, summarise
+from sediff.knowledge.weights import neighbour_weights
 from sediff.records import read_columns
 from sediff.vocabulary import Vocabulary
 
@@ -79,10 +80,11 @@ class Training:
         return self._pooled([range(len(self.profiles))] * len(queries))
 
     def experience(self, queries: pl.DataFrame, k: int) -> Foretold:
-        weights = KnowledgeParams().weights.over([v for v in VIEWS if queries[v].list.len().max()])
+        views = KnowledgeParams().weights.over([v for v in VIEWS if queries[v].list.len().max()])
         named = queries["statements"].to_list()
-        near = self.retriever.nearest(queries, weights, k).near(self.closeness)
-        found = summarise(near, named, self.profiles, self.codes)
+        near = self.retriever.nearest(queries, views, k).near(self.closeness)
+        weights = neighbour_weights(near, queries, self.profiles)
+        found = summarise(near, weights, named, self.profiles, self.codes)
         return Foretold(found.shares, found.counts.astype(float), found.median[:, MEASURED])
 
     def class_mean(self, queries: pl.DataFrame) -> Foretold:

@@ -71,7 +71,7 @@ def write_experiences(folder: Path, count: int, statements: int) -> None:
     training = pl.DataFrame(
         {"record_id": ["t"], "statements": [[]]}, schema_overrides={"statements": pl.List(pl.String)}
     )
-    statistics = summarise(nobody, [[]] * count, training, codes)
+    statistics = summarise(nobody, np.zeros((count, 1), np.float32), [[]] * count, training, codes)
     report = Report(
         rhythm="unknown", findings=(), **dict.fromkeys(POSSIBLE), morphology=(), confidence=0, cited=(),
         text="No similar patient is known.",

@@ -34,6 +34,7 @@ from sediff.knowledge.prompt import concerned, prompts
 from sediff.knowledge.retrieval import Neighbours, Retriever
 from sediff.knowledge.statistics import deviation, measurements, overall, summarise
 from sediff.knowledge.table import experience_table
+from sediff.knowledge.weights import neighbour_weights
 from sediff.records import read_columns, write_table
 from sediff.sources import Source, read_inventory
 from sediff.vocabulary import Vocabulary
@@ -71,7 +72,8 @@ def build_knowledge(
     weights, named = params.weights.model_dump(), profiles["statements"].to_list()
     retriever = Retriever(training)
     neighbours = retriever.nearest(profiles, weights, params.neighbours, "knowledge: retrieval").near(params.closeness)
-    statistics = summarise(neighbours, named, training, vocabulary.codes)
+    counted = neighbour_weights(neighbours, profiles, training)
+    statistics = summarise(neighbours, counted, named, training, vocabulary.codes)
     sure = confidences(neighbours, statistics, profiles, weights)
     distilled = distil_offline(statistics, sure, named, vocabulary)
     told, spent = {}, ""

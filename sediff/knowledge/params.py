@@ -31,9 +31,9 @@ class SimilarityWeights(Section):
 class KnowledgeParams(Section):
     """How similar patients are found and what they teach is put into words."""
 
-    neighbours: int = Field(default=75, ge=1, le=100, description="similar records an experience rests on, at most")
+    neighbours: int = Field(default=150, ge=1, le=200, description="similar records an experience rests on, at most")
     closeness: float = Field(
-        default=0.7, ge=0, le=1, description="share of the best similarity that neighbours after the tenth reach"
+        default=0.5, ge=0, le=1, description="share of the best similarity that neighbours after the tenth reach"
     )
     weights: SimilarityWeights = SimilarityWeights()
     distiller: Literal["offline", "llm"] = Field(default="offline", description="llm: any OpenAI-compatible endpoint")

@@ -20,6 +20,7 @@ from sediff.knowledge.retrieval import Neighbours
 from sediff.knowledge.statistics import summarise
 from sediff.knowledge.store import Store
 from sediff.knowledge.table import experience_table
+from sediff.knowledge.weights import neighbour_weights
 from sediff.pseudonyms import Pseudonyms, keyed
 from sediff.vocabulary import Vocabulary
 
@@ -187,6 +188,7 @@ def _experience(
     named, there = query["statements"].to_list(), neighbours.rows >= 0
     training = store.training[neighbours.rows[there].tolist()]  # of all others nothing is needed
     neighbours = replace(neighbours, rows=np.where(there, np.cumsum(there, axis=1) - 1, -1))
-    statistics = summarise(neighbours, named, training, vocabulary.codes)
+    counted = neighbour_weights(neighbours, query, training)
+    statistics = summarise(neighbours, counted, named, training, vocabulary.codes)
     distilled = distil_offline(statistics, confidences(neighbours, statistics, query, weights), named, vocabulary)
     return experience_table([name], [""], distilled, neighbours, statistics, training)

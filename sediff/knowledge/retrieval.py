@@ -52,7 +52,7 @@ class Retriever:
     def __init__(self, training: pl.DataFrame) -> None:
         self.training = training
         self._views = {view: View.of(training[view]) for view in VIEWS}
-        self._ages, self._sexes = _ages(training), _sexes(training)
+        self._ages, self._sexes = ages(training), sexes(training)
         self._of_patient: dict[str, list[int]] = {}
         for row, patient in enumerate(training["patient_id"]):
             self._of_patient.setdefault(patient, []).append(row)
@@ -75,11 +75,11 @@ class Retriever:
         for start in track(starts, len(starts), label) if label else starts:
             block = queries[start : start + QUERIES_PER_BLOCK]
             compared = self._compare(block, weights)
-            ages, sexes = _ages(block), _sexes(block)
+            block_ages, block_sexes = ages(block), sexes(block)
             for row, patient in enumerate(block["patient_id"]):
                 found = self._promising(compared, row, k, self._of_patient.get(patient, []))
                 scores = self._similarity(compared, row, found)
-                best = self._best(found, scores, k, ages[row], sexes[row])
+                best = self._best(found, scores, k, block_ages[row], block_sexes[row])
                 rows[start + row, : len(best)] = found[best]
                 similarities[start + row, : len(best)] = scores[best]
         return Neighbours(rows, similarities)
@@ -89,11 +89,11 @@ class Retriever:
 
         The rows of a query's own patient in `scores` are set to 0.
         """
-        ages, sexes, best = _ages(queries), _sexes(queries), []
+        own_ages, own_sexes, best = ages(queries), sexes(queries), []
         for row, patient in enumerate(queries["patient_id"]):
             scores[row, self._of_patient.get(patient, [])] = 0
             found = np.flatnonzero(scores[row] > 0)
-            best.append(found[self._best(found, scores[row, found], k, ages[row], sexes[row])])
+            best.append(found[self._best(found, scores[row, found], k, own_ages[row], own_sexes[row])])
         return best
 
     def _compare(self, queries: pl.DataFrame, weights: Mapping[str, float]) -> list["_Compared"]:
@@ -169,10 +169,11 @@ class _Compared:
     shared: NDArray[Any]
 
 
-def _ages(profiles: pl.DataFrame) -> NDArray[np.float64]:
+def ages(profiles: pl.DataFrame) -> NDArray[np.float64]:
+    """In years, NaN where unknown."""
     return profiles["age"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
-def _sexes(profiles: pl.DataFrame) -> NDArray[np.int64]:
+def sexes(profiles: pl.DataFrame) -> NDArray[np.int64]:
     """1 male, -1 female, 0 unknown."""
     return np.array([{"male": 1, "female": -1}.get(sex, 0) for sex in profiles["sex"]], np.int64)

@@ -35,6 +35,11 @@ def training(vocabulary) -> pl.DataFrame:
     return pl.DataFrame({"record_id": list("abcd"), "statements": statements, **columns})
 
 
+def equal(near: Neighbours) -> np.ndarray:
+    """Weights of neighbours that all count the same."""
+    return (near.rows >= 0).astype(np.float32)
+
+
 @pytest.fixture
 def table(training, vocabulary) -> pl.DataFrame:
     """Of three conditions: three neighbours, one, none."""
@@ -42,7 +47,7 @@ def table(training, vocabulary) -> pl.DataFrame:
         np.array([[0, 1, 2], [3, -1, -1], [-1, -1, -1]]), np.array([[0.9, 0.8, 0.7], [0.5, 0, 0], [0] * 3])
     )
     named = [["LVH"], ["SR"], []]
-    statistics = summarise(near, named, training, vocabulary.codes)
+    statistics = summarise(near, equal(near), named, training, vocabulary.codes)
     distilled = distil_offline(statistics, np.array([0.4, 0.2, 0]), named, vocabulary)
     distilled[1] = Distilled(distilled[1].report, "offline", "refusal")
     return experience_table(["e1", "e2", "e3"], ["x", "y", "z"], distilled, near, statistics, training)
@@ -65,7 +70,7 @@ def test_rows_are_what_was_written(table, tmp_path):
 
 def test_what_is_measured_survives_the_table(table, training, vocabulary):
     near = Neighbours(np.array([[0, 1, 2], [3, -1, -1], [-1, -1, -1]]), np.zeros((3, 3)))
-    statistics = summarise(near, [["LVH"], ["SR"], []], training, vocabulary.codes)
+    statistics = summarise(near, equal(near), [["LVH"], ["SR"], []], training, vocabulary.codes)
     for experience, own in zip(experience_rows(table), statistics.rows(), strict=True):
         assert experience.statistics == own
     assert experience_rows(table)[0].statistics["theta"].known.tolist() == [2] * 40

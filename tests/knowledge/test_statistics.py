@@ -10,8 +10,11 @@ from sediff.knowledge.statistics import deviation, measurements, overall, quarti
 CODES = ("AFIB", "SR")
 
 
-def neighbours(rows) -> Neighbours:
-    return Neighbours(np.array(rows), np.zeros(np.shape(rows)))
+def of(rows, named, training, weights=None):
+    """Statistics of neighbours that all count the same, unless weights are given."""
+    near = Neighbours(np.array(rows), np.zeros(np.shape(rows)))
+    counted = (near.rows >= 0) if weights is None else np.array(weights)
+    return summarise(near, counted.astype(np.float32), named, training, CODES)
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def test_quartiles_equal_numpys_and_leave_nan_out():
     values[rng.random(values.shape) < 0.3] = np.nan
     values[0, 0] = np.nan
     given = values.copy()
-    *found, known = quartiles(values)
+    *found, known = quartiles(values, np.full((50, 9), 0.3, np.float32))
     for quantile, share in zip(found, (0.25, 0.5, 0.75), strict=True):
         with pytest.warns(RuntimeWarning, match="All-NaN"):
             wanted = np.nanquantile(given, share, axis=-1)
@@ -44,7 +47,7 @@ def test_quartiles_equal_numpys_and_leave_nan_out():
 
 
 def test_statistics_are_those_of_the_neighbours(training):
-    found = summarise(neighbours([[0, 1, 2], [3, -1, -1], [-1, -1, -1]]), [[], [], []], training, CODES)
+    found = of([[0, 1, 2], [3, -1, -1], [-1, -1, -1]], [[], [], []], training)
     assert found.counts.tolist() == [3, 1, 0]
     rate = found["heart_rate"]
     assert rate.median[:2, 0].tolist() == [70, 100]
@@ -60,21 +63,46 @@ def test_statistics_are_those_of_the_neighbours(training):
 
 def test_a_record_without_a_fit_counts_in_no_morphology_and_a_corpus_without_any_has_none(training):
     rows = [[0, 1, 2]]
-    found = summarise(neighbours(rows), [[]], training, CODES)["theta"]
+    found = of(rows, [[]], training)["theta"]
     assert found.median[0].tolist() == [1.0] * 40 and found.known[0].tolist() == [2] * 40
     none = training.with_columns(theta=pl.lit(None, dtype=pl.Array(pl.Float32, 40)))
     for without in (none, none.drop("theta")):
-        found = summarise(neighbours(rows), [[]], without, CODES)["theta"]
+        found = of(rows, [[]], without)["theta"]
         assert np.isnan(found.median).all() and not found.known.any()
 
 
 def test_what_the_condition_names_itself_is_no_further_statement(training):
-    found = summarise(neighbours([[0, 1, 2]]), [["SR"]], training, CODES)
+    found = of([[0, 1, 2]], [["SR"]], training)
     assert found.shares[0].tolist() == pytest.approx([2 / 3, 0])
 
 
+def test_a_neighbour_counts_as_its_weight_says(training):
+    rows = [[0, 1, 3]]  # 60, 80 and 100 bpm
+    equal, unlike = of(rows, [[]], training), of(rows, [[]], training, [[1, 1, 1e-6]])
+    assert equal["heart_rate"].median[0, 0] == 80 and equal["heart_rate"].spread[0, 0] == 20
+    # Values stand in the middle of their weights: at 1/2, 3/2 and 2 of these, so half of the way is at 5/4.
+    assert unlike["heart_rate"].median[0, 0] == pytest.approx(75, abs=1e-3)
+    assert unlike["heart_rate"].known[0, 0] == 3 and unlike.counts[0] == 3
+    assert unlike.shares[0].tolist() == pytest.approx([0.5, 1], abs=1e-5)
+    heavy = of([[0, 1, 2]], [[]], training, [[1, 3, 1]])
+    assert heavy.shares[0].tolist() == pytest.approx([0.8, 0.8])
+    assert heavy["heart_rate"].median[0, 0] == pytest.approx(70), "of two values the middle lies between"
+
+
+def test_weights_that_repeat_a_neighbour_do_as_its_repetition(training):
+    """A known answer with many values: one of weight w stands for w that are equal."""
+    rng = np.random.default_rng(1)
+    values = rng.normal(70, 10, 400).astype(np.float32)
+    weights = rng.integers(1, 6, 400)
+    many = pl.DataFrame({"heart_rate": values, "statements": [[]] * 400}, schema_overrides={"statements": list[str]})
+    found = of([range(400)], [[]], many, [weights])["heart_rate"]
+    repeated = np.repeat(values, weights)
+    for quartile, share in ((found.low, 25), (found.median, 50), (found.high, 75)):
+        assert quartile[0, 0] == pytest.approx(np.percentile(repeated, share), abs=0.1)
+
+
 def test_the_axis_is_halved_on_the_circle(training):
-    found = summarise(neighbours([[0, 1, 2, 3]]), [[]], training, CODES)["axis"]
+    found = of([[0, 1, 2, 3]], [[]], training)["axis"]
     assert found.median[0, 0] == pytest.approx(-175, abs=1e-3)
     assert found.spread[0, 0] == pytest.approx(15, abs=1e-3)
     assert found.low[0, 0] < found.median[0, 0] < found.high[0, 0]
@@ -84,7 +112,7 @@ def test_the_axis_is_halved_on_the_circle(training):
     values = np.full((20, VALUES, 11), np.nan, np.float32)
     for turn in (0, 100, 180, -90):
         values[:, AXIS] = (axes + turn + 180) % 360 - 180
-        median = quartiles(values.copy())[1][:, AXIS]
+        median = quartiles(values.copy(), np.ones((20, 11), np.float32))[1][:, AXIS]
         np.testing.assert_allclose(deviation("axis", median, np.median(axes, 1) + turn), 0, atol=1e-3)
 
 
@@ -99,6 +127,6 @@ def test_the_medians_of_all_rows(training):
 
 def test_blocks_change_nothing(training, monkeypatch):
     rows = np.random.default_rng(0).integers(-1, 4, (30, 5))
-    whole = summarise(neighbours(rows), [["SR"], []] * 15, training, CODES)
+    whole = of(rows, [["SR"], []] * 15, training)
     monkeypatch.setattr(statistics, "VALUES_PER_BLOCK", VALUES * 5 * 4)
-    assert summarise(neighbours(rows), [["SR"], []] * 15, training, CODES) == whole
+    assert of(rows, [["SR"], []] * 15, training) == whole
