@@ -26,12 +26,12 @@ import polars as pl
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
+from sediff.knowledge import weights
 from sediff.knowledge.measures import MEASURED, SCALARS, SLICES, VOLTAGES
 from sediff.knowledge.params import KnowledgeParams
 from sediff.knowledge.profiles import VIEWS, build_profiles, statement_views, training_profiles
 from sediff.knowledge.retrieval import Retriever
 from sediff.knowledge.statistics import deviation, measurements, overall, statement_matrix, summarise
-from sediff.knowledge.weights import neighbour_weights
 from sediff.records import read_columns
 from sediff.vocabulary import Vocabulary
 
@@ -83,8 +83,8 @@ class Training:
         views = KnowledgeParams().weights.over([v for v in VIEWS if queries[v].list.len().max()])
         named = queries["statements"].to_list()
         near = self.retriever.nearest(queries, views, k).near(self.closeness)
-        weights = neighbour_weights(near, queries, self.profiles)
-        found = summarise(near, weights, named, self.profiles, self.codes)
+        counted = weights.neighbour_weights(near, queries, self.profiles)
+        found = summarise(near, counted, named, self.profiles, self.codes)
         return Foretold(found.shares, found.counts.astype(float), found.median[:, MEASURED])
 
     def class_mean(self, queries: pl.DataFrame) -> Foretold:
@@ -262,10 +262,12 @@ def main() -> None:
     parser.add_argument("--split", choices=("validation", "test"), default="test")
     parser.add_argument("--neighbours", type=int, default=KnowledgeParams().neighbours)
     parser.add_argument("--closeness", type=float, default=KnowledgeParams().closeness)
+    parser.add_argument("--sharpness", type=float, default=weights.SHARPNESS, help="power of the similarity")
     parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     vocabulary, k, seed = Vocabulary.load(), arguments.neighbours, arguments.seed
+    weights.SHARPNESS = arguments.sharpness
     profiles = build_profiles(read_columns(arguments.data / "corpus/records"), [], vocabulary)
     known = training_profiles(profiles)
     diagnostic = [vocabulary.views(codes)["diagnostic"] for codes in known["statements"].to_list()]
@@ -274,7 +276,7 @@ def main() -> None:
     validation, held_out = (profiles.filter(pl.col("split") == split) for split in ("validation", arguments.split))
     priors = best_priors(ask(validation, reduced(validation, vocabulary), sparse, k, seed))
     asked = ask(held_out, reduced(held_out, vocabulary), sparse, k, seed)
-    weights = bootstrap_weights(asked.patients, arguments.draws, np.random.default_rng(seed))
+    drawn = bootstrap_weights(asked.patients, arguments.draws, np.random.default_rng(seed))
     statements = [vocabulary[vocabulary.codes[k]].name for k in np.flatnonzero(asked.withheld.sum(0) >= MIN_CASES)]
     print(
         f"{k} neighbours of {len(known)} training records; {len(asked.patients)} of {len(held_out)} {arguments.split} "
@@ -282,17 +284,17 @@ def main() -> None:
         f"withheld from {MIN_CASES} records or more: {', '.join(statements)}. Records' worth of prevalence: "
         f"{', '.join(f'{name} {prior:g}' for name, prior in priors.items() if name != NOTHING)}.\n"
     )
-    print(table("under-specified: statements", statement_scores(asked, weights, priors)))
-    print("\n" + table("under-specified: mean absolute error", measure_scores(asked, weights)))
+    print(table("under-specified: statements", statement_scores(asked, drawn, priors)))
+    print("\n" + table("under-specified: mean absolute error", measure_scores(asked, drawn)))
     taught = reduced(known, vocabulary)
     told = {name: asked.foretold[name] for name in (NOTHING, CLASS, EXPERIENCE)}
     medians = trees(taught, reduced(held_out, vocabulary), vocabulary.codes, told[NOTHING].medians)
     told[TREES] = told[NOTHING]._replace(medians=medians)
-    scores = measure_scores(asked._replace(foretold=told), weights, ON_A_LINE)
+    scores = measure_scores(asked._replace(foretold=told), drawn, ON_A_LINE)
     print("\n" + table("what there is to know: mean absolute error", scores, (NOTHING, CLASS, TREES)))
     whole = ask(held_out, held_out, full, k, seed)
-    weights = bootstrap_weights(whole.patients, arguments.draws, np.random.default_rng(seed))
-    print("\n" + table("full prompt: mean absolute error", measure_scores(whole, weights)))
+    drawn = bootstrap_weights(whole.patients, arguments.draws, np.random.default_rng(seed))
+    print("\n" + table("full prompt: mean absolute error", measure_scores(whole, drawn)))
 
 
 if __name__ == "__main__":

@@ -1,60 +1,9 @@
 """Tables of the evaluation: each quantity in synthetic, reconstructed and real records, beside the floor."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-Metrics = Mapping[str, Any]
-Row = tuple[str, ...]
-DISTANCES = (
-    ("dispersion", "RMSSD / mean RR, Wasserstein-1"),
-    ("intervals", "Wasserstein-1"),
-    ("median_beats", "median beats"),
-)
-IN_FEATURES = (("distribution", "statement judge"), ("distribution_waveform", "waveform judge"))
-SETS = ("synthetic", "reconstructed", "real")
-SLICED = {
-    "mae_bpm": "Heart rate off by (bpm)",
-    "dispersion": "RMSSD / mean RR, difference",
-    "p_waves": "P waves, difference",
-    "beat_consistency": "Beat consistency, difference",
-    "pr": "PR, difference (ms)",
-    "qrs_duration": "QRS, difference (ms)",
-    "qtcf": "QTcF, difference (ms)",
-    "deviation_ratio": "Deviation, of real's",
-    "coverage": "Coverage",
-    "auroc_over_real": "AUROC, of real's",
-    "dispersion_distance": "RMSSD / mean RR, distance × floor",
-    "pr_distance": "PR, distance × floor",
-    "qrs_duration_distance": "QRS, distance × floor",
-    "qt_distance": "QT, distance × floor",
-}
-WORSE = " ▼"
-EFFECTS = {
-    "qt_on_rr": "QT on RR (ms for each s)",
-    "women_qtcf": "women − men, QTcF (ms)",
-    "women_qrs_duration": "women − men, QRS duration (ms)",
-    "women_r_v5": "women − men, R in V5 (mV)",
-    "axis_on_age": "axis in ten years (degrees)",
-    "r_v5_on_age": "R in V5 in ten years (mV)",
-}
-RETRIEVED = {
-    "retrieval": {
-        **{of_set: ("asked for", of_set) for of_set in SETS},
-        "frequency_baseline": ("none: the most frequent sets of statements", "all"),
-    },
-    "wordings": {
-        "original_report": ("the source's report", "real"),
-        "report": ("composed of it", "real"),
-        "statement_names": ("its statements alone", "real"),
-        "frequency_baseline": ("none: the most frequent sets of statements", "real"),
-    },
-}
-AS_WRITTEN = {
-    "qtcf": "QTcF",
-    **{word: word.upper() for word in ("p", "r", "t", "st", "pr", "qrs", "qt", "rr", "v1", "v5")},
-}
-NO_PLACE = "–"
+from sediff.report import rows
+from sediff.report.rows import Metrics, Row
 
 
 @dataclass(frozen=True)
@@ -75,21 +24,24 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
             "Difference from real with its 95 % interval over patients; floor: mean absolute difference between random "
             "halves of the real patients.",
             ("Quantity", "Records", "Synthetic", "Reconstructed", "Real", "Synthetic − real", "Floor"),
-            tuple(_means(evaluation)),
+            tuple(rows.means(evaluation)),
         ),
         Table(
             "Distances",
             "From real records; floor: of other real ones, as many. × floor: synthetic over the floor, and what the "
             "autoencoder alone makes of it. PR, QRS and QT in ms, the axis in degrees, amplitudes and beats in mV.",
             ("Distance", "Records", "Synthetic", "Reconstructed", "Floor", "× floor", "× floor, autoencoder alone"),
-            (*_distances(evaluation), *_in_features(evaluation)),
+            (*rows.distances(evaluation), *rows.in_features(evaluation)),
         ),
         Table(
             "Statements",
             "What the statement judge reads of what was asked for, beside real records of the same conditions. Rare "
             "statements are pooled within each, so that how rare it is tells nothing; 95 % intervals over patients.",
             ("Statement", "Cases", "AUROC", "AUROC, real", "AUPRC", "AUPRC, real"),
-            (*_statements(evaluation.get("agreement", {})), *_rare(evaluation.get("agreement", {}).get("rare", {}))),
+            (
+                *rows.statements(evaluation.get("agreement", {})),
+                *rows.rare(evaluation.get("agreement", {}).get("rare", {})),
+            ),
         ),
         Table(
             "Logits",
@@ -97,241 +49,70 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
             "in deviations of the real ones' logits. A positive shift is exaggeration; floors: between halves of the "
             "real patients.",
             ("Statement", "Records", "Shift", "Shift, autoencoder alone", "Floor", "Wasserstein-1", "Floor", "× floor"),
-            tuple(_logits(evaluation.get("logits", {}))),
+            tuple(rows.logits(evaluation.get("logits", {}))),
         ),
         Table(
             "Retrieval",
             "Share of texts that find their ECG, or one with the same statements, first or among the first ten of all; "
             "macro: mean over sets of statements; 95 % intervals over patients.",
             ("Text", "Among", "Records", "First", "First ten", "First, macro", "First ten, macro"),
-            tuple(_retrieval(evaluation)),
+            tuple(rows.retrieval(evaluation)),
         ),
         Table(
             "Deviation by rhythm",
             "Standard deviation by lead, the median over records: real's in mV, the others' as a share of real's with "
             "its 95 % interval over patients.",
             ("Rhythm, lead", "Records", "Synthetic", "Reconstructed", "Real (mV)"),
-            tuple(_deviations(evaluation.get("deviation_by_stratum", {}))),
+            tuple(rows.deviations(evaluation.get("deviation_by_stratum", {}))),
         ),
         Table(
             "Patterns no heart makes",
             "Share of the records that break a rule which real ones practically never do (their limits stand in "
             "sediff/evaluation/rules.py), with its 95 % interval over patients.",
             ("Rule", "Records", "Synthetic", "Reconstructed", "Real", "Synthetic − real"),
-            tuple(_impossible(evaluation.get("impossible", {}))),
+            tuple(rows.impossible(evaluation.get("impossible", {}))),
         ),
         Table(
             "Known truth",
             "Of simulated patients: mean error of what is measured against what they were simulated with, with its "
             "95 % interval over patients. That of real records is the error of measuring. bpm, ms and mV.",
             ("Condition", "Quantity", "Records", "Truth", "Synthetic", "Reconstructed", "Real"),
-            tuple(_biases(evaluation.get("known_truth", {}))),
+            tuple(rows.biases(evaluation.get("known_truth", {}))),
         ),
         Table(
             "Effects",
             "Slopes or differences in sinus rhythm, with 95 % intervals over patients.",
             ("Effect", "Records", "Synthetic", "Reconstructed", "Real"),
-            tuple(_effects(evaluation.get("effects", {}))),
+            tuple(rows.effects(evaluation.get("effects", {}))),
         ),
         Table(
             "Privacy",
             "Attacks that guess who was trained on, with 95 % intervals over patients; an AUC of 0.5 tells nothing. "
             "True positives are those at 1 % false positives.",
             ("Attack", "Members", "Strangers", "AUC", "True positives"),
-            tuple(_attacks(evaluation.get("privacy", {}))),
+            tuple(rows.attacks(evaluation.get("privacy", {}))),
         ),
         Table(
             "Attributes",
             "How well the synthetic records most like an ECG tell what is not asked of it: AUC of members and of "
             "strangers, and what training adds, with its 95 % interval over patients.",
             ("Attribute", "Members", "Strangers", "Advantage"),
-            tuple(_attributes(evaluation.get("privacy", {}).get("attributes", {}))),
+            tuple(rows.attributes(evaluation.get("privacy", {}).get("attributes", {}))),
         ),
         Table(
             "Diversity",
             "Mean distance in the statement judge's features within groups of five like conditions (statements, sex, "
             "age and rate), over that of the real records of these conditions, with a 95 % interval over groups.",
             ("Groups", "Synthetic", "Real", "Synthetic over real", "Autoencoder alone, over real"),
-            tuple(_diversity(evaluation.get("diversity", {}))),
+            tuple(rows.diversity(evaluation.get("diversity", {}))),
         ),
         Table(
             "Slices",
             "The headline figures of parts of the records with their 95 % intervals over patients; differences and "
-            f"distances are from real.{WORSE}: the whole interval lies further from what a perfect generator has than "
-            "the figure of all records; one in twenty may by chance.",
-            ("Slice", "Records", *SLICED.values()),
-            tuple(_slices(evaluation.get("slices", {}))),
+            f"distances are from real.{rows.WORSE}: the whole interval lies further from what a perfect generator has "
+            "than the figure of all records; one in twenty may by chance.",
+            ("Slice", "Records", *rows.SLICED.values()),
+            tuple(rows.slices(evaluation.get("slices", {}))),
         ),
     )
     return [table for table in tables if table.rows]
-
-
-def _means(metrics: Metrics, path: str = "") -> Iterator[Row]:
-    """Rows of whatever holds a mean for each set and their difference."""
-    for key, value in metrics.items():
-        name = f"{path}, {_words(key)}" if path else _words(key)
-        if not isinstance(value, Mapping):
-            continue
-        if {"difference", "real_halves"} <= value.keys():
-            difference = value["difference"]["synthetic"]
-            told = _with_interval(difference["mean"], difference)
-            sets = (_number(value[of_set]) for of_set in ("synthetic", "reconstructed", "real"))
-            yield (name, _number(value["records"]), *sets, told, _number(value["real_halves"]))
-        else:
-            yield from _means(value, name)
-
-
-def _distances(evaluation: Metrics) -> Iterator[Row]:
-    for section, title in DISTANCES:
-        yield from _over_floor(evaluation.get(section, {}), title)
-
-
-def _over_floor(found: Metrics, path: str) -> Iterator[Row]:
-    """Rows of whatever holds a distance for each set, or a ratio of them, over the floor."""
-    for key, value in found.items():
-        if not isinstance(value, Mapping):
-            continue
-        if "over_floor" not in value:
-            yield from _over_floor(value, f"{path}, {_words(key)}")
-            continue
-        medians = (_number(value[of_set]["median"]) if of_set in value else NO_PLACE for of_set in SETS)
-        ratios = (_ratio(value["over_floor"].get(of_set)) for of_set in SETS[:2])
-        yield (f"{path}, {_words(key)}", _number(value.get("records", NO_PLACE)), *medians, *ratios)
-
-
-def _in_features(evaluation: Metrics) -> Iterator[Row]:
-    for section, judge in IN_FEATURES:
-        found = evaluation.get(section, {})
-        for metric, title in (("fd", "FD"), ("kid", "KID"), ("coverage", "coverage")):
-            if metric not in found.get("over_floor", {}).get("synthetic", {}):
-                continue
-            medians = (_number(found[of_set][metric]["median"]) for of_set in SETS)
-            ratios = (_ratio(found["over_floor"][of_set][metric]) for of_set in SETS[:2])
-            yield (f"{title}, {judge}", _number(found["records_compared"]), *medians, *ratios)
-
-
-def _statements(found: Metrics) -> Iterator[Row]:
-    for code, values in found.get("statements", {}).items():
-        keys = ("auroc", "auroc_real", "auprc", "auprc_real")
-        yield (code, _number(values["cases"]), *(_number(values.get(key, NO_PLACE)) for key in keys))
-
-
-def _rare(found: Metrics) -> Iterator[Row]:
-    """The rare statements by name and count in one row, with what their pool says."""
-    if not (listed := found.get("statements")):
-        return
-    name = "rare: " + ", ".join(f"{code} {_number(cases)}" for code, cases in listed.items())
-    pools = {of_set: found.get(of_set, {}) for of_set in ("synthetic", "real")}
-    told = (
-        _with_interval(pool[score]["value"], pool[score]) if pool else NO_PLACE
-        for score in ("auroc", "auprc")
-        for pool in pools.values()
-    )
-    yield (name, _number(pools["synthetic"].get("cases", NO_PLACE)), *told)
-
-
-def _logits(found: Metrics) -> Iterator[Row]:
-    for code, values in found.items():
-        shifts = (_with_interval(of["mean"], of) for of in (values["shift"][of_set] for of_set in SETS[:2]))
-        distance = values.get("wasserstein", {})
-        medians = (_number(distance[of_set]["median"]) if distance else NO_PLACE for of_set in ("synthetic", "real"))
-        ratio = _ratio((distance or values)["over_floor"].get("synthetic"))
-        cells = (_number(values.get("real_halves", NO_PLACE)), *medians, ratio)
-        yield (code, _number(values.get("records", NO_PLACE)), *shifts, *cells)
-
-
-def _retrieval(evaluation: Metrics) -> Iterator[Row]:
-    """Asked texts among each set, texts in each wording among real records, and what needs no reading."""
-    for section, titles in RETRIEVED.items():
-        found = evaluation.get(section, {})
-        for key, (text, among) in titles.items():
-            if key in found:
-                hits = (_hits(found[key], k) for k in (1, 10))
-                macro = (_number(found[key][f"macro_hits_at_{k}"]) for k in (1, 10))
-                yield (text, among, _number(found["records"]), *hits, *macro)
-
-
-def _hits(found: Metrics, k: int) -> str:
-    return _with_interval(found[f"hits_at_{k}"], found[f"hits_at_{k}_interval"])
-
-
-def _deviations(found: Metrics) -> Iterator[Row]:
-    for stratum, of_stratum in found.items():
-        for lead, real in of_stratum["real"].items():
-            ratios = (_with_interval(of_stratum[of][lead]["ratio"], of_stratum[of][lead]) for of in SETS[:2])
-            yield (f"{_words(stratum)}, {lead}", _number(of_stratum["records"]), *ratios, _number(real))
-
-
-def _impossible(found: Metrics) -> Iterator[Row]:
-    for name, of_rule in found.items():
-        told = (_with_interval(of_rule[of]["share"], of_rule[of]) for of in SETS)
-        difference = of_rule["difference"]["synthetic"]
-        more = _with_interval(difference["mean"], difference)
-        yield (_words(name), _number(of_rule["records"]), *told, more)
-
-
-def _biases(found: Metrics) -> Iterator[Row]:
-    for condition, quantities in found.items():
-        for name, of in quantities.items():
-            told = (_with_interval(of[of_set]["bias"], of[of_set]) for of_set in SETS)
-            yield (_words(condition), _words(name), _number(of["records"]), _number(of["truth"]), *told)
-
-
-def _effects(found: Metrics) -> Iterator[Row]:
-    for name, effect in found.items():
-        told = (_with_interval(effect[of]["value"], effect[of]) for of in SETS)
-        yield (EFFECTS.get(name, _words(name)), _number(effect["records"]), *told)
-
-
-def _attacks(found: Metrics) -> Iterator[Row]:
-    for name, values in found.get("attacks", {}).items():
-        told = (_with_interval(values[share]["value"], values[share]) for share in ("auc", "tpr"))
-        yield (_words(name), _number(found["members"]), _number(found["strangers"]), *told)
-
-
-def _attributes(found: Metrics) -> Iterator[Row]:
-    for name, values in found.items():
-        told = _with_interval(values["advantage"]["value"], values["advantage"])
-        yield (_words(name), _number(values["members"]), _number(values["strangers"]), told)
-
-
-def _diversity(found: Metrics) -> Iterator[Row]:
-    if "over_real" in found:
-        ratios = (_with_interval(of["ratio"], of) for of in (found["over_real"], found["reconstructed"]))
-        yield (_number(found["conditions"]), _number(found["synthetic"]), _number(found["real"]), *ratios)
-
-
-def _slices(found: Metrics) -> Iterator[Row]:
-    for kind, of_kind in found.items():
-        for name, values in of_kind.items():
-            cells = (_sliced(values, key) for key in SLICED)
-            yield (f"{_words(kind)}, {_words(name)}", _number(values["records"]), *cells)
-
-
-def _sliced(values: Metrics, key: str) -> str:
-    if key not in values:
-        return NO_PLACE
-    mark = WORSE if key in values.get("worse", ()) else ""
-    return _with_interval(values[key]["value"], values[key]) + mark
-
-
-def _with_interval(value: float | str, interval: Metrics) -> str:
-    """A number with its interval; words, where it is hidden, stand alone."""
-    if isinstance(value, str):
-        return value
-    return f"{_number(value)} ({_number(interval['low'])} to {_number(interval['high'])})"
-
-
-def _ratio(value: Any) -> str:
-    """A number, or the mean or else median of an interval."""
-    if isinstance(value, Mapping):
-        value = value.get("mean", value.get("median"))
-    return NO_PLACE if value is None else _number(value)
-
-
-def _number(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
-
-
-def _words(key: str) -> str:
-    return " ".join(AS_WRITTEN.get(word, word) for word in key.split("_"))

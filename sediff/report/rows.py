@@ -1,0 +1,239 @@
+"""Rows of the report's tables: what the evaluation's metrics say of each quantity, as cells of text."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Metrics = Mapping[str, Any]
+Row = tuple[str, ...]
+DISTANCES = (
+    ("dispersion", "RMSSD / mean RR, Wasserstein-1"),
+    ("intervals", "Wasserstein-1"),
+    ("median_beats", "median beats"),
+)
+IN_FEATURES = (("distribution", "statement judge"), ("distribution_waveform", "waveform judge"))
+SETS = ("synthetic", "reconstructed", "real")
+SLICED = {
+    "mae_bpm": "Heart rate off by (bpm)",
+    "dispersion": "RMSSD / mean RR, difference",
+    "p_waves": "P waves, difference",
+    "beat_consistency": "Beat consistency, difference",
+    "pr": "PR, difference (ms)",
+    "qrs_duration": "QRS, difference (ms)",
+    "qtcf": "QTcF, difference (ms)",
+    "deviation_ratio": "Deviation, of real's",
+    "coverage": "Coverage",
+    "auroc_over_real": "AUROC, of real's",
+    "dispersion_distance": "RMSSD / mean RR, distance × floor",
+    "pr_distance": "PR, distance × floor",
+    "qrs_duration_distance": "QRS, distance × floor",
+    "qt_distance": "QT, distance × floor",
+}
+WORSE = " ▼"
+EFFECTS = {
+    "qt_on_rr": "QT on RR (ms for each s)",
+    "women_qtcf": "women − men, QTcF (ms)",
+    "women_qrs_duration": "women − men, QRS duration (ms)",
+    "women_r_v5": "women − men, R in V5 (mV)",
+    "axis_on_age": "axis in ten years (degrees)",
+    "r_v5_on_age": "R in V5 in ten years (mV)",
+}
+RETRIEVED = {
+    "retrieval": {
+        **{of_set: ("asked for", of_set) for of_set in SETS},
+        "frequency_baseline": ("none: the most frequent sets of statements", "all"),
+    },
+    "wordings": {
+        "original_report": ("the source's report", "real"),
+        "report": ("composed of it", "real"),
+        "statement_names": ("its statements alone", "real"),
+        "frequency_baseline": ("none: the most frequent sets of statements", "real"),
+    },
+}
+AS_WRITTEN = {
+    "qtcf": "QTcF",
+    **{word: word.upper() for word in ("p", "r", "t", "st", "pr", "qrs", "qt", "rr", "v1", "v5")},
+}
+NO_PLACE = "–"
+
+
+def means(metrics: Metrics, path: str = "") -> Iterator[Row]:
+    """Rows of whatever holds a mean for each set and their difference."""
+    for key, value in metrics.items():
+        name = f"{path}, {_words(key)}" if path else _words(key)
+        if not isinstance(value, Mapping):
+            continue
+        if {"difference", "real_halves"} <= value.keys():
+            difference = value["difference"]["synthetic"]
+            told = _with_interval(difference["mean"], difference)
+            sets = (_number(value[of_set]) for of_set in ("synthetic", "reconstructed", "real"))
+            yield (name, _number(value["records"]), *sets, told, _number(value["real_halves"]))
+        else:
+            yield from means(value, name)
+
+
+def distances(evaluation: Metrics) -> Iterator[Row]:
+    """Distances of each set from real records, over the floor."""
+    for section, title in DISTANCES:
+        yield from _over_floor(evaluation.get(section, {}), title)
+
+
+def _over_floor(found: Metrics, path: str) -> Iterator[Row]:
+    """Rows of whatever holds a distance for each set, or a ratio of them, over the floor."""
+    for key, value in found.items():
+        if not isinstance(value, Mapping):
+            continue
+        if "over_floor" not in value:
+            yield from _over_floor(value, f"{path}, {_words(key)}")
+            continue
+        medians = (_number(value[of_set]["median"]) if of_set in value else NO_PLACE for of_set in SETS)
+        ratios = (_ratio(value["over_floor"].get(of_set)) for of_set in SETS[:2])
+        yield (f"{path}, {_words(key)}", _number(value.get("records", NO_PLACE)), *medians, *ratios)
+
+
+def in_features(evaluation: Metrics) -> Iterator[Row]:
+    """Distances in the judges' features."""
+    for section, judge in IN_FEATURES:
+        found = evaluation.get(section, {})
+        for metric, title in (("fd", "FD"), ("kid", "KID"), ("coverage", "coverage")):
+            if metric not in found.get("over_floor", {}).get("synthetic", {}):
+                continue
+            medians = (_number(found[of_set][metric]["median"]) for of_set in SETS)
+            ratios = (_ratio(found["over_floor"][of_set][metric]) for of_set in SETS[:2])
+            yield (f"{title}, {judge}", _number(found["records_compared"]), *medians, *ratios)
+
+
+def statements(found: Metrics) -> Iterator[Row]:
+    """What the judge reads of each statement, beside what it reads of real records."""
+    for code, values in found.get("statements", {}).items():
+        keys = ("auroc", "auroc_real", "auprc", "auprc_real")
+        yield (code, _number(values["cases"]), *(_number(values.get(key, NO_PLACE)) for key in keys))
+
+
+def rare(found: Metrics) -> Iterator[Row]:
+    """The rare statements by name and count in one row, with what their pool says."""
+    if not (listed := found.get("statements")):
+        return
+    name = "rare: " + ", ".join(f"{code} {_number(cases)}" for code, cases in listed.items())
+    pools = {of_set: found.get(of_set, {}) for of_set in ("synthetic", "real")}
+    told = (
+        _with_interval(pool[score]["value"], pool[score]) if pool else NO_PLACE
+        for score in ("auroc", "auprc")
+        for pool in pools.values()
+    )
+    yield (name, _number(pools["synthetic"].get("cases", NO_PLACE)), *told)
+
+
+def logits(found: Metrics) -> Iterator[Row]:
+    """How sure the judge is of each statement."""
+    for code, values in found.items():
+        shifts = (_with_interval(of["mean"], of) for of in (values["shift"][of_set] for of_set in SETS[:2]))
+        distance = values.get("wasserstein", {})
+        medians = (_number(distance[of_set]["median"]) if distance else NO_PLACE for of_set in ("synthetic", "real"))
+        ratio = _ratio((distance or values)["over_floor"].get("synthetic"))
+        cells = (_number(values.get("real_halves", NO_PLACE)), *medians, ratio)
+        yield (code, _number(values.get("records", NO_PLACE)), *shifts, *cells)
+
+
+def retrieval(evaluation: Metrics) -> Iterator[Row]:
+    """Asked texts among each set, texts in each wording among real records, and what needs no reading."""
+    for section, titles in RETRIEVED.items():
+        found = evaluation.get(section, {})
+        for key, (text, among) in titles.items():
+            if key in found:
+                hits = (_hits(found[key], k) for k in (1, 10))
+                macro = (_number(found[key][f"macro_hits_at_{k}"]) for k in (1, 10))
+                yield (text, among, _number(found["records"]), *hits, *macro)
+
+
+def _hits(found: Metrics, k: int) -> str:
+    return _with_interval(found[f"hits_at_{k}"], found[f"hits_at_{k}_interval"])
+
+
+def deviations(found: Metrics) -> Iterator[Row]:
+    """Each lead's standard deviation within each rhythm."""
+    for stratum, of_stratum in found.items():
+        for lead, real in of_stratum["real"].items():
+            ratios = (_with_interval(of_stratum[of][lead]["ratio"], of_stratum[of][lead]) for of in SETS[:2])
+            yield (f"{_words(stratum)}, {lead}", _number(of_stratum["records"]), *ratios, _number(real))
+
+
+def impossible(found: Metrics) -> Iterator[Row]:
+    """How many records break each rule."""
+    for name, of_rule in found.items():
+        told = (_with_interval(of_rule[of]["share"], of_rule[of]) for of in SETS)
+        difference = of_rule["difference"]["synthetic"]
+        more = _with_interval(difference["mean"], difference)
+        yield (_words(name), _number(of_rule["records"]), *told, more)
+
+
+def biases(found: Metrics) -> Iterator[Row]:
+    """What is measured against what was simulated."""
+    for condition, quantities in found.items():
+        for name, of in quantities.items():
+            told = (_with_interval(of[of_set]["bias"], of[of_set]) for of_set in SETS)
+            yield (_words(condition), _words(name), _number(of["records"]), _number(of["truth"]), *told)
+
+
+def effects(found: Metrics) -> Iterator[Row]:
+    """Slopes and differences between groups."""
+    for name, effect in found.items():
+        told = (_with_interval(effect[of]["value"], effect[of]) for of in SETS)
+        yield (EFFECTS.get(name, _words(name)), _number(effect["records"]), *told)
+
+
+def attacks(found: Metrics) -> Iterator[Row]:
+    """What each attack on the members finds."""
+    for name, values in found.get("attacks", {}).items():
+        told = (_with_interval(values[share]["value"], values[share]) for share in ("auc", "tpr"))
+        yield (_words(name), _number(found["members"]), _number(found["strangers"]), *told)
+
+
+def attributes(found: Metrics) -> Iterator[Row]:
+    """What the nearest synthetic records tell of a member."""
+    for name, values in found.items():
+        told = _with_interval(values["advantage"]["value"], values["advantage"])
+        yield (_words(name), _number(values["members"]), _number(values["strangers"]), told)
+
+
+def diversity(found: Metrics) -> Iterator[Row]:
+    """Distance within like conditions."""
+    if "over_real" in found:
+        ratios = (_with_interval(of["ratio"], of) for of in (found["over_real"], found["reconstructed"]))
+        yield (_number(found["conditions"]), _number(found["synthetic"]), _number(found["real"]), *ratios)
+
+
+def slices(found: Metrics) -> Iterator[Row]:
+    """The headline figures of each slice."""
+    for kind, of_kind in found.items():
+        for name, values in of_kind.items():
+            cells = (_sliced(values, key) for key in SLICED)
+            yield (f"{_words(kind)}, {_words(name)}", _number(values["records"]), *cells)
+
+
+def _sliced(values: Metrics, key: str) -> str:
+    if key not in values:
+        return NO_PLACE
+    mark = WORSE if key in values.get("worse", ()) else ""
+    return _with_interval(values[key]["value"], values[key]) + mark
+
+
+def _with_interval(value: float | str, interval: Metrics) -> str:
+    """A number with its interval; words, where it is hidden, stand alone."""
+    if isinstance(value, str):
+        return value
+    return f"{_number(value)} ({_number(interval['low'])} to {_number(interval['high'])})"
+
+
+def _ratio(value: Any) -> str:
+    """A number, or the mean or else median of an interval."""
+    if isinstance(value, Mapping):
+        value = value.get("mean", value.get("median"))
+    return NO_PLACE if value is None else _number(value)
+
+
+def _number(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+
+
+def _words(key: str) -> str:
+    return " ".join(AS_WRITTEN.get(word, word) for word in key.split("_"))
