@@ -3,7 +3,7 @@
 DATA is the folder `data` of a finished run on PTB-XL. Of each rhythm (and block) that is named, and nothing else: how
 many of the neighbours have it, their median heart rate, and that of all training records with it. Texts are matched
 exactly and by meaning, as `sediff knowledge ask` does; the index is made in a folder of its own and removed. Beside it
-the best without the cut of `knowledge.closeness`, among which what is near by meaning outvotes a rare rhythm.
+the best without the cut of `knowledge.closeness`, among which few have a rare rhythm, but weigh the more.
 """
 
 import argparse

@@ -74,7 +74,7 @@ def build_knowledge(
     neighbours = retriever.nearest(profiles, weights, params.neighbours, "knowledge: retrieval").near(params.closeness)
     counted = neighbour_weights(neighbours, profiles, training)
     statistics = summarise(neighbours, counted, named, training, vocabulary.codes)
-    sure = confidences(neighbours, statistics, profiles, weights)
+    sure = confidences(neighbours, counted, statistics, profiles, weights)
     distilled = distil_offline(statistics, sure, named, vocabulary)
     told, spent = {}, ""
     if params.distiller == "llm" and llm is not None:

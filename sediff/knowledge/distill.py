@@ -12,13 +12,14 @@ from sediff.knowledge.measures import SLICES, Statistics
 from sediff.knowledge.profiles import VIEWS
 from sediff.knowledge.report import POSSIBLE, LeadMorphology, Range, Report
 from sediff.knowledge.retrieval import Neighbours
+from sediff.knowledge.weights import effective_number
 from sediff.vocabulary import Vocabulary
 
 OFFLINE = "offline"
 NO_NEIGHBOUR = "No similar patient is known."
 MIN_SHARE = 0.1  # a statement that fewer neighbours have is no finding
 MAX_FINDINGS = 8
-MIN_KNOWN = 3  # neighbours that have a value, or nothing is expected of it
+MIN_KNOWN = 3  # neighbours that have a value, whatever they weigh, or nothing is expected of it
 FEW = 5  # so many neighbours give half of the confidence that very many would
 NAMES = {"heart_rate": "heart rate", "pr": "PR", "qrs_duration": "QRS duration", "qt": "QT", "qtcf": "QTcF"}
 LEADS_TOLD = ("I", "II", "aVF", "V1", "V3", "V5")  # one of each wall, and the transition
@@ -35,17 +36,23 @@ class Distilled(NamedTuple):
 
 
 def confidences(
-    neighbours: Neighbours, statistics: Statistics, queries: pl.DataFrame, weights: Mapping[str, float]
+    neighbours: Neighbours,
+    weights: NDArray[np.float32],
+    statistics: Statistics,
+    queries: pl.DataFrame,
+    lambdas: Mapping[str, float],
 ) -> NDArray[np.float64]:
     """How far n conditions' neighbours can be trusted, each 0 to 1: number × similarity × agreement.
 
-    Number is n / (n + 5). Similarity is the mean τ over the highest that the condition can have, the sum of the weights
-    of the views that it has. Agreement is 1 / (1 + the number of further statements in which two neighbours differ, on
-    average over pairs drawn with replacement).
+    Number is n / (n + 5), n being how many neighbours of equal weight would say as much. Similarity is the mean τ over
+    the highest that the condition can have, the sum of λ of the views that it has. Agreement is 1 / (1 + the number of
+    further statements in which two neighbours differ, on average over pairs drawn with replacement). In all three
+    neighbours count as much as they weigh, (n, k).
     """
-    counts = statistics.counts.astype(np.float64)
-    attainable = sum(weights[view] * (queries[view].list.len().to_numpy() > 0) for view in VIEWS)
-    similarity = neighbours.similarities.sum(1) / np.maximum(counts * attainable, 1e-9)
+    counts = effective_number(weights)
+    attainable = sum(lambdas[view] * (queries[view].list.len().to_numpy() > 0) for view in VIEWS)
+    weighed = (neighbours.similarities * weights).sum(1) / np.maximum(weights.sum(1), 1e-9)
+    similarity = weighed / np.maximum(attainable, 1e-9)
     shares = statistics.shares.astype(np.float64)
     agreement = 1 / (1 + 2 * (shares * (1 - shares)).sum(1))
     return np.round(np.clip(counts / (counts + FEW) * similarity * agreement, 0, 1), 2)
@@ -131,7 +138,8 @@ PLACES = {lead: [SLICES[name].start + LEADS.index(lead) for name in SHAPES] for 
 def _basis(count: int, named: Sequence[str], vocabulary: Vocabulary) -> str:
     """What a report rests on; with the condition's own statements, by which the text is found by meaning."""
     own = ", ".join(vocabulary[code].name for code in named[:MAX_FINDINGS])
-    return f"from {count} similar {'record' if count == 1 else 'records'}{f' of {own}' if own else ''}"
+    records = "record" if count == 1 else "records, weighed by likeness"
+    return f"from {count} similar {records}{f': {own}' if own else ''}"
 
 
 def _paragraph(

@@ -54,12 +54,13 @@ class Statistics:
     """What the neighbours of n conditions have; of one condition, the same without the first axis.
 
     Attributes:
-        counts: (n,) neighbours.
-        shares: (n, statements) share of the neighbours with each statement that the condition does not name itself, 0
-            for those that it names, in the order of `Vocabulary.codes`.
-        low, median, high: (n, VALUES) quartiles of what they measure, as `SLICES` orders it; NaN where none has it.
+        counts: (n,) neighbours, whatever they weigh.
+        shares: (n, statements) share, by weight, of the neighbours with each statement that the condition does not name
+            itself, 0 for those that it names, in the order of `Vocabulary.codes`.
+        low, median, high: (n, VALUES) quartiles, by weight, of what they measure, as `SLICES` orders it; NaN where none
+            has it.
             The axis is an angle: its median is from -180 to 180, its quartiles are up to 180 beside it.
-        known: (n, VALUES) how many of them have it.
+        known: (n, VALUES) how many of them have it, whatever they weigh.
     """
 
     counts: NDArray[np.int32]

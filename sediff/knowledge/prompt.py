@@ -1,6 +1,7 @@
 """What an LLM is shown of a condition and its neighbours: no ids, dates or names, and ages in bands.
 
-All texts are the vocabulary's own: of a report's words none gets here, so none can be taken for an instruction.
+Texts are the vocabulary's own: of a report's words none gets here, so none can be taken for an instruction. But for
+drugs, which the EHR names: of those only lower-case words without dose are left (`terms.DrugNames`), and few of them.
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ OLDEST_BAND = 90
 SEXES = ("female", "male")
 CODED = ("scp", "icd9", "icd10")  # items that are statements, which are told by name, or codes without a title
 MIN_SHARE = 0.05  # of the neighbours that have a statement
+MAX_WORDS = 4  # of a drug's name: what is longer is a remark
 
 
 def prompts(
@@ -57,13 +59,17 @@ def prompts(
 
 
 def _history(profile: dict[str, Any]) -> dict[str, list[str]]:
-    """Diagnoses, medications and procedures of the EHR by their titles, those that have one."""
+    """Diagnoses, medications and procedures of the EHR by their titles, those that have one; no remarks."""
     items = {view: [item.split(":", 1) for item in profile[view]] for view in VIEWS}
-    return {view: [title for kind, title in own if kind not in CODED] for view, own in items.items()}
+    told = {view: [(kind, title) for kind, title in own if kind not in CODED] for view, own in items.items()}
+    return {
+        view: [title for kind, title in own if kind != "drug" or len(title.split()) <= MAX_WORDS]
+        for view, own in told.items()
+    }
 
 
 def _summary(statistics: Statistics, vocabulary: Vocabulary) -> dict[str, Any]:
-    """All neighbours together: further statements by share, and quartiles of what is measured, null where unknown."""
+    """All neighbours as they weigh: further statements by share, quartiles of what is measured, null where unknown."""
     shares = {
         vocabulary[code].name: round(float(share), 2)
         for code, share in zip(vocabulary.codes, statistics.shares, strict=True)

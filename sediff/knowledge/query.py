@@ -190,5 +190,6 @@ def _experience(
     neighbours = replace(neighbours, rows=np.where(there, np.cumsum(there, axis=1) - 1, -1))
     counted = neighbour_weights(neighbours, query, training)
     statistics = summarise(neighbours, counted, named, training, vocabulary.codes)
-    distilled = distil_offline(statistics, confidences(neighbours, statistics, query, weights), named, vocabulary)
+    sure = confidences(neighbours, counted, statistics, query, weights)
+    distilled = distil_offline(statistics, sure, named, vocabulary)
     return experience_table([name], [""], distilled, neighbours, statistics, training)

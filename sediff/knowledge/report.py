@@ -20,7 +20,7 @@ Lead = Literal["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V
 
 
 class Range(BaseModel):
-    """A value that is expected, and the bounds between which half of similar patients lie."""
+    """A value that is expected, and the bounds between which half of similar patients, by weight, lie."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

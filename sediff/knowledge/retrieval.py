@@ -20,7 +20,7 @@ from sediff.progress import track
 QUERIES_PER_BLOCK = 32
 GROUP = 64  # profiles; the k-th largest of the groups' maxima is the least that can be among the k best
 ROUNDING = 1e-5  # of τ in single precision, with room to spare
-FEWEST = 10  # neighbours that count however much less similar they are than the best
+FEWEST = 10  # neighbours that are kept however much less similar they are than the best; then they weigh little
 OTHER_SEX, UNKNOWN_AGE = 200.0, 50.0  # years that count among ties
 
 
@@ -39,7 +39,7 @@ class Neighbours:
     def near(self, closeness: float) -> "Neighbours":
         """The first ten, and others with at least this share of the best similarity.
 
-        Fewer than ten say little of a spread; many that are less similar would outvote those of a rare rhythm.
+        Fewer than ten say little of a spread. Many that are less similar would be named as if they counted.
         """
         kept = self.similarities >= closeness * self.similarities[:, :1] - ROUNDING
         kept[:, :FEWEST] = True

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sediff.knowledge.measures import AXIS, SIZES, SLICES, VALUES, Statistics
 from sediff.knowledge.retrieval import Neighbours
+from sediff.knowledge.weights import effective_number
 
 VALUES_PER_BLOCK = 10_000_000  # of neighbours, held at once: 40 MB and what sorting them takes
 
@@ -52,16 +53,17 @@ def summarise(
 def quartiles(values: NDArray[np.float32], weights: NDArray[np.float32]) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     """Quartiles of the neighbours' values (n, VALUES, k), which weigh (n, k), and how many have one: each (n, VALUES).
 
-    Those of the axis are of its deviations from the mean direction: the angle that halves the neighbours, wherever the
+    Those of the axis are of its deviations from the mean direction: the angle that halves their weight, wherever the
     cut at ±180° lies, and the usual median where all lie within half a circle.
     """
     centre = mean_direction(values[:, AXIS], weights)
     values[:, AXIS] = wrapped(values[:, AXIS] - centre[:, None])
-    known = (~np.isnan(values)).sum(-1, dtype=np.int32)
+    absent = np.isnan(values)
+    known = (~absent).sum(-1, dtype=np.int32)
     order = np.argsort(values, axis=-1)  # NaN last
-    ordered = np.take_along_axis(values, order, axis=-1)
-    place = _places(np.take_along_axis(np.broadcast_to(weights[:, None], values.shape), order, axis=-1), known)
-    low, median, high = (_quantile(ordered, place, known, share) for share in (0.25, 0.5, 0.75))
+    counted = np.take_along_axis(np.where(absent, np.float32(0), weights[:, None]), order, axis=-1)
+    ordered = np.nan_to_num(np.take_along_axis(values, order, axis=-1), copy=False)
+    low, median, high = (np.where(known > 0, of, np.nan) for of in weighted_quantiles(ordered, counted))
     middle = wrapped(centre + median[:, AXIS])
     low[:, AXIS] += middle - median[:, AXIS]
     high[:, AXIS] += middle - median[:, AXIS]
@@ -69,31 +71,24 @@ def quartiles(values: NDArray[np.float32], weights: NDArray[np.float32]) -> tupl
     return low, median, high, known
 
 
-def _places(weights: NDArray[np.float32], known: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Which quantile each of the sorted, known values is, 0 the first and 1 the last: (..., k); beyond those, above 1.
+def weighted_quantiles(
+    ordered: NDArray[np.float32], weights: NDArray[np.float32], shares: Sequence[float] = (0.25, 0.5, 0.75)
+) -> list[NDArray[np.float32]]:
+    """Quantiles of sorted rows (..., k) whose values weigh as much: each (...).
 
-    A value stands in the middle of its weight. Equal weights give i / (n - 1), the usual linear quantiles.
+    Equal weights give the usual linear quantiles; a value without weight changes nothing. The quantile of share p is
+    the mean of the values between L and L + 1/n of all weight, L = p (n - 1)/n, with Kish's n = (Σw)²/Σw² in place of
+    the number of values (Akinshin 2023, arXiv 2304.07265, type 7).
     """
-    middle = np.cumsum(weights, axis=-1) - weights / 2
-    middle -= middle[..., :1]
-    last = np.take_along_axis(middle, np.maximum(known - 1, 0)[..., None], axis=-1)
-    middle /= np.where(last > 0, last, 1)
-    beyond = np.arange(weights.shape[-1]) >= known[..., None]
-    return np.where(beyond, np.float32(2), middle)
-
-
-def _quantile(
-    ordered: NDArray[np.float32], place: NDArray[np.float32], known: NDArray[np.int32], share: float
-) -> NDArray[np.float32]:
-    """Quantile of each sorted row without its NaNs, linear between places: (..., k) to (...); NaN without any."""
-    last = np.maximum(known - 1, 0)
-    below = np.clip((place <= share).sum(-1) - 1, 0, last)
-    indices = below, np.minimum(below + 1, last)
-    (low, high), (start, end) = (
-        [np.take_along_axis(rows, index[..., None], axis=-1)[..., 0] for index in indices] for rows in (ordered, place)
-    )
-    way = (np.float32(share) - start) / np.where(end > start, end - start, 1)
-    return np.where(end > start, low + way * (high - low), low)
+    total = np.maximum(weights.sum(-1), np.finfo(np.float32).tiny)
+    number = np.maximum(effective_number(weights), 1).astype(np.float32)[..., None]
+    up_to = np.cumsum(weights, axis=-1) / total[..., None]
+    found = []
+    for share in shares:
+        within = np.clip(up_to * number - np.float32(share) * (number - 1), 0, 1)
+        within[..., 1:] -= within[..., :-1].copy()
+        found.append((within * ordered).sum(-1))
+    return found
 
 
 def mean_direction(degrees: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:

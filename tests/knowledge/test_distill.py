@@ -43,7 +43,7 @@ def test_the_report_says_what_the_neighbours_have(vocabulary):
         "Rhythm: atrial fibrillation 100 %. Further findings: left ventricular hypertrophy 40 %. Heart rate 82 bpm "
         "(77 to 87), QRS duration 95 ms (90 to 100), QT 380 ms (375 to 385), QTcF 420 ms (415 to 425). "
         + "; ".join(f"Lead {lead}: {told.morphology[0].shape}" for lead in ("II", "V1", "V5")).replace("; L", "; l")
-        + ". From 10 similar records of inferior myocardial infarction."
+        + ". From 10 similar records, weighed by likeness: inferior myocardial infarction."
     )
     assert {f.code for f in vocabulary.find(told.text)} == {"AFIB", "LVH", "IMI"}
 
@@ -85,7 +85,7 @@ def test_confidence_grows_with_number_similarity_and_agreement(vocabulary):
         own.shares[:] = 0
         own.shares[0, :2] = share
         near = Neighbours(np.arange(count)[None], np.full((1, count), similarity))
-        (value,) = confidences(near, own, queries, weights)
+        (value,) = confidences(near, np.ones((1, count), np.float32), own, queries, weights)
         return value
 
     assert sure(45, 0.75, 1.0) == 0.9, "as similar as this condition can be; its views weigh 0.75"
@@ -93,5 +93,13 @@ def test_confidence_grows_with_number_similarity_and_agreement(vocabulary):
     assert sure(45, 0.375, 0.0) == 0.45
     assert sure(5, 0.75, 0.0) == 0.5
     assert confidences(
-        Neighbours(np.full((1, 3), -1), np.zeros((1, 3))), statistics(vocabulary, count=0), queries, weights
+        Neighbours(np.full((1, 3), -1), np.zeros((1, 3))),
+        np.zeros((1, 3), np.float32),
+        statistics(vocabulary, count=0),
+        queries,
+        weights,
     ).tolist() == [0.0]
+    few = Neighbours(np.arange(10)[None], np.array([[0.75] * 5 + [0.1] * 5]))
+    own, light = statistics(vocabulary, count=10), np.array([[1] * 5 + [1e-6] * 5], np.float32)
+    own.shares[:] = 0
+    assert confidences(few, light, own, queries, weights).tolist() == [0.5], "as of the five that weigh something"

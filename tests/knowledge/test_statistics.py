@@ -80,13 +80,15 @@ def test_a_neighbour_counts_as_its_weight_says(training):
     rows = [[0, 1, 3]]  # 60, 80 and 100 bpm
     equal, unlike = of(rows, [[]], training), of(rows, [[]], training, [[1, 1, 1e-6]])
     assert equal["heart_rate"].median[0, 0] == 80 and equal["heart_rate"].spread[0, 0] == 20
-    # Values stand in the middle of their weights: at 1/2, 3/2 and 2 of these, so half of the way is at 5/4.
-    assert unlike["heart_rate"].median[0, 0] == pytest.approx(75, abs=1e-3)
+    assert unlike["heart_rate"].median[0, 0] == pytest.approx(70, abs=1e-3), "as of the other two"
+    alone = of(rows, [[]], training, [[1e-6, 1, 1e-6]])["heart_rate"]
+    assert (alone.low[0, 0], alone.high[0, 0]) == pytest.approx((80, 80), abs=1e-3)
     assert unlike["heart_rate"].known[0, 0] == 3 and unlike.counts[0] == 3
     assert unlike.shares[0].tolist() == pytest.approx([0.5, 1], abs=1e-5)
     heavy = of([[0, 1, 2]], [[]], training, [[1, 3, 1]])
     assert heavy.shares[0].tolist() == pytest.approx([0.8, 0.8])
-    assert heavy["heart_rate"].median[0, 0] == pytest.approx(70), "of two values the middle lies between"
+    # Of 60 and 80 bpm, of which the second has three fourths of the weight: n = 1.6, so the middle 5/8 of the weight.
+    assert heavy["heart_rate"].median[0, 0] == pytest.approx(0.1 * 60 + 0.9 * 80)
 
 
 def test_weights_that_repeat_a_neighbour_do_as_its_repetition(training):

@@ -111,7 +111,7 @@ def test_a_text_becomes_an_ecg_on_paper(browser, port):
     rate = browser.find_element(By.CSS_SELECTOR, "#measures tr").find_elements(By.TAG_NAME, "td")
     assert rate[0].text == "110" and abs(float(rate[2].text) - 110) < 40
     assert len(browser.find_elements(By.CSS_SELECTOR, "#measures tr")) == 5
-    assert "similar records of" in word(browser, "report") and "query:" in word(browser, "source")
+    assert "similar records, weighed by likeness: " in word(browser, "report") and "query:" in word(browser, "source")
     assert "atrial fibrillation" in word(browser, "understood")
     assert word(browser, "command").startswith("sediff generate 'atrial fibrillation' --age 71 --sex female")
     first = picture.get_attribute("src")
