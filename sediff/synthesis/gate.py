@@ -16,6 +16,7 @@ from sediff.beats import find_r_peaks, heart_rate
 from sediff.delineation import delineate, measure
 from sediff.ecg import SAMPLING_RATE, to_millivolts
 from sediff.errors import UserError
+from sediff.knowledge.statistics import wrapped
 from sediff.section import Section
 from sediff.simulator.rhythm import PACED, SINUS, TACHYCARDIA, rhythm_of
 from sediff.synthesis.params import GateParams
@@ -23,7 +24,7 @@ from sediff.synthesis.request import RequestRow
 from sediff.vocabulary.statements import read_yaml
 
 IMPLICATIONS = Path("knowledge/implications.yaml")
-HEART_RATE, PR, QRS, QT, P_WAVES = "heart_rate", "pr", "qrs_duration", "qt", "p_waves"
+HEART_RATE, PR, QRS, QT, AXIS, P_WAVES = "heart_rate", "pr", "qrs_duration", "qt", "axis", "p_waves"
 REGULAR = (SINUS, TACHYCARDIA, PACED)
 STANDARD_ERRORS = 2  # of the mean RR, by which an irregular record's rate may be off
 
@@ -50,7 +51,7 @@ class Gate:
     def __init__(self, params: GateParams, implications: Mapping[str, Implied]) -> None:
         self._implications = implications
         of_intervals = {PR: params.pr_ms, QRS: params.qrs_ms, QT: params.qt_ms}
-        self._tolerance = {HEART_RATE: params.heart_rate_bpm, **of_intervals, P_WAVES: 0.0}
+        self._tolerance = {HEART_RATE: params.heart_rate_bpm, **of_intervals, AXIS: params.axis_deg, P_WAVES: 0.0}
 
     @classmethod
     def load(cls, params: GateParams, path: Path = IMPLICATIONS) -> "Gate":
@@ -72,11 +73,14 @@ class Gate:
 
     def _missed(self, row: RequestRow, signal: NDArray[np.floating], peaks: NDArray[np.float64]) -> list[str]:
         bounds = [(name, of) for code in row.statements for name, of in self._implied(code)]
-        asked = ((HEART_RATE, row.condition.heart_rate), *zip((PR, QRS, QT), row.intervals, strict=True))
+        of_condition = (HEART_RATE, row.condition.heart_rate), (AXIS, row.condition.axis)
+        asked = (*of_condition, *zip((PR, QRS, QT), row.intervals, strict=True))
         bounds += [(name, Bound(min=value, max=value)) for name, value in asked if value is not None]
         if not bounds:
             return []
         measured = measurements(signal, peaks)
+        if row.condition.axis is not None:  # an angle, so the nearest turn of it counts
+            measured[AXIS] = row.condition.axis + float(wrapped(np.asarray(measured[AXIS] - row.condition.axis)))
         varies = rhythm_of(row.statements) not in REGULAR
         slack = self._tolerance | {HEART_RATE: self._tolerance[HEART_RATE] + (_rate_error(peaks) if varies else 0)}
         return sorted({name for name, of in bounds if not _inside(measured[name], of, slack[name])})
@@ -87,11 +91,15 @@ class Gate:
 
 
 def measurements(signal: NDArray[np.floating], peaks: NDArray[np.float64]) -> dict[str, float]:
-    """Rate in bpm, PR, QRS duration and QT in ms, share of beats with a P wave; NaN where there is none to measure."""
+    """Rate in bpm, PR, QRS duration and QT in ms, axis of QRS in degrees, share of beats with a P wave.
+
+    NaN where there is none to measure.
+    """
     beats = delineate(signal, SAMPLING_RATE, peaks)
     values = measure(beats)
     waves = float(np.isfinite(beats.p_onset).mean()) if len(peaks) else float("nan")
-    return {HEART_RATE: heart_rate(peaks), PR: values.pr, QRS: values.qrs_duration, QT: values.qt, P_WAVES: waves}
+    intervals = {PR: values.pr, QRS: values.qrs_duration, QT: values.qt}
+    return {HEART_RATE: heart_rate(peaks), **intervals, AXIS: values.axis, P_WAVES: waves}
 
 
 def _rate_error(peaks: NDArray[np.float64]) -> float:

@@ -36,6 +36,7 @@ class GateParams(Section):
     pr_ms: float = Field(20.0, ge=0)
     qrs_ms: float = Field(10.0, ge=0)
     qt_ms: float = Field(20.0, ge=0)
+    axis_deg: float = Field(45.0, ge=0)
 
 
 class SynthesisParams(Section):

@@ -61,6 +61,17 @@ def test_another_rate_is_missed(gate, patients):
     assert not any(missed(gate, regular, (), faster=3))
 
 
+def test_another_axis_is_missed_on_the_circle(gate, patients):
+    """Turned by a whole circle it is the same; what is measured lies within the tolerance of itself."""
+    of_records = [patient for patient in patients if "NORM" in patient[0]][:4]
+    measured = [
+        measurements(x := to_millivolts(signal), find_r_peaks(x[None])[0])["axis"] for _, signal, _ in of_records
+    ]
+    for turned, names in ((0, []), (360, []), (-40, []), (60, ["axis"]), (180, ["axis"]), (-330, [])):
+        rows = [RequestRow(Condition("", axis=axis + turned), ()) for axis in measured]
+        assert gate.misses(rows, np.stack([signal for _, signal, _ in of_records])) == [names] * len(rows), turned
+
+
 def test_fibrillation_may_be_irregular(gate, patients):
     fibrillating = [of for of in patients if "AFIB" in of[0]]
     assert len(fibrillating) > 2
