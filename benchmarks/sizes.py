@@ -1,39 +1,98 @@
 """What a run took and holds, by record, and what more records would: `python benchmarks/sizes.py CLONE`.
 
-Seconds are those of each stage's last attempt (`runs/`), bytes those of `data/` and of what `.sediff/` and DVC's cache
-keep beside it. What grows with the records is stretched to larger corpora; a training has the steps that `params.yaml`
-gives it, however many records there are, and a network's size does not depend on them either.
+Seconds are those of each stage's last attempt (`runs/`), bytes those of `data/`, `runs/`, DVC's cache and what
+`.sediff/` keeps beside it. What grows with the records is stretched to larger corpora; a training has the steps that
+`params.yaml` gives it, however many records there are, and a network's size does not depend on them either. Two things
+are measured here, each for some records, because a stage's time does not tell them apart: comparing each profile with
+all training profiles, which grows with the square of the records, and encoding a record after its training.
 """
 
 import argparse
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+import torch
 from figures import read
 
+from sediff.autoencoder.model import Autoencoder
+from sediff.ecg import independent_leads, to_millivolts
+from sediff.knowledge.params import KnowledgeParams
+from sediff.knowledge.profiles import PROFILES, training_profiles
+from sediff.knowledge.retrieval import Retriever
+from sediff.records import read_signals, read_table
+
 CORPORA = (100_000, 1_000_000, 10_000_000)
-FIXED = ("encoder@conditioner", "encoder@judges", "diffusion", "augmentation", "report")  # of seconds
-SYNTHETIC = "synthesis@dataset", "synthesis@evaluation", "synthesis@augmentation"
-WEIGHTS = ("encoder", "diffusion", "augmentation", "evaluation", "report")  # of bytes
+FIXED = ("encoder@conditioner", "encoder@judges", "diffusion", "augmentation", "report", "evaluation")  # of seconds
+WEIGHTS = ("encoder", "diffusion", "augmentation", "evaluation", "report", "synthesis")  # of bytes
+KEPT = (".sediff/parsed", ".sediff/scan", ".dvc/cache", "runs")
+SAMPLE = 512  # records that are compared and encoded
 
 
-def seconds(clone: Path, records: int) -> Iterator[tuple[str, float, float]]:
-    """Stage, seconds that do not grow with the corpus, and seconds a record of it."""
+class Part(NamedTuple):
+    """What a stage or folder takes whatever the corpus, for each record, and for each pair of records."""
+
+    name: str
+    fixed: float
+    each: float = 0.0
+    pair: float = 0.0
+
+    def of(self, records: int) -> float:
+        """What it takes for so many."""
+        return self.fixed + records * (self.each + records * self.pair)
+
+    @property
+    def growth(self) -> str:
+        """What it grows with."""
+        return "pairs of records" if self.pair else "" if self.each else "fixed"
+
+
+def comparing(clone: Path) -> float:
+    """Seconds in which one profile is compared with one training profile of the clone."""
+    profiles = read_table(clone / "data/knowledge" / PROFILES)
+    training, params = training_profiles(profiles), KnowledgeParams()
+    retriever, queries = Retriever(training), profiles[:SAMPLE]
+    started = time.perf_counter()
+    retriever.nearest(queries, params.weights.model_dump(), params.neighbours)
+    return (time.perf_counter() - started) / len(queries) / len(training)
+
+
+def encoding(clone: Path) -> float:
+    """Seconds in which a record is encoded."""
+    leads = to_millivolts(independent_leads(read_signals(clone / "data/corpus/records")[:SAMPLE]))
+    autoencoder = Autoencoder.load(clone / "data/autoencoder")
+    started = time.perf_counter()
+    with torch.no_grad():
+        for part in torch.from_numpy(leads).split(64):
+            autoencoder.encode(part)
+    return (time.perf_counter() - started) / len(leads)
+
+
+def seconds(clone: Path, records: int) -> Iterator[Part]:
+    """Stages by what their seconds grow with."""
+    share = len(training_profiles(read_table(clone / "data/knowledge" / PROFILES))) / records
     for stage, took in read(clone / "reports")["seconds"].items():
-        fixed = stage in FIXED or stage in SYNTHETIC or stage == "evaluation"
-        # The autoencoder's training is as long as its steps; encoding all records afterwards is the smaller part.
-        yield stage, *((took, 0.0) if fixed or stage == "autoencoder" else (0.0, took / records))
+        if stage in FIXED or stage.startswith("synthesis@"):
+            yield Part(stage, took)
+        elif stage == "autoencoder":
+            each = min(encoding(clone), took / records)
+            yield Part(stage, took - records * each, each)
+        elif stage == "knowledge":
+            pair = min(share * comparing(clone), took / records**2)
+            yield Part(stage, 0.0, took / records - records * pair, pair)
+        else:
+            yield Part(stage, 0.0, took / records)
 
 
-def sizes(clone: Path, records: int) -> Iterator[tuple[str, float, float]]:
-    """Folder, bytes that do not grow with the corpus, and bytes a record of it."""
-    folders = [*sorted((clone / "data").iterdir()), clone / ".sediff/parsed", clone / ".sediff/scan"]
+def sizes(clone: Path, records: int) -> Iterator[Part]:
+    """Folders by what their bytes grow with."""
+    folders = [*sorted((clone / "data").iterdir()), *(clone / name for name in KEPT)]
     for folder in filter(Path.is_dir, folders):
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        size = float(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()))
         name = folder.relative_to(clone).as_posix()
-        fixed = folder.name in WEIGHTS or folder.name == "synthesis"
-        yield name, *((float(size), 0.0) if fixed else (0.0, size / records))
+        yield Part(name, size) if folder.name in WEIGHTS else Part(name, 0.0, size / records)
 
 
 def made(clone: Path) -> tuple[int, int]:
@@ -44,6 +103,7 @@ def made(clone: Path) -> tuple[int, int]:
 
 
 def main() -> None:
+    """Print both tables."""
     parser = argparse.ArgumentParser(description="What a run took and holds, and what more records would.")
     parser.add_argument("clone", type=Path)
     clone = parser.parse_args().clone
@@ -54,11 +114,13 @@ def main() -> None:
         ("bytes", sorted(sizes(clone, records)), lambda value: f"{value / 1e9:,.2f} GB"),
     ):
         print(f"\n| {title} | {records:,} records | a record |{head}\n|---|---|---|{'---|' * len(CORPORA)}")
-        total = ("all", sum(fixed for _, fixed, _ in parts), sum(each for _, _, each in parts))
-        for name, fixed, each in [*parts, total]:
-            own = f"{1000 * each:.2f} ms" if title == "seconds" else f"{each:,.0f} B"
-            values = [form(fixed + count * each) for count in (records, *CORPORA)]
-            print(f"| {name} | {values[0]} | {own if each else 'fixed'} | {' | '.join(values[1:])} |")
+        for part in parts:
+            each = f"{1000 * part.each:.2f} ms" if title == "seconds" else f"{part.each:,.0f} B"
+            values = [form(part.of(count)) for count in (records, *CORPORA)]
+            own = ", and ".join(filter(None, (each if part.each else "", part.growth)))
+            print(f"| {part.name} | {values[0]} | {own} | {' | '.join(values[1:])} |")
+        values = [form(sum(part.of(count) for part in parts)) for count in (records, *CORPORA)]
+        print(f"| all | {values[0]} | | {' | '.join(values[1:])} |")
     size, count = made(clone)
     print(f"\nA synthetic record takes {size / count:,.0f} bytes ({count:,} records).")
 
