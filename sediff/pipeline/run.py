@@ -116,7 +116,8 @@ def run_pipeline(
             return
         if differs := what_differs(Path()):
             log_line(differs)
-        with prefect_server(OWN / "prefect", params.runtime.server_start_limit):
+        days = params.publication.retention.nightly
+        with prefect_server(OWN / "prefect", params.runtime.server_start_limit, days):
             from flows.pipeline import walk
 
             results = walk(Path(), stages, params.runtime.stage_time_limit, forced)
