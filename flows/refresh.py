@@ -60,7 +60,8 @@ def _refresh(root: Path, folder: Path, params: Params) -> tuple[str, str, str]:
     if _is_published(folder, name):
         push_pointers(folder, name, log_line)  # a push that failed is made good
         return "nothing new", "nothing has changed; nothing ran", str(current(folder, name))
-    with prefect_server(root / OWN / "prefect", params.runtime.server_start_limit):
+    days = params.publication.retention.nightly
+    with prefect_server(root / OWN / "prefect", params.runtime.server_start_limit, days):
         from flows.nightly import run_nightly  # Prefect reads its address as it is imported
 
         version = run_nightly(folder, params)
@@ -78,10 +79,10 @@ def _end(root: Path, params: Params | None, outcome: str, told: str, version: st
     """Write the journal and tell the webhook; of a restricted corpus it hears no sentence, which may name a record."""
     entry = note(root, outcome, told, version)
     log_line(f"refresh: {outcome}: {told}")
-    if params and params.publication.webhook:
+    if params and (address := params.publication.webhook_address):
         own = params.publication
         hidden = {"told": "see .sediff/refreshes.jsonl"} if params.restricted and outcome not in SUCCESSES else {}
-        _tell(own.webhook, {"name": own.name, "passed": outcome in SUCCESSES, **entry, **hidden})
+        _tell(address, {"name": own.name, "passed": outcome in SUCCESSES, **entry, **hidden})
     return entry
 
 

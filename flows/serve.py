@@ -51,7 +51,8 @@ def serve(cron: str, port: int) -> None:
         Thread(target=probes.serve_forever, daemon=True).start()
         log_line(f"health: http://127.0.0.1:{port}/healthz")
     params = Params.load()
-    with only_serve(Path()), prefect_server(OWN / "prefect", params.runtime.server_start_limit) as api:
+    limit, days = params.runtime.server_start_limit, params.publication.retention.nightly
+    with only_serve(Path()), prefect_server(OWN / "prefect", limit, days) as api:
         from flows.scheduled import due  # Prefect reads its address as it is imported
 
         nights = due(cron)

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flows.device import computing_device
 from flows.launch import launch
@@ -28,6 +28,8 @@ from sediff.errors import UserError
 from sediff.files import write_json
 from sediff.lineage.ancestor import POINTER, Ancestor, read_ancestor, start_of
 from sediff.lineage.dvc_hash import md5_files
+from sediff.lineage.environment import FILE as ENVIRONMENT
+from sediff.lineage.environment import environment
 from sediff.lineage.fingerprint import Origin, origin_of
 from sediff.params import Params
 from sediff.pipeline.disk import full_disk_in_a_sentence
@@ -212,10 +214,11 @@ def _run(body: Body, name: str, item: str, computes: bool) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "plots" if folder is context.report else folder).mkdir(parents=True)
     _keep_recent(context.work)
+    around = environment(Path(), device)
     summary, flow_run = _call(full_disk_in_a_sentence(origin.stage)(body), context)
     write_json(context.out / "manifest.json", manifest(origin, context.ancestor))
     seconds = time.monotonic() - clock
-    _record(context, started, seconds, summary, flow_run)
+    _record(context, around, started, seconds, summary, flow_run)
     log_line(f"{origin.stage}: {summary} ({seconds:.0f} s)")
 
 
@@ -281,8 +284,10 @@ def _call(body: Body, context: Context) -> tuple[str, str]:
     return summary, flow_run
 
 
-def _record(context: Context, started: datetime, seconds: float, summary: str, flow_run: str) -> None:
-    """What happened when: appended beside the outs, never in them."""
+def _record(
+    context: Context, around: dict[str, Any], started: datetime, seconds: float, summary: str, flow_run: str
+) -> None:
+    """What happened when, and in which environment: appended beside the outs, never in them."""
     folder = RUNS / context.origin.stage / context.fingerprint
     folder.mkdir(parents=True, exist_ok=True)
     files = [file for base in (context.out, context.report) for file in sorted(base.rglob("*")) if file.is_file()]
@@ -298,7 +303,9 @@ def _record(context: Context, started: datetime, seconds: float, summary: str, f
         "commit": _commit(),
         "device": context.origin.device,
     }
-    write_json(folder / f"{len(list(folder.glob('*.json'))) + 1:04d}.json", record)
+    attempt = f"{len(list(folder.glob('*.json'))) + 1:04d}"
+    write_json(folder / attempt / ENVIRONMENT, around)  # first: a run that is recorded has one
+    write_json(folder / f"{attempt}.json", record)
 
 
 def _commit() -> str:

@@ -177,19 +177,25 @@ def gc_command(
 ) -> None:
     """Let go what no version within publication.retention, no branch and no working tree needs."""
     require_project()
-    from flows.refresh import only_refresh
+    from flows.history import let_go
+    from flows.refresh import OWN, only_refresh
     from sediff.params import Params
     from sediff.pipeline.run import only_run
-    from sediff.publication.retention import collect, plan_collection
+    from sediff.publication.retention import LONGEST_LOG, collect, plan_collection
 
     with only_refresh(Path()), only_run():
-        found = plan_collection(Path(), Params.load().publication.retention, own_cache)
+        params = Params.load()
+        retention = params.publication.retention
+        found = plan_collection(Path(), retention, own_cache)
         typer.echo(f"kept: {', '.join(map(str, found.live)) or 'no version'}, branches and working trees")
         for store, paths in found.objects:
             typer.echo(f"{store.name}: {len(paths)} objects and runs, {store.size(paths) / 1e6:.1f} MB")
         typer.echo(f"work in progress: {len(found.work)} folders")
+        for log in found.logs:
+            typer.echo(f"{log}: all but the last {LONGEST_LOG / 1e6:.0f} MB")
         if yes:
             collect(Path(), found)
+        typer.echo(let_go(OWN / "prefect", params.runtime.server_start_limit, retention.nightly, yes))
         typer.echo("removed" if yes else "nothing was removed: --yes does it")
 
 

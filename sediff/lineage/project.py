@@ -7,6 +7,7 @@ from typing import Any
 
 from sediff.errors import UserError
 from sediff.files import damaged, read_out
+from sediff.lineage.environment import FILE as ENVIRONMENT
 from sediff.lineage.graph import Stage, read_graph, recorded_stages
 
 MANIFEST = "manifest.json"
@@ -74,8 +75,14 @@ class Project:
     def runs(self, stage: str, fingerprint: str) -> list[dict[str, Any]]:
         """The records of the runs that made a stage's out, the oldest first; none where runs/ was not kept."""
         paths = sorted((self.root / "runs" / stage / fingerprint).glob("*.json"))
-        return [{"attempt": path.stem, **read_out(path)} for path in paths]
+        return [{"attempt": path.stem, **read_out(path), **_environment(path.with_suffix(""))} for path in paths]
 
     def all_runs(self, stage: str) -> list[dict[str, Any]]:
         """The records of all runs of a stage, whatever they made."""
         return [read_out(path) for path in sorted((self.root / "runs" / stage).glob("*/*.json"))]
+
+
+def _environment(attempt: Path) -> dict[str, Any]:
+    """What a run was made in; nothing of runs that were recorded before environments were."""
+    path = attempt / ENVIRONMENT
+    return {"environment": read_out(path)} if path.is_file() else {}

@@ -5,6 +5,7 @@ from typing import Any
 
 from sediff.errors import UserError
 from sediff.files import read_out
+from sediff.lineage.environment import in_short
 from sediff.lineage.project import Project
 from sediff.lineage.provenance import Lineage, Node
 from sediff.lineage.raw import count_files, table_files
@@ -68,7 +69,9 @@ class Stages:
         runs = self.project.runs(stage, manifest["fingerprint"])
         facts = {name: manifest[name] for name in ("fingerprint", "parameters", "device", "code")}
         told = ("attempt", "started", "seconds", "commit", "flow_run")
-        facts["runs"] = [{name: run[name] for name in told if run.get(name) not in (None, "")} for run in runs]
+        facts["runs"] = [
+            {name: run[name] for name in told if run.get(name) not in (None, "")} | _environment(run) for run in runs
+        ]
         if not runs:
             facts["runs"] = "no record here: runs/ is no out of DVC, and was not kept with this copy"
         self.lineage.add(Node(key, "activity", "stage", stage, facts))
@@ -123,6 +126,10 @@ class Stages:
             node = raw_node(about["name"], file.path, file.size, file.sha256)
             self.lineage.link(key, "was derived from", self.lineage.add(node))
         return key
+
+
+def _environment(run: dict[str, Any]) -> dict[str, Any]:
+    return {"environment": in_short(run["environment"])} if "environment" in run else {}
 
 
 def raw_node(source: str, path: str, size: int, sha256: str) -> Node:

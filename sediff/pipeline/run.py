@@ -15,6 +15,7 @@ from sediff.errors import UserError
 from sediff.exclusions import RAW_FILE, read_exclusions
 from sediff.files import read_json, read_out, sha256_json, write_json
 from sediff.knowledge.budget import Budget, Prices
+from sediff.lineage.environment import what_differs
 from sediff.lineage.fingerprint import content_hash
 from sediff.lineage.graph import read_graph
 from sediff.params import PARAMS, Params, set_params
@@ -113,7 +114,10 @@ def run_pipeline(
             log_line(f"Everything is up to date; nothing ran ({time.monotonic() - started:.1f} s).")
             log_line(_report_line(stages))
             return
-        with prefect_server(OWN / "prefect", params.runtime.server_start_limit):
+        if differs := what_differs(Path()):
+            log_line(differs)
+        days = params.publication.retention.nightly
+        with prefect_server(OWN / "prefect", params.runtime.server_start_limit, days):
             from flows.pipeline import walk
 
             results = walk(Path(), stages, params.runtime.stage_time_limit, forced)

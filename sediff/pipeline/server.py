@@ -14,22 +14,29 @@ from pathlib import Path
 from sediff.errors import UserError
 from sediff.pipeline.execute import end_group
 from sediff.processes import die_with_parent
+from sediff.publication.params import RetentionParams
 
 QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_LEVEL": "WARNING",
     "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
-    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",  # old runs, with their logs and artifacts, go
-    "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(14 * 86_400),  # s
     "PREFECT_CLI_PROMPT": "false",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # what goes wrong is told in sediff's own sentence
 }
+DATABASE = "prefect.db"  # in a server's home
+DAY = 86_400  # s
+NIGHTS = RetentionParams().nightly
 
 
 @contextmanager
-def prefect_server(home: Path, start_limit: float) -> Iterator[str]:
+def prefect_server(home: Path, start_limit: float, days: int | None = NIGHTS) -> Iterator[str]:
     """Give the address of a Prefect API: the configured one, or a server that ends with the block.
+
+    Args:
+        home: the own server's folder.
+        start_limit: s, for it to come up.
+        days: for which it keeps flow runs, with their logs and artifacts; None: it lets none go.
 
     Raises:
         UserError: the configured server does not answer, or the own one does not come up.
@@ -42,7 +49,7 @@ def prefect_server(home: Path, start_limit: float) -> Iterator[str]:
     home.mkdir(parents=True, exist_ok=True)
     port = _free_port()
     api = f"http://127.0.0.1:{port}/api"
-    own = {**QUIET, "PREFECT_HOME": str(home.resolve())}
+    own = {**QUIET, **_vacuum(days), "PREFECT_HOME": str(home.resolve())}
     with (home / "server.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
@@ -65,6 +72,16 @@ def prefect_server(home: Path, start_limit: float) -> Iterator[str]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _vacuum(days: int | None) -> dict[str, str]:
+    """What the server itself removes; of events it never keeps more than a week."""
+    if days is None:
+        return {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events"}
+    return {
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(days * DAY),
+    }
 
 
 def _check(api: str) -> None:

@@ -1,11 +1,13 @@
 """Parameters of publication. No stage depends on them."""
 
+import os
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
 from sediff.section import Items, Section
 
+WEBHOOK = "SEDIFF_WEBHOOK"
 SignerKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]  # Ed25519, as hex
 
 
@@ -22,7 +24,9 @@ class DriftParams(Section):
 class RetentionParams(Section):
     """Which versions keep their data; the one that is served always does."""
 
-    nightly: int = Field(14, ge=1, description="the last versions; work in progress is kept for as many days")
+    nightly: int = Field(
+        14, ge=1, description="the last versions; work in progress and Prefect's history are kept for as many days"
+    )
     monthly: int = Field(12, ge=0, description="the last version of each of so many months")
     tagged: Literal["all", "none"] = Field("all", description="versions that a person gave a git tag")
 
@@ -44,4 +48,11 @@ class PublicationParams(Section):
     approval_limit: float = Field(24, gt=0, description="h to wait for it")
     signers: Items[SignerKey] = Field((), description="public keys that may sign versions; none: any may")
     retention: RetentionParams = RetentionParams()
-    webhook: str = Field("", description="address that hears the verdict, as JSON")
+    webhook: str = Field(
+        "", description=f"address that hears the verdict, as JSON; one that is secret stands in {WEBHOOK} instead"
+    )
+
+    @property
+    def webhook_address(self) -> str:
+        """Where the verdict goes: what the environment says comes before the parameter, which is published."""
+        return os.environ.get(WEBHOOK) or self.webhook

@@ -1,7 +1,7 @@
 """`sediff gc`: which versions stay, and the removal of what none of them, nor a working tree, needs.
 
 Tags and commits stay, so what was published when can be told for ever; `pull` of a version that was let go says so.
-Prefect's history is let go by Prefect's own server (`sediff/pipeline/server.py`).
+Prefect's history is let go by `flows/history.py`.
 """
 
 import shutil
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sediff.errors import UserError
+from sediff.files import replacing
+from sediff.lineage.openlineage import FILE as EVENTS
 from sediff.publication.git import git
 from sediff.publication.params import RetentionParams
 from sediff.publication.store import Kept, Store, added_at, added_in, kept_by, lock_at, lock_in, outs_of, stores
@@ -19,7 +21,8 @@ from sediff.publication.workspace import FOLDER, fetch_all
 
 OWN = Path(".sediff")
 DAY = 86_400.0  # s
-LOG, LONGEST_LOG = OWN / "failures.log", 1_000_000  # bytes
+LOGS = OWN / "failures.log", EVENTS  # lines that nothing else is made from, so the last ones do
+LONGEST_LOG = 1_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,13 @@ class Collection:
         live: versions that stay.
         objects: by store, paths in it that nothing needs.
         work: folders of work in progress that nobody asked for in as many days as there are nightly versions.
+        logs: files of which the first lines go, as they are longer than `LONGEST_LOG`.
     """
 
     live: list[Version]
     objects: list[tuple[Store, list[str]]]
     work: list[Path]
+    logs: list[Path]
 
 
 def plan_collection(root: Path, params: RetentionParams, own_cache: bool = False) -> Collection:
@@ -61,6 +66,7 @@ def plan_collection(root: Path, params: RetentionParams, own_cache: bool = False
         live,
         [(store, list(store.unneeded(Kept(kept.objects, None)))) for store in places],
         sorted(_old_work(root, params.nightly)),
+        [path for path in _logs(root) if path.is_file() and path.stat().st_size > LONGEST_LOG],
     )
 
 
@@ -109,13 +115,19 @@ def collect(root: Path, found: Collection) -> None:
             store.remove(paths)
         for folder in found.work:
             shutil.rmtree(folder)
-        _keep_end(root / LOG)
+        for log in found.logs:
+            _keep_end(log)
     except OSError as error:
         raise UserError(f"{error.filename or 'A store'} cannot be removed ({error.strerror}): run again.") from None
 
 
+def _logs(root: Path) -> list[Path]:
+    """Files that every run appends to, of the checkout and of the worktree."""
+    return [place / log for place in (root, root / FOLDER) for log in LOGS]
+
+
 def _keep_end(path: Path) -> None:
     """Let the first lines of a long log go."""
-    if path.exists() and path.stat().st_size > LONGEST_LOG:
-        lines = path.read_bytes()[-LONGEST_LOG:].split(b"\n", 1)
-        path.write_bytes(lines[-1])
+    lines = path.read_bytes()[-LONGEST_LOG:].split(b"\n", 1)
+    with replacing(path) as temporary:
+        temporary.write_bytes(lines[-1])

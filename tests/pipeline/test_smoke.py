@@ -48,7 +48,7 @@ def test_every_out_says_where_it_came_from(project):
 
 def test_no_out_holds_time_host_or_run(project):
     folder, _ = project
-    records = [json.loads(path.read_text()) for path in (folder / "runs").rglob("*.json")]
+    records = [json.loads(path.read_text()) for path in (folder / "runs").glob("*/*/*.json")]
     secrets = {record["flow_run"] for record in records} | {record["started"] for record in records}
     secrets |= {str(folder)}
     if len(os.uname().nodename) > 7:  # a short name occurs in compressed bytes by chance

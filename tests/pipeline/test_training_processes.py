@@ -25,7 +25,7 @@ def share(folder):
 def test_two_processes_give_one_result_and_the_same_bytes_each_time(project, tmp_path):
     folder, weights = tmp_path / "clone", []
     shutil.copytree(project[0], folder, symlinks=True)
-    records = len(list((folder / "runs/autoencoder").rglob("*.json")))
+    records = len(list((folder / "runs/autoencoder").glob("*/*.json")))
     alone = load_file(folder / "data/autoencoder/autoencoder.safetensors")
     share(folder)
     for _ in range(2):
@@ -37,7 +37,7 @@ def test_two_processes_give_one_result_and_the_same_bytes_each_time(project, tmp
     together = load_file(folder / "data/autoencoder/autoencoder.safetensors")
     difference = [float((together[name] - alone[name]).abs().mean()) for name in ("decoder.layers.0.weight", "scale")]
     assert 0 < max(difference) < 0.2  # other noise for each process, the same training
-    assert len(list((folder / "runs/autoencoder").rglob("*.json"))) == records + 2, "one record a run"
+    assert len(list((folder / "runs/autoencoder").glob("*/*.json"))) == records + 2, "one record a run"
     assert json.loads((folder / "reports/autoencoder/metrics.json").read_text())["test_records"] > 0
 
 
