@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from flows.device import computing_device
 from flows.launch import launch
 from flows.orphans import end_with_run
+from flows.spoken import Spoken, spoken
 from flows.told import Told
 from sediff.errors import UserError
 from sediff.files import write_json
@@ -215,11 +216,12 @@ def _run(body: Body, name: str, item: str, computes: bool) -> None:
         (folder / "plots" if folder is context.report else folder).mkdir(parents=True)
     _keep_recent(context.work)
     around = environment(Path(), device)
-    summary, flow_run = _call(full_disk_in_a_sentence(origin.stage)(body), context)
-    write_json(context.out / "manifest.json", manifest(origin, context.ancestor))
-    seconds = time.monotonic() - clock
-    _record(context, around, started, seconds, summary, flow_run)
-    log_line(f"{origin.stage}: {summary} ({seconds:.0f} s)")
+    with spoken(origin.stage) as heard:
+        summary, flow_run = _call(full_disk_in_a_sentence(origin.stage)(body), context, heard)
+        write_json(context.out / "manifest.json", manifest(origin, context.ancestor))
+        seconds = time.monotonic() - clock
+        _record(context, around, started, seconds, summary, flow_run)
+        log_line(f"{origin.stage}: {summary} ({seconds:.0f} s)")
 
 
 def _keep_recent(work: Path) -> None:
@@ -242,7 +244,7 @@ def manifest(origin: Origin, ancestor: Ancestor | None = None) -> dict:
     return {"schema_version": SCHEMA_VERSION, "fingerprint": origin.fingerprint, **asdict(origin), **continues}
 
 
-def _call(body: Body, context: Context) -> tuple[str, str]:
+def _call(body: Body, context: Context, heard: Spoken) -> tuple[str, str]:
     """Call the stage, as a Prefect flow run where a server is configured: its summary and the run's id."""
     if not os.environ.get("PREFECT_API_URL"):
         return body(context), ""
@@ -264,6 +266,8 @@ def _call(body: Body, context: Context) -> tuple[str, str]:
         current = FlowRunContext.get()
         if current and current.flow_run:
             flow_run = str(current.flow_run.id)
+            if not told.restricted:
+                heard.begin(current.flow_run.id)
         try:
             summary = body(context)
         except Exception as error:

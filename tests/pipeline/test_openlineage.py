@@ -1,19 +1,38 @@
 """Events of a walk, in the file and as a real server receives them."""
 
+import copy
 import json
+import os
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+from referencing import Registry, Resource
 
 from sediff.errors import UserError
 from sediff.lineage.graph import recorded_hashes
 from sediff.lineage.openlineage import FILE
 from sediff.params import set_params
-from tests.pipeline.tiny import BEFORE, make, walk
+from tests.pipeline.tiny import BEFORE, ROOT, make, walk
 from tests.servers import running
+
+# The folder `spec` of a checkout of github.com/OpenLineage/OpenLineage.
+SPEC = Path(os.environ.get("OPENLINEAGE_SPEC", ROOT.parent / "shared/data/openlineage/spec"))
+WRONG: list[tuple[tuple[str | int, ...], Any]] = [
+    (("eventType",), "DONE"),
+    (("eventTime",), 0),
+    (("producer",), None),
+    (("run", "runId"), "first"),
+    (("run", "facets", "tags", "tags", 0, "value"), True),
+    (("job", "name"), 1),
+    (("job", "facets", "jobType", "processingType"), 1),
+    (("outputs", 0, "facets", "version", "datasetVersion"), 2),
+    (("outputs", 0, "namespace"), None),
+]
 
 
 @pytest.fixture
@@ -58,7 +77,7 @@ def tags(event: dict) -> dict[str, str]:
 
 
 def check(event: dict) -> None:
-    """What the published schema of a RunEvent asks for (spec 2-0-2)."""
+    """What the published schema of a RunEvent asks for (spec 2-0-2), where the schema itself is not at hand."""
     assert {"eventTime", "producer", "schemaURL", "run", "job"} <= event.keys()
     assert event["schemaURL"].endswith("OpenLineage.json#/$defs/RunEvent")
     assert datetime.fromisoformat(event["eventTime"]).tzinfo
@@ -66,6 +85,51 @@ def check(event: dict) -> None:
     for part in (event["run"], event["job"], *event["inputs"], *event["outputs"]):
         assert all({"_producer", "_schemaURL"} <= facet.keys() for facet in part["facets"].values())
     assert all(part["namespace"] and part["name"] for part in (event["job"], *event["inputs"], *event["outputs"]))
+
+
+@pytest.fixture(scope="module")
+def published() -> Registry:
+    """The published schemas, of events and of facets, by their addresses."""
+    if not (SPEC / "OpenLineage.json").is_file():
+        pytest.skip("OPENLINEAGE_SPEC names no folder `spec` of a checkout of OpenLineage/OpenLineage")
+    schemas = [json.loads(path.read_text()) for path in (SPEC / "OpenLineage.json", *(SPEC / "facets").glob("*.json"))]
+    return Registry().with_resources((schema["$id"], Resource.from_contents(schema)) for schema in schemas)
+
+
+def validate(event: dict, published: Registry) -> None:
+    """By the schemas that the event and its facets name; one that is not in the registry is not looked for."""
+    parts = (event["run"], event["job"], *event["inputs"], *event["outputs"])
+    facets = [{name: facet} for part in parts for name, facet in part["facets"].items()]
+    for schema, instance in ((event["schemaURL"], event), *((_schema(facet), facet) for facet in facets)):
+        Draft202012Validator({"$ref": schema}, registry=published, format_checker=FormatChecker()).validate(instance)
+
+
+def _schema(facet: dict[str, dict]) -> str:
+    """Of a facet under its name: a schema's document asks for it so, its definition for what it holds."""
+    (content,) = facet.values()
+    return content["_schemaURL"].partition("#")[0]
+
+
+def test_events_are_valid_by_the_published_schemas(project, published):
+    (project / "mode-third").write_text("mistake")
+    with running(Receiver()) as receiver:
+        address = f"http://127.0.0.1:{receiver.server_address[1]}"
+        set_params(project / "params.yaml", [f"runtime.openlineage_url={address}"])
+        with pytest.raises(UserError, match="third has no input"):
+            walk(project)
+    assert {event["eventType"] for event in receiver.events} == {"START", "COMPLETE", "FAIL"}
+    for event in receiver.events:
+        validate(event, published)
+    done = receiver.events[1]
+    for (*path, last), value in WRONG:
+        wrong = copy.deepcopy(done)
+        place: Any = wrong
+        for name in path:
+            place = place[name]
+        assert place[last] != value
+        place[last] = value
+        with pytest.raises(ValidationError):
+            validate(wrong, published)
 
 
 def test_each_stage_is_told_cached_ones_too(project):

@@ -13,11 +13,13 @@ from typer.main import get_command
 
 from sediff.cli import app
 from tests.corpus.raw import ecg, write_challenge
+from tests.pipeline import nightly
 from tests.pipeline.clone import MAIN, ROOT
 
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PAGES = sorted(path for path in DOCS.rglob("*.md") if BLOCK.search(path.read_text(encoding="utf-8")))
+VERSIONS = DOCS / "runbook/versions.md"  # on a tiny project: a whole refresh takes as long as a run
+PAGES = sorted({path for path in DOCS.rglob("*.md") if BLOCK.search(path.read_text(encoding="utf-8"))} - {VERSIONS})
 NAMED = re.compile(r"`(?:\.venv/bin/)?(sediff [a-z][^`]*)`")  # within a line
 LINE = re.compile(r"^(?:\.venv/bin/)?(sediff [^#\n]+)", re.MULTILINE)  # of a block
 FENCED = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -25,14 +27,10 @@ FENCED = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @pytest.fixture
 def clone(project, tmp_path) -> Path:
-    """A copy of the clone that ran, and beside it `sediff` and `make`, which says what it would do."""
-    folder, programs = tmp_path / "clone", tmp_path / "bin"
+    """A copy of the clone that ran."""
+    folder = tmp_path / "clone"
     shutil.copytree(project[0], folder, symlinks=True)
     (folder / "out").mkdir(exist_ok=True)
-    programs.mkdir()
-    for name, script in {"sediff": f'{sys.executable} -c "{MAIN}"', "make": f"{shutil.which('make')} -n"}.items():
-        (programs / name).write_text(f'#!/bin/sh\nexec {script} "$@"\n')
-        (programs / name).chmod(0o755)
     return folder
 
 
@@ -45,23 +43,51 @@ def corpus(tmp_path) -> Path:
     return tmp_path / "raw"
 
 
+def run_page(page: Path, folder: Path, **variables: str) -> str:
+    """Run a page's blocks in a folder, beside which are `sediff` and `make`, which says what it would do."""
+    programs = folder.parent / "bin"
+    programs.mkdir()
+    for name, script in {"sediff": f'{sys.executable} -c "{MAIN}"', "make": f"{shutil.which('make')} -n"}.items():
+        (programs / name).write_text(f'#!/bin/sh\nexec {script} "$@"\n')
+        (programs / name).chmod(0o755)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
+    environment["PATH"] = f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    said = ""
+    for block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        result = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", block],
+            cwd=folder, env=environment | variables, capture_output=True, text=True,
+        )  # fmt: skip
+        assert result.returncode == 0, block + result.stdout + result.stderr
+        assert "Traceback" not in result.stderr
+        said += result.stdout + result.stderr
+    return said
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_commands_of_a_page_run_one_after_the_other(page, clone, corpus):
     records = pl.read_parquet(clone / "data/corpus/records/*.parquet", columns=["record_id", "patient_id"])
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
-    environment |= {
-        "PATH": f"{clone.parent / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "CORPUS": str(corpus),
-        "REMOTE": str(clone.parent / "remote"),
-        "RECORD": str(records["record_id"].min()),
-        "PATIENT": str(records["patient_id"].min()),
-    }
-    for block in BLOCK.findall(page.read_text(encoding="utf-8")):
-        result = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", block], cwd=clone, env=environment, capture_output=True, text=True
-        )
-        assert result.returncode == 0, block + result.stdout + result.stderr
-        assert "Traceback" not in result.stderr
+    run_page(
+        page,
+        clone,
+        CORPUS=str(corpus),
+        REMOTE=str(clone.parent / "remote"),
+        RECORD=str(records["record_id"].min()),
+        PATIENT=str(records["patient_id"].min()),
+    )
+
+
+def test_a_version_is_published_pulled_served_again_and_old_ones_let_go(tmp_path):
+    project = nightly.make(tmp_path)
+    said = run_page(VERSIONS, project, VERSION="ecg@v0.0.1")
+    for told in (
+        "ecg@v0.0.1 is served; all gates passed",
+        "ecg@v0.0.1 is in out/dataset",
+        "kept: ecg@v0.0.1",
+        "removed",
+    ):
+        assert told in said
+    assert (project / "out/dataset/rows.txt").exists()
 
 
 @pytest.mark.parametrize("page", [*sorted(DOCS.rglob("*.md")), ROOT / "README.md"], ids=lambda page: page.stem)
