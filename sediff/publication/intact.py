@@ -7,6 +7,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,8 +84,8 @@ class Outs:
                 lost.append(str(name))
         if lost:
             raise UserError(
-                f"Damaged in DVC's cache, and whole neither in {self.folder} nor at the remote: {', '.join(lost)}; "
-                "removed, so refresh again, and the stage makes it anew."
+                f"Damaged in DVC's cache, and to be had neither from {self.folder} nor from the remote: "
+                f"{', '.join(lost)}; removed, so refresh again, and the stage makes it anew."
             )
 
     def _again(self, md5: str) -> str:
@@ -100,7 +101,7 @@ class Outs:
                     shutil.copyfile(place, temporary)
                 temporary.chmod(READ_ONLY)
             return "made again from the working tree"
-        bring_out(self.folder, self.cache, md5)
+        _fetch(self.folder, self.cache, md5)
         if self.cache.intact(md5) is not None:
             return "fetched from DVC's remote"
         path.unlink(missing_ok=True)
@@ -123,9 +124,12 @@ class Outs:
         repo.push()
         for replace in (True, False):
             there = _there(remote)
-            wrong = [md5 for md5 in sorted(sent) if there is not None and not self._is_right(remote, there, md5)]
+            if there is None:
+                return ""
+            wrong = [md5 for md5 in sorted(sent) if not self._is_right(remote, there, md5)]
             for md5 in wrong if replace else ():
-                say(f"{self.objects[md5].relative_to(self.folder)} was damaged at DVC's remote: sent again")
+                how = "was damaged" if md5 in there else "was missing"
+                say(f"{self.objects[md5].relative_to(self.folder)} {how} at DVC's remote: sent again")
                 remote.fs.put_file(str(self.cache.path(md5)), remote.odb.oid_to_path(md5))
         return str(self.objects[wrong[0]].relative_to(self.folder)) if wrong else ""
 
@@ -152,6 +156,8 @@ def _there(remote: Any) -> dict[str, Mapping[str, Any]] | None:
         found = fs.find(folder, detail=True) if fs.exists(folder) else {}
     except NotImplementedError:
         return None
+    if not isinstance(found, dict):  # DVC's own file system gives names only
+        found = {path: fs.info(path) for path in found}
     return {"".join(path.rsplit("/", 2)[1:]): info for path, info in found.items()}
 
 
@@ -167,11 +173,16 @@ def reject_restored(root: Path, stage: str) -> list[str]:
         if md5_of(md5_files(files_of(root / path))) == md5:
             continue
         drop_damaged(cache, md5)
-        bring_out(root, cache, md5)
+        _fetch(root, cache, md5)
         drop_damaged(cache, md5)  # what came may be no better
         _remove(root / path)
         rejected.append(path)
     return rejected
+
+
+def _fetch(root: Path, cache: Cache, md5: str) -> None:
+    with suppress(UserError):  # the remote does not answer, or is a folder that is not there yet: a stage makes it anew
+        bring_out(root, cache, md5)
 
 
 def _remove(place: Path) -> None:
