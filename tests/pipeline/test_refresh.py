@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.refresh import only_refresh
 from sediff.publication.health import note
 from tests.pipeline.clone import MAIN, command
 from tests.pipeline.nightly import change, make, said
@@ -150,6 +151,23 @@ def test_a_pointer_that_did_not_arrive_is_sent_again_and_another_machine_goes_on
     said(project, "git", "pull", "-q", "origin", "main")
     status, told = sediff(project, "refresh")
     assert (status, served(project)) == (0, "ecg@v0.0.2"), told
+
+
+def test_a_second_refresh_is_refused(project):
+    with only_refresh(project):
+        status, told = sediff(project, "refresh")
+    assert (status, "Another refresh is going on here: wait for it or end it." in told) == (1, True), told
+
+
+def test_without_remotes_it_is_published_here_and_that_is_said(project, tmp_path):
+    said(project, "git", "remote", "remove", "origin")
+    said(project, sys.executable, "-m", "dvc", "remote", "remove", "-q", "store")
+    change(project)
+    status, told = sediff(project, "refresh")
+    assert (status, served(project)) == (0, "ecg@v0.0.1"), told
+    assert "DVC has no remote: the data stay in this machine's cache" in told
+    assert "git has no remote: the version is published on this machine only" in told
+    assert sediff(project, "pull", "ecg", str(tmp_path / "there"))[0] == 0
 
 
 @pytest.mark.parametrize(
