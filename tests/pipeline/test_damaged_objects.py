@@ -39,7 +39,7 @@ def test_what_is_damaged_on_its_way_to_publication_is_had_again(tmp_path):
 
     status, told = sediff(project, "refresh")
     assert (status, "ecg@v0.0.1 is served" in told) == (0, True), told
-    assert "diffusion: damaged in DVC's cache, so fetched or made again: data/diffusion" in told
+    assert "diffusion: damaged in DVC's cache, so fetched or made again: data/diffusion" in told, told
     for name in (DATASET, f"{DATASET}/rows.txt"):
         assert f"{name} was damaged in DVC's cache: made again from the working tree" in told
     assert f"{DATASET}/rows.txt was damaged at DVC's remote: sent again" in told

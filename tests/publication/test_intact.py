@@ -13,6 +13,7 @@ from sediff.publication.intact import reject_restored
 from sediff.publication.publish import push_data
 from sediff.publication.store import lock_in, outs_of
 from tests.objects import at_remote, damage, wrong
+from tests.pipeline.bucket import made
 
 AUTHOR = ("-c", "user.name=t", "-c", "user.email=t@t")
 MAKE = """
@@ -106,6 +107,20 @@ def test_what_is_damaged_at_the_remote_or_lacks_there_is_sent_again(project):
     assert "data/made/first was damaged at DVC's remote: sent again" in told
     assert wrong(project.parent / "store") == []
     assert all(at_remote(project.parent / "store", md5).is_file() for md5 in found.values())
+
+
+def test_a_bucket_tells_by_its_tags(project):
+    second = hashes(project)["second"]
+    key = f"dvc/files/md5/{second[:2]}/{second[2:]}"
+    with made("versions-of-ecg") as bucket:
+        (project / ".dvc/config").write_text(f"[core]\n    remote = store\n{bucket.shared('store')}")
+        (project / ".dvc/config.local").write_text(bucket.own("store"))
+        assert push(project) == []
+        bucket.client.put_object(Bucket=bucket.name, Key=key, Body=b"another" * 100)
+        assert push(project) == ["data/made/second was damaged at DVC's remote: sent again"]
+        bucket.client.put_object(Bucket=bucket.name, Key=key, Body=b"sekond" * 100)  # as long
+        assert push(project) == ["data/made/second was damaged at DVC's remote: sent again"]
+        assert bucket.client.get_object(Bucket=bucket.name, Key=key)["Body"].read() == b"second" * 100
 
 
 def test_without_a_remote_the_cache_is_looked_at(project):
