@@ -34,7 +34,7 @@ BODIES = {
     (context.out / "weights.txt").write_text(Path("data/corpus/records.txt").read_text() * 1000)""",
     "synthesis": """
     (context.out / "dataset").mkdir()
-    (context.out / "dataset/rows.txt").write_text(Path("data/diffusion/weights.txt").read_text()[::-1])""",
+    (context.out / "dataset/rows.txt").write_text(Path("data/diffusion/weights.txt").read_text() + "\\n")""",
     "report": """
     passed = Path("knowledge/verdict.txt").read_text().strip() == "good"
     Path("reports/index.html").write_text("<p>All gates passed</p>" if passed else "<p>Gates failed</p>")
