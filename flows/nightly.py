@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from dvc.api import read
 from prefect import flow, tags, task
@@ -13,6 +13,7 @@ from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.states import Completed, Failed
+from pydantic import Field
 
 from flows.pipeline import reconcile
 from flows.reach import server_in_reach
@@ -39,7 +40,7 @@ class Approval(RunInput):
     """What Prefect asks a person before a version is published."""
 
     approved: bool
-    by: str
+    by: Annotated[str, Field(pattern=r"\S")]  # nobody may not approve; the server checks it as the answer is given
 
 
 @server_in_reach()

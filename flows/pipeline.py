@@ -30,6 +30,8 @@ from sediff.params import PARAMS, Params
 from sediff.pipeline.disk import require_space
 from sediff.pipeline.execute import execute
 from sediff.pipeline.graph import is_stale
+from sediff.progress import log_line
+from sediff.publication.intact import reject_restored
 
 CACHED = "Cached"
 PIPELINE = "sediff"
@@ -69,6 +71,9 @@ def walk(root: Path, stages: Sequence[str], time_limit: float, forced: Sequence[
             if stage in forced or is_stale(root, stage):
                 require_space(root, stage, past[-1]["bytes"] if past else 0, params.runtime.disk_reserve)
                 execute(root, stage, root / failure_file(stage), time_limit, stage in forced)
+                if read_records(stage) == past and (rejected := reject_restored(root, stage)):
+                    log_line(f"{stage}: damaged in DVC's cache, so fetched or made again: {', '.join(rejected)}")
+                    execute(root, stage, root / failure_file(stage), time_limit)
         except Exception as error:
             events.end(stage, run_id, done=False)
             if not (isinstance(error, UserError) or told.restricted):

@@ -4,11 +4,8 @@
 """
 
 import fcntl
-import json
-import urllib.request
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, chdir, contextmanager
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +15,15 @@ from sediff.pipeline.graph import staleness
 from sediff.pipeline.server import prefect_server
 from sediff.progress import log_line
 from sediff.publication.continuing import forget_revoked
-from sediff.publication.health import SUCCESSES, NotPublishedError, note
+from sediff.publication.health import NotPublishedError, note
 from sediff.publication.publish import needs_publishing, push_pointers
 from sediff.publication.sediff import sediff
 from sediff.publication.versions import current
+from sediff.publication.webhook import message, tell
 from sediff.publication.withdraw import refuse_pinned
-from sediff.publication.workspace import prepare_workspace
+from sediff.publication.workspace import FOLDER, prepare_workspace
 
 OWN = Path(".sediff")
-WEBHOOK_LIMIT = 30.0  # s
 
 
 def refresh(root: Path = Path()) -> dict[str, Any]:
@@ -76,23 +73,14 @@ def _is_published(folder: Path, name: str) -> bool:
 
 
 def _end(root: Path, params: Params | None, outcome: str, told: str, version: str) -> dict[str, Any]:
-    """Write the journal and tell the webhook; of a restricted corpus it hears no sentence, which may name a record."""
+    """Write the journal and tell the webhook."""
     entry = note(root, outcome, told, version)
     log_line(f"refresh: {outcome}: {told}")
     if params and (address := params.publication.webhook_address):
-        own = params.publication
-        hidden = {"told": "see .sediff/refreshes.jsonl"} if params.restricted and outcome not in SUCCESSES else {}
-        _tell(address, {"name": own.name, "passed": outcome in SUCCESSES, **entry, **hidden})
+        body = message(params.publication.name, entry, root / FOLDER, bool(params.restricted))
+        if refusal := tell(address, body):
+            log_line(f"publication.webhook did not take the verdict: {refusal}")
     return entry
-
-
-def _tell(address: str, message: dict[str, Any]) -> None:
-    body = json.dumps(message, ensure_ascii=False).encode()
-    request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
-    try:
-        urllib.request.urlopen(request, timeout=WEBHOOK_LIMIT).close()
-    except (OSError, ValueError, HTTPException) as error:
-        log_line(f"publication.webhook did not take the verdict ({error})")
 
 
 def only_refresh(root: Path) -> AbstractContextManager[None]:

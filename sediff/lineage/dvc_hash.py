@@ -35,8 +35,12 @@ def md5_of(listing: Mapping[str, str]) -> str:
     """The hash that DVC gives to a file or a folder with these files: its own, or that of their sorted list."""
     if list(listing) == [""]:
         return listing[""]
-    entries = [{"md5": md5, "relpath": name} for name, md5 in sorted(listing.items())]
-    return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + FOLDER
+    return hashlib.md5(listing_text(listing).encode(), usedforsecurity=False).hexdigest() + FOLDER
+
+
+def listing_text(listing: Mapping[str, str]) -> str:
+    """What DVC writes down of a folder with these files and hashes."""
+    return json.dumps([{"md5": md5, "relpath": name} for name, md5 in sorted(listing.items())], sort_keys=True)
 
 
 class Cache:

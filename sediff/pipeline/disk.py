@@ -8,15 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sediff.errors import UserError
+from sediff.lineage.dvc_hash import Cache
 
-COPIES = 3  # of an out: work in progress, the folder, DVC's cache
-
-
+COPIES = 2  # of an out: work in progress, and the folder; DVC's cache, maybe on another disk, has one more
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 def require_space(folder: Path, stage: str, size: int, reserve: float) -> None:
-    """Refuse to start a stage that would fill the disk.
+    """Refuse to start a stage that would fill the disk, its own or that of DVC's cache.
 
     Args:
         size: bytes of its last out; 0 where it never ran here.
@@ -25,12 +24,17 @@ def require_space(folder: Path, stage: str, size: int, reserve: float) -> None:
     Raises:
         UserError: says what is free and what is needed.
     """
-    free, needed = shutil.disk_usage(folder).free, COPIES * size + reserve * 1e9
-    if free < needed:
-        raise UserError(
-            f"{free / 1e9:.1f} GB are free here and {stage} may need {needed / 1e9:.1f}: make room (`sediff gc`), or "
-            "lower runtime.disk_reserve."
-        )
+    cache = Cache(folder).folder
+    while not cache.is_dir():
+        cache = cache.parent
+    shared = cache.stat().st_dev == folder.stat().st_dev
+    for place, copies in ((folder, COPIES + 1),) if shared else ((folder, COPIES), (cache, 1)):
+        free, needed = shutil.disk_usage(place).free, copies * size + reserve * 1e9
+        if free < needed:
+            raise UserError(
+                f"{free / 1e9:.1f} GB are free where {place.resolve()} is, and {stage} may need {needed / 1e9:.1f}: "
+                "make room (`sediff gc`), or lower runtime.disk_reserve."
+            )
 
 
 @contextmanager

@@ -18,7 +18,9 @@ from sediff.errors import UserError
 from sediff.lineage.graph import DVC_LOCK
 from sediff.pipeline.graph import ask_dvc
 from sediff.publication.git import commit, git, git_bytes, git_says, remote_of
+from sediff.publication.intact import Outs
 from sediff.publication.manifest import write_manifest
+from sediff.publication.store import lock_at
 from sediff.publication.versions import (
     Version,
     make_current,
@@ -47,7 +49,7 @@ def publish(
     Raises:
         UserError: a step failed; the version that was served stays served.
     """
-    push_data(folder, say)
+    push_data(folder, name, say)
     version = version_of_head(folder, name)
     if version is None or not _is_committed(folder, version):  # or it was killed after the tag, and has its manifest
         _stage_results(folder)
@@ -95,36 +97,40 @@ def _is_committed(folder: Path, version: Version) -> bool:
     return lock.exists() and lock.read_bytes() == git_bytes(folder, "show", f"{version.commit}:{DVC_LOCK}")
 
 
-def push_data(folder: Path, say: Say) -> None:
-    """Send all outs to DVC's remote, and see that they are there; nothing where there is no remote.
+def push_data(folder: Path, name: str, say: Say) -> None:
+    """See that all outs are intact in DVC's cache, and send them to its remote, where there is one.
 
     Raises:
-        UserError: the remote does not take them, nor when asked again; nothing refers to what did arrive.
+        UserError: an object is damaged everywhere, or the remote does not take them, nor when asked again; nothing
+            refers to what did arrive.
     """
+    known = versions(folder, name)
+    outs = Outs.of(folder, lock_at(folder, known[0].commit) if known else {}, say)
     if not ask_dvc(folder, lambda repo: bool(repo.config["core"].get("remote"))):
+        outs.mend(outs.new, say)
         say("DVC has no remote: the data stay in this machine's cache")
         return
-    for wait in PUSH_WAITS:
-        failure = ask_dvc(folder, _push)
+    for wait in (*PUSH_WAITS, 0.0):
+        failure = ask_dvc(folder, lambda repo: _push(repo, outs, say))
         if not failure:
             return
-        say(f"{failure}; trying again in {wait:.0f} s")
-        time.sleep(wait)
-    if failure := ask_dvc(folder, _push):
-        raise UserError(f"{failure}: mend it, then run again.")
+        if wait:
+            say(f"{failure}; trying again in {wait:.0f} s")
+            time.sleep(wait)
+    raise UserError(f"{failure}: mend it, then run again.")
 
 
-def _push(repo: Repo) -> str:
+def _push(repo: Repo, outs: Outs, say: Say) -> str:
     """Push and look whether all is there: why it is not, in words without what may be a secret; "" if it is."""
     try:
-        repo.push()
+        wrong = outs.push(repo, say)
         missing = [path for path, state in repo.status(cloud=True).items() if state != "deleted"]
-    except LockError:
+    except (LockError, UserError):
         raise
     except Exception as error:  # whatever the remote's own library throws; its text may have credentials
         number = error.errno if isinstance(error, OSError) else None
         return f"DVC's remote does not take data ({os.strerror(number) if number else type(error).__name__})"
-    return f"{missing[0]} did not reach DVC's remote" if missing else ""
+    return f"{wrong or missing[0]} did not reach DVC's remote" if wrong or missing else ""
 
 
 def _stage_results(folder: Path) -> None:

@@ -34,9 +34,10 @@ BODIES = {
     (context.out / "weights.txt").write_text(Path("data/corpus/records.txt").read_text() * 1000)""",
     "synthesis": """
     (context.out / "dataset").mkdir()
-    (context.out / "dataset/rows.txt").write_text(Path("data/diffusion/weights.txt").read_text()[::-1])""",
+    (context.out / "dataset/rows.txt").write_text(Path("data/diffusion/weights.txt").read_text() + "\\n")""",
     "report": """
     passed = Path("knowledge/verdict.txt").read_text().strip() == "good"
+    Path("reports/index.html").write_text("<p>All gates passed</p>" if passed else "<p>Gates failed</p>")
     write_json(context.report / "metrics.json", {"passed": passed, "failed": [] if passed else ["evaluation.fd"]})""",
 }
 DEPS = {
@@ -49,7 +50,7 @@ OUTS = {
     "corpus": ["data/corpus", "reports/corpus/metrics.json"],
     "diffusion": ["data/diffusion"],
     "synthesis": ["data/synthesis/manifest.json", "data/synthesis/dataset"],
-    "report": ["data/report", "reports/report/metrics.json"],
+    "report": ["data/report", "reports/report/metrics.json", "reports/index.html"],
 }
 
 

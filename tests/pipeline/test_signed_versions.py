@@ -1,5 +1,6 @@
 """Published versions are signed, and `verify` and `pull` find what is not as it was signed."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -47,6 +48,18 @@ def test_a_version_is_what_was_signed(published, tmp_path):
     assert (published / FILE).stat().st_mode & 0o077 == 0, "nobody else may read the key"
     assert not list((published / ".sediff").glob("version-*"))
     assert public_key(key) in said(published, sys.executable, "-c", MAIN, "pull", "ecg", str(tmp_path / "there"))
+
+
+def test_dvc_alone_brings_it_and_sha256sum_checks_it(published, tmp_path):
+    get = (sys.executable, "-m", "dvc", "get", "-q", "--rev", "ecg@v0.0.1", "-o", str(tmp_path / "there"))
+    said(published, *get, str(published), "data/synthesis/dataset")
+    hashes = json.loads(said(published, "git", "show", f"ecg@v0.0.1:{MANIFEST}"))["dataset"]
+    (tmp_path / "sums").write_text("".join(f"{sha256}  {name}\n" for name, sha256 in hashes.items()))
+    check = ("sha256sum", "--strict", "--quiet", "-c", str(tmp_path / "sums"))
+    said(tmp_path / "there", *check)
+    with (tmp_path / "there/rows.txt").open("ab") as rows:
+        rows.write(b"!")
+    assert command(tmp_path / "there", *check).returncode == 1
 
 
 def test_a_changed_byte_is_named_and_a_missing_file_fetched(published, tmp_path):

@@ -60,6 +60,13 @@ def test_a_mistake_is_a_sentence_and_ends_the_walk(project, capfd):
     assert walk(project) == {"first": False, "second": True, "third": True}, "the next run goes on from there"
 
 
+def test_a_walk_stops_before_a_stage_that_may_fill_the_disk(project):
+    set_params(project / "params.yaml", ["runtime.disk_reserve=1e9"])
+    with pytest.raises(UserError, match=r"first may need .*lower runtime\.disk_reserve"):
+        walk(project)
+    assert not (project / "data/first").exists()
+
+
 def test_stages_are_flow_runs_and_lost_ones_are_reconciled(project):
     from prefect import flow, get_client
     from prefect.states import Running
