@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sediff.errors import UserError
 from sediff.lineage.dvc_hash import Cache
-from sediff.pipeline.disk import require_space
 from sediff.publication.params import RetentionParams
 from sediff.publication.retention import live_versions
 from sediff.publication.store import kept_by, lock_at
@@ -90,11 +88,3 @@ def test_what_no_live_version_needs_goes(tmp_path):
 
 def names(store: Path) -> set[str]:
     return {path.parent.name + path.name for path in store.rglob("*") if path.is_file()}
-
-
-def test_a_stage_that_would_fill_the_disk_does_not_start(tmp_path):
-    require_space(tmp_path, "corpus", 0, 0.0)
-    with pytest.raises(UserError, match=r"are free where .* is, and corpus may need 1000000\.0"):
-        require_space(tmp_path, "corpus", 0, 1e6)
-    with pytest.raises(UserError, match="are free here"):
-        require_space(tmp_path, "corpus", 10**18, 0.0)
