@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import polars as pl
 import torch
 from figures import read
 
@@ -29,6 +30,7 @@ FIXED = ("encoder@conditioner", "encoder@judges", "diffusion", "augmentation", "
 WEIGHTS = ("encoder", "diffusion", "augmentation", "evaluation", "report", "synthesis")  # of bytes
 KEPT = (".sediff/parsed", ".sediff/scan", ".dvc/cache", "runs")
 SAMPLE = 512  # records that are compared and encoded
+TIMES = 16  # training profiles are repeated, so that what grows with them shows
 
 
 class Part(NamedTuple):
@@ -50,13 +52,16 @@ class Part(NamedTuple):
 
 
 def comparing(clone: Path) -> float:
-    """Seconds in which one profile is compared with one training profile of the clone."""
+    """Seconds of the processor that each further training profile adds to one query: the clone's own, and repeated."""
     profiles = read_table(clone / "data/knowledge" / PROFILES)
     training, params = training_profiles(profiles), KnowledgeParams()
-    retriever, queries = Retriever(training), profiles[:SAMPLE]
-    started = time.perf_counter()
-    retriever.nearest(queries, params.weights.model_dump(), params.neighbours)
-    return (time.perf_counter() - started) / len(queries) / len(training)
+    queries, took = profiles[:SAMPLE], []
+    for among in (training, pl.concat([training] * TIMES)):
+        retriever = Retriever(among)
+        started = time.process_time()
+        retriever.nearest(queries, params.weights.model_dump(), params.neighbours)
+        took.append(time.process_time() - started)
+    return max(0.0, took[1] - took[0]) / len(queries) / (len(training) * (TIMES - 1))
 
 
 def encoding(clone: Path) -> float:
