@@ -52,7 +52,9 @@ class Spoken:
             self._thread.join(LAST_WORDS)
 
     def _tell(self, flow_run: UUID) -> None:
+        from httpx import HTTPError
         from prefect import get_client
+        from prefect.exceptions import PrefectException
 
         with get_client(sync_client=True) as client:
             over = False
@@ -61,7 +63,7 @@ class Spoken:
                 try:
                     self._send_lines(client, flow_run)
                     self._send_progress(client, flow_run)
-                except Exception:  # of whatever kind: the stage's own calls say that a server is gone
+                except (HTTPError, PrefectException):  # the stage's own calls say that a server is gone
                     continue
 
     def _send_lines(self, client: "SyncPrefectClient", flow_run: UUID) -> None:

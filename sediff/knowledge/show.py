@@ -20,7 +20,7 @@ from sediff.vocabulary import Vocabulary
 PREFIX = "experience:"  # what an experience's id has before the record's
 SHORT = {"diagnoses": "J_diag", "medications": "J_med", "procedures": "J_proc"}
 LEADS_OF = {len(leads): leads for leads in (INDEPENDENT_LEADS, LEADS)}  # of a list of so many numbers
-SHOWN = 10  # neighbours in the lines; the JSON has all
+SHOWN = 10  # neighbours in the lines of an answer; the JSON has all
 JSON_HAS_ALL = "--json has all"
 UNITS = {"age": "years", "sex": "", "heart rate": "bpm"}
 
@@ -171,8 +171,7 @@ def _told(name: str, value: Any, row: Mapping[str, Any], vocabulary: Vocabulary)
         return ""
     if name == "neighbours":
         pairs = zip(value, row["similarities"], strict=True)
-        told = [f"{neighbour} ({similarity:.2f})" for neighbour, similarity in pairs]
-        return " ".join(filter(None, [", ".join(told[:SHOWN]), _more(len(told), JSON_HAS_ALL)]))
+        return ", ".join(f"{neighbour} ({similarity:.2f})" for neighbour, similarity in pairs)
     if name.endswith("_shares"):
         shares = _shares(value, vocabulary).items()
         return ", ".join(f"{vocabulary[code].name} {100 * share:.0f} %" for code, share in shares)

@@ -120,7 +120,7 @@ def test_ten_neighbours_are_told_and_the_json_has_all(project, said):
     alike = pl.Series([[0.5] * 12] * len(table), dtype=pl.List(pl.Float32))
     write_experiences(table.with_columns(neighbours=many, similarities=alike), path)
     shown = said("knowledge", "show", "cohort/00010")
-    assert "cohort/00009 (0.50) and 2 more (--json has all)\n" in shown and "cohort/00010 (0.50)" not in shown
+    assert "cohort/00009 (0.50), cohort/00010 (0.50), cohort/00011 (0.50)\n" in shown, "in full"
 
 
 def test_show_needs_no_profiles_but_experiences_of_this_version_and_vocabulary(project, said, refused):

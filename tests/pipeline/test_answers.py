@@ -1,5 +1,6 @@
 """The knowledge stage through Prefect and DVC with a model at a real HTTP server; answers in clones and on a remote."""
 
+import json
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ import pytest
 
 from sediff.files import read_json
 from sediff.knowledge.answers import AnswerStore
+from sediff.params import Params, set_params
 from sediff.pipeline.answers import BUDGET
 from tests.knowledge.llm_server import LlmServer, Reply, completion, report, serving
 from tests.pipeline.clone import MAIN, checkout, command, sediff
@@ -105,6 +107,22 @@ def test_the_key_is_in_nothing_that_a_run_writes_or_says(made, clone):
     for folder in (made.folder, clone):
         for path in folder.rglob("*"):
             assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
+
+
+def test_records_of_a_restricted_source_leave_for_no_other_machine(made, clone):
+    forget(clone)
+    (source,) = Params.load(clone / "params.yaml").corpus.sources
+    restricted = json.dumps([source.model_dump(mode="json") | {"sharing": "restricted"}])
+    elsewhere = ["runtime.llm_base_url=http://models.clinic.invalid/v1", f"corpus.sources={restricted}"]
+    set_params(clone / "params.yaml", elsewhere)
+    refused = distil(clone)
+    sentence = refused.stderr.strip().splitlines()[-1]
+    assert refused.returncode == 1
+    assert "is restricted and may not be sent to http://models.clinic.invalid/v1" in sentence
+    assert made.server.asked == [] and not (clone / "data/knowledge/experience.parquet").exists()
+    set_params(clone / "params.yaml", [f"runtime.llm_base_url={made.server.url}"])
+    assert distil(clone).returncode == 0, "loopback"
+    assert made.server.asked
 
 
 def test_a_fresh_clone_asks_nothing_and_gives_the_same_bytes(made, clone):
