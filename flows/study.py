@@ -22,20 +22,21 @@ class Studies:
     """The cells that were chosen.
 
     Args:
-        generators: clones whose synthetic records are used; this one's by default.
+        generators: clones whose synthetic records are used, as `STUDY=CLONE` or, for the other studies, `CLONE`; this
+            one's by default.
 
     Raises:
         UserError: there is no such study or arm, or what all cells share has not been made.
     """
 
     def __init__(
-        self, studies: list[str], arms: list[str], seeds: list[int], steps: int | None, generators: list[Path]
+        self, studies: list[str], arms: list[str], seeds: list[int], steps: int | None, generators: list[str]
     ) -> None:
         declared = Plan.load()
         classifier = declared.classifier.model_copy(update={} if steps is None else {"steps": steps})
         self.plan, self.params = declared.model_copy(update={"classifier": classifier}), Params.load()
         self.device, self.described = computing_device(self.params)
-        self.generators = [clone / DATA for clone in generators] or [DATA]
+        self.generators = _generators(self.plan, generators)
         self.cells: list[Cell] = cells_of(Path(), self.plan, self.described, self.generators, studies, arms, seeds)
 
     def run(self) -> str:
@@ -82,3 +83,14 @@ class Studies:
             share = classifier.depth * classifier.width * classifier.batch_size / (stage.width * stage.batch_size)
             return [{"step": records[-1]["seconds"] / (3 * stage.steps) * share}]
         return paces
+
+
+def _generators(plan: Plan, named: list[str]) -> dict[str, list[Path]]:
+    """`data` folders of the clones that make each study's synthetic records."""
+    by_study: dict[str, list[Path]] = {}
+    for one in named:
+        study, given, clone = one.partition("=")
+        if not given or study not in plan.studies:
+            study, clone = "", one
+        by_study.setdefault(study, []).append(Path(clone) / DATA)
+    return {study: by_study.get(study) or by_study.get("") or [DATA] for study in plan.studies}

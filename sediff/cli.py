@@ -327,8 +327,11 @@ def study(
     seed: Annotated[list[int] | None, typer.Option(min=0, help="One seed; may repeat.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Of each training, instead of the declared number.")] = None,
     generator: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="CLONE", help="Clone whose synthetic records are used; one a fold where there are folds."),
+        list[str] | None,
+        typer.Option(
+            metavar="[STUDY=]CLONE",
+            help="Clone whose synthetic records are used, by one study or by all; one a fold where there are folds.",
+        ),
     ] = None,
     listed: Annotated[bool, typer.Option("--list", help="Say what is done, and what the rest costs.")] = False,
     compared: Annotated[bool, typer.Option("--table", help="Print the comparison in Markdown.")] = False,

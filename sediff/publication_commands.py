@@ -136,19 +136,21 @@ def rollback_command(version: VersionArgument) -> None:
 
 
 def withdraw_command(
-    name: Annotated[str, typer.Argument(metavar="PATIENT_OR_RECORD", help="An id of the corpus, like ptb-xl/00042.")],
-    patient: Annotated[bool, typer.Option("--patient", help="The id is a patient's.")] = False,
-    record: Annotated[bool, typer.Option("--record", help="The id is a record's.")] = False,
+    names: Annotated[
+        list[str], typer.Argument(metavar="PATIENT_OR_RECORD...", help="Ids of the corpus, like ptb-xl/00042.")
+    ],
+    patient: Annotated[bool, typer.Option("--patient", help="The ids are patients'.")] = False,
+    record: Annotated[bool, typer.Option("--record", help="The ids are records'.")] = False,
 ) -> None:
-    """Leave a patient or a record out from now on, and revoke every version that was made from them."""
+    """Leave patients or records out from now on, and revoke every version that was made from them."""
     require_project()
     from flows.refresh import only_refresh
     from sediff.publication.withdraw import withdraw
 
     if patient and record:
-        raise UserError(f"--patient and --record say two things of {name}: give one.")
+        raise UserError(f"--patient and --record say two things of {names[0]}: give one.")
     with only_refresh(Path()):
-        withdraw(Path(), name, "patient" if patient else "record" if record else "", typer.echo)
+        withdraw(Path(), names, "patient" if patient else "record" if record else "", typer.echo)
 
 
 def purge_command(

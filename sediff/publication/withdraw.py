@@ -1,6 +1,6 @@
-"""`sediff withdraw`: leave a patient or a record out from now on, and revoke every version that was made from them."""
+"""`sediff withdraw`: leave patients or records out from now on, and revoke every version that was made from them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,8 @@ from sediff.publication.retention import live_versions
 from sediff.publication.sound import CORPUS
 from sediff.publication.store import bring_out, lock_at, outs_of
 from sediff.publication.touched import IDS, has_touched
-from sediff.publication.versions import DATASET, Version, names, revoke, versions
+from sediff.publication.versions import DATASET, Version, revoke, versions
+from sediff.publication.versions import names as published_names
 from sediff.publication.workspace import FOLDER, fetch_tags
 from sediff.sources import locate
 
@@ -42,37 +43,38 @@ class Known:
     files: tuple[str, ...] = ()
 
 
-def withdraw(root: Path, name: str, kind: str, say: Say) -> list[Version]:
-    """Withdraw a patient or a record; gives the versions that are revoked by it.
+def withdraw(root: Path, names: Sequence[str], kind: str, say: Say) -> list[Version]:
+    """Withdraw patients or records, all or none of them; gives the versions that are revoked by it.
 
     Args:
-        kind: "patient", "record", or "" for whichever has the name.
+        kind: "patient", "record", or "" for whichever has a name.
 
     Raises:
-        UserError: nothing here knows the name, or a patient and another's record have it; or a remote does not answer,
+        UserError: nothing here knows a name, or a patient and another's record have it; or a remote does not answer,
             or not take what is revoked.
     """
-    if not name.strip():
+    if not all(name.strip() for name in names):
         raise UserError("No name is nobody's: give the id of a patient or a record, like ptb-xl/00042.")
     fetch_tags(root, say)
     known = list(_known(root))
-    records = _chosen(known, name, kind)
+    chosen = {name: _chosen(known, name, kind) for name in names}
+    records = [record for own in chosen.values() for record in own]
     ids = {record.record_id for record in records}
-    whole = kind == PATIENT or (not kind and any(record.patient_id == name for record in records))
+    patients = [name for name, own in chosen.items() if kind != RECORD and any(one.patient_id == name for one in own)]
     hidden = [(RECORD, record) for record in ids] + [(RAW_FILE, file) for one in records for file in one.files]
     params = Params.load(root / PARAMS)
     pseudonyms = read_pseudonyms(params.restricted, params.pseudonyms.key, root / PSEUDONYM_KEY)
-    patient = [(PATIENT, name), (PATIENT, pseudonyms.of(name))] if whole else []  # pinned judges name the latter
+    whole = [(PATIENT, called) for name in patients for called in (name, pseudonyms.of(name))]  # judges name the latter
     judged = [
         (SEEN, own) for one in records if one.patient_id for own in (one.patient_id, pseudonyms.of(one.patient_id))
     ]
-    exclusions, new = add_exclusions(root, [*hidden, *patient, *judged])
+    exclusions, new = add_exclusions(root, [*hidden, *whole, *judged])
     if new:
         say(
             "a key of exclusions was made, .sediff/exclusion.key: give it to your team by a safe way; refreshes need it"
         )
     touched = []
-    for version in (version for own in names(root) for version in versions(root, own)):
+    for version in (version for own in published_names(root) for version in versions(root, own)):
         has = has_touched(root, version, exclusions.leaves_out)
         if has or (has is None and not is_let_go(root, version, params.publication.retention)):
             why = "a patient in it was withdrawn" if has else "its corpus is nowhere, so who is in it cannot be told"

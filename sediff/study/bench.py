@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Bench:
 
     Args:
         data: the clone's.
-        generators: `data` folders of those whose synthetic records are used: one, or one a fold.
+        generators: by study the `data` folders of those whose synthetic records are used: one, or one a fold.
         work: checkpoints, a folder for each cell that is not finished.
         checkpoint_every: steps.
     """
@@ -38,7 +38,7 @@ class Bench:
     def __init__(
         self,
         data: Path,
-        generators: Sequence[Path],
+        generators: Mapping[str, Sequence[Path]],
         work: Path,
         plan: Plan,
         vocabulary: Vocabulary,
@@ -47,7 +47,9 @@ class Bench:
     ) -> None:
         self.data, self.work, self.plan = data, work, plan
         self.vocabulary, self.device, self.checkpoint_every = vocabulary, device, checkpoint_every
-        self.generators = Generators(generators)
+        self.generators = {
+            name: Generators(folders, plan.studies[name].synthetic) for name, folders in generators.items()
+        }
 
     @cached_property
     def corpus(self) -> Records:
@@ -63,12 +65,13 @@ class Bench:
         """Who trains and who is tested, in each fold."""
         columns = self.corpus.columns
         _, truth = truth_of(cell.declared, columns, self.vocabulary)
-        made = len(self.generators.records(0).columns) if cell.declared.equal else 0
+        made = len(self.generators[cell.study].records(0).columns) if cell.declared.equal else 0
         return list(splits(cell.declared, cell.trained_on, columns, truth, made, cell.seed))
 
     def left_out(self, cell: Cell) -> list[list[str]]:
         """Ids, by fold, of the records that a generator for this cell must not be trained on."""
-        rows = [np.union1d(split.left_out, split.tested) for split in self.splits(cell)]
+        train = np.flatnonzero(self.corpus.columns["split"] == "train")
+        rows = [np.intersect1d(train, np.union1d(split.left_out, split.tested)) for split in self.splits(cell)]
         return [self.corpus.columns["record_id"].gather(each).to_list() for each in rows]
 
     def compute(self, cell: Cell) -> dict[str, Any]:
@@ -113,9 +116,10 @@ class Bench:
         arm, made, made_truth = cell.trained_on, None, None
         seen = 0
         if arm.synthetic != "none":
-            self.generators.require_strangers(fold, self.corpus.columns["patient_id"].gather(split.tested))
-            seen = self.generators.seen(fold, self.corpus.columns["record_id"].gather(split.left_out))
-            made = self.generators.records(fold)
+            generators = self.generators[cell.study]
+            generators.require_strangers(fold, self.corpus.columns["patient_id"].gather(split.tested))
+            seen = generators.seen(fold, self.corpus.columns["record_id"].gather(split.left_out))
+            made = generators.records(fold)
             made_truth = truth_of(cell.declared, made.columns, self.vocabulary)[1][:, scored]
         return Lesson.of(arm, fold, split, self.corpus, truth[:, scored], made, made_truth, seen)
 

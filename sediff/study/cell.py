@@ -1,6 +1,6 @@
 """A cell: one arm of a study at one seed, and all that its figures rest on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from sediff.study.plan import Arm, Plan, Study
 # What the figures are computed by, beside the code of the augmentation stage.
 OWN = ("bench.py", "classify.py", "closeness.py", "generators.py", "lesson.py", "rows.py", "scores.py")
 BORROWED = ("sediff/evaluation/diversity.py", "sediff/evaluation/privacy.py", "sediff/encoder/judge.py")
-CORPUS, SYNTHETIC, JUDGES = Path("corpus"), Path("synthesis/augmentation"), Path("encoder/judges")
+CORPUS, JUDGES = Path("corpus"), Path("encoder/judges")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def cells_of(
     root: Path,
     plan: Plan,
     device: dict[str, str],
-    generators: Sequence[Path],
+    generators: Mapping[str, Sequence[Path]],
     studies: list[str],
     arms: list[str],
     seeds: list[int],
@@ -65,26 +65,27 @@ def cells_of(
 
     Args:
         root: of the clone; device: all about it that numbers depend on.
-        generators: `data` folders of the clones whose synthetic records are used.
+        generators: by study the `data` folders of the clones whose synthetic records are used.
 
     Raises:
         UserError: what all cells share has not been made yet.
     """
     shared = {"corpus": made(root / "data" / CORPUS), "judges": made(root / "data" / JUDGES)}
-    synthetic = [[made(data / CORPUS), made(data / SYNTHETIC)] for data in generators]
     code = code_of(root, "augmentation") | {name: content_hash(root / name) for name in BORROWED}
     code |= {name: content_hash(root / "sediff/study" / name) for name in OWN}
     cells = []
     for name, arm, seed in plan.chosen(studies, arms, seeds):
         study, trained_on = plan.studies[name], plan.arms[arm]
+        uses = study.equal or trained_on.synthetic != "none"
+        synthetic = [[made(data / CORPUS), made(data / study.synthetic)] for data in generators[name]] if uses else []
         rests_on = {
             "study": study.model_dump(mode="json", exclude={"core", "others"}),
             "arm": trained_on.model_dump(mode="json"),
             **plan.model_dump(mode="json", include={"classifier", "min_cases", "bootstraps", "compared"}),
             "seed": seed,
-            "inputs": shared | ({"synthetic": synthetic} if study.equal or trained_on.synthetic != "none" else {}),
+            "inputs": shared | ({"synthetic": synthetic} if uses else {}),
             "code": code,
             "device": device,
         }
-        cells.append(Cell(name, arm, seed, study, trained_on, rests_on, len(generators)))
+        cells.append(Cell(name, arm, seed, study, trained_on, rests_on, len(generators[name])))
     return cells

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sediff.ecg import independent_leads
 from sediff.errors import UserError
 from sediff.records import read_columns, read_signals
-from sediff.study.cell import CORPUS, SYNTHETIC
+from sediff.study.cell import CORPUS
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,14 @@ class Records:
 
 
 class Generators:
-    """Synthetic records of `data` folders: of one, or of one for each fold, in their order."""
+    """Synthetic records of `data` folders: of one, or of one for each fold, in their order.
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        self.folders = folders
+    Args:
+        request: the folder in `data` of what is used.
+    """
+
+    def __init__(self, folders: Sequence[Path], request: Path) -> None:
+        self.folders, self.request = folders, request
         self._records: dict[Path, Records] = {}
         self._trained_on: dict[Path, pl.DataFrame] = {}
 
@@ -40,7 +44,7 @@ class Generators:
         """The synthetic records for a fold."""
         folder = self._folder(fold)
         if folder not in self._records:
-            self._records[folder] = Records.read(folder / SYNTHETIC)
+            self._records[folder] = Records.read(folder / self.request)
         return self._records[folder]
 
     def require_strangers(self, fold: int, patients: Iterable[str]) -> None:

@@ -40,6 +40,7 @@ class Study(Section):
         statements: of which a case has one.
         share: of the training patients.
         folds: of cross-validation by patient over all splits, instead of `tested_on`.
+        request: which of the generator's requests made the synthetic records.
     """
 
     target: Literal["superclasses", "statements", "sex"]
@@ -50,6 +51,7 @@ class Study(Section):
     tested_on: Items[Literal["audit", "validation", "test"]] = ()
     folds: int = Field(0, ge=0)
     exploratory: bool = False
+    request: Literal["augmentation", "dataset"] = "augmentation"
     core: Items[str] = ()
     others: Items[str] = ()
 
@@ -62,6 +64,11 @@ class Study(Section):
         if self.target == "superclasses" and self.kept:
             raise ValueError("only cases of one class can be thinned")
         return self
+
+    @property
+    def synthetic(self) -> Path:
+        """The folder of the synthetic records in a clone's `data`."""
+        return Path("synthesis") / self.request
 
 
 class Plan(Section):

@@ -45,9 +45,9 @@ def truth_of(study: Study, columns: pl.DataFrame, vocabulary: Vocabulary) -> tup
 def splits(study: Study, arm: Arm, columns: pl.DataFrame, truth: Truth, made: int, seed: int) -> Iterator[Split]:
     """The split of a study, or one for each fold.
 
-    Canaries train nothing here, and neither does who has no sex where that is asked. Which cases are kept, and which
-    patients are the share, is a function of the seed: the same for all arms, smaller shares within larger ones. The
-    fold of a patient depends on no seed.
+    Canaries train nothing here, and neither does who has no sex where that is asked. Which patients are the share is a
+    function of the seed: the same for all arms, smaller shares within larger ones. Which cases are kept depends on no
+    seed, so that one generator, trained on these alone, serves all; and neither does the fold of a patient.
 
     Args:
         truth: of each record of the corpus, (n, classes).
@@ -91,7 +91,8 @@ def _split(
         every = every[np.isin(patients[every], few)]
     rest = every
     if study.kept is not None:
-        rest = every[~np.isin(every, every[truth[every, 0]][study.kept :])]
+        cases = np.random.default_rng(seed_of("kept")).permutation(eligible[truth[eligible, 0]])
+        rest = every[~np.isin(every, cases[study.kept :])]
     if study.equal:
         rest = rest[:made]
     left_out = np.setdiff1d(eligible, rest)

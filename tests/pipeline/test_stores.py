@@ -328,7 +328,18 @@ def test_a_purge_without_its_key_or_cut_short_is_told(project, clinic):
 
 def test_an_empty_name_is_nobodys(project):
     with pytest.raises(UserError, match="No name is nobody's"):
-        withdraw(project, " ", "", print)
+        withdraw(project, [" "], "", print)
+
+
+def test_several_are_withdrawn_or_none(project):
+    (project / "knowledge").mkdir()
+    (project / "data/corpus/records").mkdir(parents=True)
+    (project / "data/corpus/records/0.parquet").write_bytes(next(iter(corpus(GONE, STAYS).values())))
+    with pytest.raises(UserError, match="a record nobody"):
+        withdraw(project, [f"{GONE}-record", "nobody"], RECORD, print)
+    assert not read_exclusions(project).hashes
+    withdraw(project, [f"{GONE}-record", f"{STAYS}-record"], RECORD, print)
+    assert all(read_exclusions(project).has(RECORD, f"{patient}-record") for patient in (GONE, STAYS))
 
 
 def judges(*patients: str) -> dict[str, str]:
@@ -346,7 +357,7 @@ def test_judges_that_saw_a_withdrawn_record_are_refused(project, tmp_path, monke
     (project / "data/corpus/records").mkdir(parents=True)
     (project / "data/corpus/records/0.parquet").write_bytes(next(iter(corpus(GONE, STAYS).values())))
     saw, others = (stored(project, tmp_path / "store", judges(patient)) for patient in (GONE, STAYS))
-    withdraw(project, f"{GONE}-record", RECORD, print)
+    withdraw(project, [f"{GONE}-record"], RECORD, print)
     exclusions = read_exclusions(project)
     assert not exclusions.has(PATIENT, GONE), "their other records stay"
     shutil.rmtree(project / ".dvc/cache")

@@ -81,12 +81,13 @@ def clone(tmp_path_factory) -> Path:
 
 
 def bench_of(root: Path, vocabulary, generators: tuple[Path, ...] = (), every: int = 200) -> Bench:
-    folders = generators or (root / "data",)
+    folders = dict.fromkeys(PLAN.studies, generators or (root / "data",))
     return Bench(root / "data", folders, root / "work", PLAN, vocabulary, torch.device("cpu"), every)
 
 
 def chosen(root: Path, study: str, *arms: str, generators: int = 1, plan: Plan = PLAN, **how) -> list[Cell]:
-    return cells_of(root, plan, how.get("device", DEVICE), [root / "data"] * generators, [study], list(arms), [])
+    folders = dict.fromkeys(plan.studies, [root / "data"] * generators)
+    return cells_of(root, plan, how.get("device", DEVICE), folders, [study], list(arms), [])
 
 
 def figures(cell: Cell, folder: Path) -> dict:
