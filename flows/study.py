@@ -23,7 +23,7 @@ class Studies:
 
     Args:
         generators: clones whose synthetic records are used, as `STUDY=CLONE` or, for the other studies, `CLONE`; this
-            one's by default.
+            one's by default, but for a study whose class must be asked for.
 
     Raises:
         UserError: there is no such study or arm, or what all cells share has not been made.
@@ -36,7 +36,7 @@ class Studies:
         classifier = declared.classifier.model_copy(update={} if steps is None else {"steps": steps})
         self.plan, self.params = declared.model_copy(update={"classifier": classifier}), Params.load()
         self.device, self.described = computing_device(self.params)
-        self.generators = _generators(self.plan, generators)
+        self.generators = generators_of(self.plan, generators)
         self.cells: list[Cell] = cells_of(Path(), self.plan, self.described, self.generators, studies, arms, seeds)
 
     def run(self) -> str:
@@ -85,7 +85,7 @@ class Studies:
         return paces
 
 
-def _generators(plan: Plan, named: list[str]) -> dict[str, list[Path]]:
+def generators_of(plan: Plan, named: list[str]) -> dict[str, list[Path]]:
     """`data` folders of the clones that make each study's synthetic records."""
     by_study: dict[str, list[Path]] = {}
     for one in named:
@@ -93,4 +93,5 @@ def _generators(plan: Plan, named: list[str]) -> dict[str, list[Path]]:
         if not given or study not in plan.studies:
             study, clone = "", one
         by_study.setdefault(study, []).append(Path(clone) / DATA)
-    return {study: by_study.get(study) or by_study.get("") or [DATA] for study in plan.studies}
+    usual = {name: [] if study.request == "dataset" else [DATA] for name, study in plan.studies.items()}
+    return {name: by_study.get(name) or by_study.get("") or own for name, own in usual.items()}

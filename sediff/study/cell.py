@@ -47,8 +47,12 @@ class Cell(KeptCell):
         folds = self.declared.folds
         if self.trained_on.synthetic == "none" or self.generators == max(1, folds):
             return ""
-        if not folds:
+        if not folds and self.generators:
             return f"takes one `--generator`, not {self.generators}"
+        if not folds:
+            return (
+                "needs a generator trained without the cases left out, asked for some: `--generator`, `--left-out`"
+            )
         return f"needs {folds} generators, the k-th trained without fold k: `--generator`, `--left-out`"
 
 

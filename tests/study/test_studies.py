@@ -169,6 +169,7 @@ def test_a_generator_that_knows_who_is_tested_is_refused(clone, vocabulary, tmp_
     assert "needs 2 generators" in filled.lacks
     assert not real.lacks
     assert chosen(clone, "thinned", "filled", generators=2)[0].lacks == "takes one `--generator`, not 2"
+    assert "needs a generator trained without" in chosen(clone, "thinned", "filled", generators=0)[0].lacks
     assert run([filled], bench_of(clone, vocabulary), tmp_path) == 0
     assert "not run" in "\n".join(lines([filled], PLAN, tmp_path, []))
     knowing = bench_of(clone, vocabulary, (clone / "data", clone / "data"))

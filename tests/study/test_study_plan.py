@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 import yaml
 
+from flows.study import generators_of
 from sediff.errors import UserError
 from sediff.study.plan import BASELINE, DECLARED, Plan
 
@@ -45,3 +48,11 @@ def test_a_plan_that_cannot_be_is_one_sentence(tmp_path, study, message):
     path.write_text(yaml.safe_dump(yaml.safe_load(DECLARED.read_text()) | {"studies": {"one": study}}))
     with pytest.raises(UserError, match=message):
         Plan.load(path)
+
+
+def test_a_study_may_have_its_own_generator_and_one_that_asks_for_a_class_must():
+    own = generators_of(PLAN, [])
+    assert own["superclasses"] == [Path("data")] and own["thinned-CLBBB"] == []
+    named = generators_of(PLAN, ["../a=b", "thinned-CLBBB=../c"])
+    assert named["superclasses"] == named["thinned-WPW"] == [Path("../a=b/data")]
+    assert named["thinned-CLBBB"] == [Path("../c/data")]
