@@ -1,4 +1,4 @@
-"""ECGs a second: `python benchmarks/sampling.py [--data data] [--profile NAME] [--ecgen PYTHON]`.
+"""ECGs a second: `python benchmarks/sampling.py [--data data] [--profile NAME] [--compiled] [--ecgen PYTHON]`.
 
 With the models below `--data` and the settings of params.yaml, one process of one thread, conditions to Parquet; beside
 it, in the same run, the 1000-step DDPM loop of the same network, guidance and batch. Of that loop 25 and 125 steps are
@@ -8,9 +8,10 @@ CPU, processor time is counted, which other work on the machine does not lengthe
 loop take turns.
 
 `--profile` takes the denoiser's size and the sampler of a profile, with fresh weights, on which the time does not
-depend, and the clone's p(η | c). `--ecgen` names the interpreter of an environment of its own that has ecgen (`pip
-install ecgen==1.1`): its latent and its DiT diffusion at their defaults, without condition, 12 leads, with fresh
-weights, of 1000 samples, or 1024 where its defaults do not take 1000.
+depend, and the clone's p(η | c). `--compiled` measures sampling once more with the denoiser compiled. `--ecgen` names
+the interpreter of an environment of its own that has ecgen (`pip install ecgen==1.1`): its latent and its DiT diffusion
+at their defaults, without condition, 12 leads, with fresh weights, of 1000 samples, or 1024 where its defaults do not
+take 1000.
 """
 
 import argparse
@@ -110,6 +111,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--profile", choices=sorted(path.stem for path in PROFILES.glob("*.yaml")))
+    parser.add_argument("--compiled", action="store_true", help="the denoiser compiled too")
     parser.add_argument("--ecgen", type=Path, metavar="PYTHON", help="interpreter that has ecgen")
     parser.add_argument("--ecgen-records", type=int, default=16)
     arguments = parser.parse_args()
@@ -144,6 +146,10 @@ def main() -> None:
                 took[task].append(best(function, 1, clock))
         with FlopCounterMode(display=False) as counter:
             generator.make(batch, batch_slots, params)
+        if arguments.compiled:
+            generator.denoiser.compile()
+            compiling = best(tasks["sampling"], 1, clock)
+            compiled = best(tasks["sampling"], arguments.rounds, clock)
     operations = counter.get_total_flops() * -(-count // params.batch_size)
     whole, sampling, few, some = (min(took[task]) for task in ("whole", "sampling", str(FEW), str(SOME)))
     ddpm = (some + (ALL - SOME) * (some - few) / (SOME - FEW)) / len(batch)
@@ -152,6 +158,9 @@ def main() -> None:
     print(f"denoiser of {size}; conditions to Parquet: {count / whole:.1f} ECGs/s; to signals {count / sampling:.1f}")
     print(f"DDPM loop of {ALL} steps: {1 / ddpm:.2f} ECGs/s; {ddpm * count / whole:.0f} times slower")
     print(f"denoiser and decoder: {operations / sampling / product:.0%} of a product's {product / 1e9:.0f} GFLOP/s")
+    if arguments.compiled:
+        first = compiling - compiled
+        print(f"compiled: to signals {count / compiled:.1f} ECGs/s, after {first:.0f} s more for the first time")
     if arguments.ecgen:
         for name, steps, rate in ecgen_rates(arguments.ecgen, arguments.ecgen_records, arguments.device):
             print(f"ecgen, {name}, {steps} steps: {rate:.2f} ECGs/s; {count / whole / rate:.1f} times slower")
