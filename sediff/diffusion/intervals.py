@@ -64,7 +64,7 @@ class Places(NamedTuple):
 
 
 def measure_bumps(bumps: Tensor, heart_rate: float) -> Places:
-    """Where the waves of bumps (2, 8, 220) lie in a regular record of a rate in bpm."""
+    """Where the waves of bumps (3, 8, 220) lie in a regular record of a rate in bpm."""
     rr = 60 / heart_rate
     beats = np.arange(np.ceil(-DURATION / rr), DURATION / rr + 1)
     times = MIDDLE + rr * beats
@@ -79,7 +79,7 @@ def measure_bumps(bumps: Tensor, heart_rate: float) -> Places:
 
 
 def _p_wave(bumps: NDArray[np.float64]) -> tuple[float, float]:
-    """Where the P wave of bumps (2, 8, 220) begins and ends, s after R."""
+    """Where the P wave of bumps (3, 8, 220) begins and ends, s after R."""
     ranges = np.maximum(np.ptp(bumps.sum(0), axis=-1, keepdims=True), SMALLEST_RANGE)
     height = np.sqrt(((bumps[0] / ranges) ** 2).mean(0))
     peak = int(np.argmax(height))
@@ -92,7 +92,7 @@ def _p_wave(bumps: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def edit_bumps(bumps: Tensor, heart_rate: float, asked: Intervals) -> Tensor:
-    """Bumps (2, 8, 220) whose measured intervals are what is asked, as nearly as a few rounds come.
+    """Bumps (3, 8, 220) whose measured intervals are what is asked, as nearly as a few rounds come.
 
     A PR without a P wave, or a QT without a T wave, cannot be edited.
     """
@@ -122,7 +122,7 @@ def _warped(bumps: Tensor, places: Places, asked: Intervals) -> Tensor:
     t_end = offset + t_offset - qrs_offset
     if asked.qt is not None:
         t_end = max(onset + asked.qt / 1000, offset + SHORTEST_T)
-    p, others = bumps.double().numpy()
+    p, *others = bumps.double().numpy()
     if np.isfinite(p_onset):
         pr = qrs_onset - p_onset if asked.pr is None else asked.pr / 1000
         shorter = min(1.0, max(pr - P_GAP, SHORTEST_P) / (p_offset - p_onset))
@@ -130,8 +130,8 @@ def _warped(bumps: Tensor, places: Places, asked: Intervals) -> Tensor:
     ends = (TAU[0], TAU[-1])
     old = np.array([ends[0], qrs_onset, qrs_offset, t_offset, ends[1]])
     new = np.array([ends[0] + onset - qrs_onset, onset, offset, t_end, ends[1] + t_end - t_offset])
-    others = _moved(others, np.interp(TAU, new, old))
-    return torch.from_numpy(np.stack([p, others])).to(bumps.dtype)
+    times = np.interp(TAU, new, old)
+    return torch.from_numpy(np.stack([p, *(_moved(waves, times) for waves in others)])).to(bumps.dtype)
 
 
 def _moved(waves: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,9 +1,9 @@
 """Stage one: morphology η of a record given its condition, p(η | c), by diffusion as the latent's.
 
 η is the beat that the simulator makes of it (see `simulated.py`), in principal components of the training records' own
-fits: some of the P wave, some of QRS and T, each as a normal score: the quantile of a standard normal distribution
-that is as rare. Components have long tails, up to kurtosis 30, which a denoiser of the components themselves draws too
-short. They are (batch, 1, 64), and the schedule and the samplers are those of the latent.
+fits: some of P, of QRS and of T, and where P and T lie (see `placed.py`), each as a normal score: the quantile of a
+standard normal distribution that is as rare. Components have long tails, up to kurtosis 30, which a denoiser of the
+components themselves draws too short. They are (batch, 1, 64); schedule and samplers are those of the latent.
 """
 
 import math
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from sediff.diffusion.intervals import Intervals, measure_bumps
 from sediff.diffusion.params import MorphologyParams
+from sediff.diffusion.placed import PLACED, middles, moved
 from sediff.diffusion.sampler import dpm_solver_2m
 from sediff.diffusion.schedule import add_noise, log_snr, velocity
 from sediff.diffusion.simulated import BATCH, BUMPS, INTERVALS, Simulated, bumps_of
@@ -25,9 +26,10 @@ from sediff.layers import read_network, write_network
 from sediff.seeds import seed_of
 from sediff.training import Job, Schedule, Terms, Trained, train
 
-COMPONENTS = (16, 48)  # of the P wave, and of QRS and T
-SIZE = sum(COMPONENTS)
-VALUES = math.prod(BUMPS[1:])  # of each of the two
+COMPONENTS = (15, 32, 15)  # of P, QRS and T
+SIZE = sum(COMPONENTS) + len(PLACED)
+VALUES = math.prod(BUMPS[1:])  # of each of the three
+PLACE = 0.03  # s, in which places are counted
 FOR_COMPONENTS, FOR_OFFSETS = 4096, 400  # records
 FURTHEST, SCORES = 3.5, 71  # the rarest normal score, and how many between it and its opposite quantiles are kept
 RISE = 1e-4  # of a quantile from score to score at least: where many records have one value its score is still known
@@ -47,6 +49,7 @@ class MorphologyModel(nn.Module):
 
     mean: Tensor
     components: Tensor
+    usual: Tensor
     quantiles: Tensor
     scores: Tensor
     offsets: Tensor
@@ -69,8 +72,9 @@ class MorphologyModel(nn.Module):
         self.leave = nn.Linear(width, SIZE)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
-        self.register_buffer("mean", torch.zeros(2, VALUES))
-        self.register_buffer("components", torch.zeros(SIZE, VALUES))  # rows as long as their deviation
+        self.register_buffer("mean", torch.zeros(len(COMPONENTS), VALUES))
+        self.register_buffer("components", torch.zeros(sum(COMPONENTS), VALUES))  # rows as long as their deviation
+        self.register_buffer("usual", torch.zeros(len(PLACED)))  # places of P and T, s after R
         self.register_buffer("quantiles", torch.zeros(SIZE, SCORES))  # of components, in deviations
         scores = torch.linspace(-FURTHEST, FURTHEST, SCORES).repeat(SIZE, 1)
         self.register_buffer("scores", scores, persistent=False)
@@ -96,18 +100,17 @@ class MorphologyModel(nn.Module):
             x = x + layers(norm(x) * (1 + scale) + shift)
         return self.leave(x)[:, None]
 
-    def find_components(self, records: Simulated) -> None:
-        """Take the principal components of the bumps of some training records, and how they are distributed."""
-        count = len(records.heart_rates)
-        rows = torch.arange(0, count, -(-count // FOR_COMPONENTS))
-        bumps = bumps_of(records.waves.rows(rows), records.heart_rates[rows]).flatten(2)
-        self.mean.copy_(bumps.mean(0))
+    def find_components(self, bumps: Tensor) -> None:
+        """Take the principal components of training records' bumps (n, 3, 8, 220), and how they are distributed."""
+        self.usual.copy_(torch.nan_to_num(middles(bumps).nanmedian(0).values))
+        shapes = self._apart(bumps)[0]
+        self.mean.copy_(shapes.mean(0))
         start = 0
         for of, most in enumerate(COMPONENTS):
-            spread = bumps[:, of] - self.mean[of]
-            count = min(most, len(rows))
+            spread = shapes[:, of] - self.mean[of]
+            count = min(most, len(bumps))
             _, deviations, directions = torch.svd_lowrank(spread, q=count, niter=4)
-            lengths = (deviations / math.sqrt(len(rows))).clamp(min=1e-4)
+            lengths = (deviations / math.sqrt(len(bumps))).clamp(min=1e-4)
             self.components[start : start + count].copy_((directions * lengths).T)
             start += most
         ranks = torch.special.ndtr(self.scores[0].double()).float()
@@ -136,26 +139,32 @@ class MorphologyModel(nn.Module):
         )
 
     def of_bumps(self, bumps: Tensor) -> Tensor:
-        """Bumps (n, 2, 8, 220) in mV as normal scores of their components: (n, 1, 64)."""
-        return interpolate(self.projected(bumps.flatten(2)), self.quantiles, self.scores)[:, None]
+        """Bumps (n, 3, 8, 220) in mV as normal scores of their components and places: (n, 1, 64)."""
+        return interpolate(self.projected(bumps), self.quantiles, self.scores)[:, None]
 
     def projected(self, bumps: Tensor) -> Tensor:
-        """Components, in deviations, of bumps (n, 2, 1760): (n, 64)."""
-        spread = bumps - self.mean
+        """Components, in deviations, and places, in 30 ms, of bumps (n, 3, 8, 220): (n, 64)."""
+        shapes, later = self._apart(bumps)
+        spread = shapes - self.mean
         lengths = self.components.square().sum(1).clamp(min=1e-12)
         parts = [spread[:, of] @ rows.T for of, rows in enumerate(self.components.split(COMPONENTS))]
-        return torch.cat(parts, dim=1) / lengths
+        return torch.cat([torch.cat(parts, dim=1) / lengths, later / PLACE], dim=1)
 
     def bumps(self, eta: Tensor) -> Tensor:
-        """Normal scores (n, 1, 64) as bumps: (n, 2, 8, 220) in mV."""
-        parts = interpolate(eta[:, 0].float(), self.scores, self.quantiles).split(COMPONENTS, dim=1)
+        """Normal scores (n, 1, 64) as bumps: (n, 3, 8, 220) in mV."""
+        *parts, later = interpolate(eta[:, 0].float(), self.scores, self.quantiles).split((*COMPONENTS, len(PLACED)), 1)
         rows = self.components.split(COMPONENTS)
         made = torch.stack([part @ of for part, of in zip(parts, rows, strict=True)], dim=1)
-        return (self.mean + made).unflatten(2, BUMPS[1:])
+        return moved((self.mean + made).unflatten(2, BUMPS[1:]), later * PLACE)
+
+    def _apart(self, bumps: Tensor) -> tuple[Tensor, Tensor]:
+        """P, QRS and T (n, 3, 1760), P and T in their usual places, and by how many s they come later, (n, 2)."""
+        later = torch.nan_to_num(middles(bumps) - self.usual)
+        return moved(bumps, -later).flatten(2), later
 
     @torch.no_grad()
     def sample(self, noise: Tensor, tokens: Tensor, mask: Tensor, heart_rates: Tensor) -> Tensor:
-        """Bumps (batch, 2, 8, 220) in mV, of noise (batch, 1, 64); the others as `forward` takes them."""
+        """Bumps (batch, 3, 8, 220) in mV, of noise (batch, 1, 64); the others as `forward` takes them."""
 
         def predict(eta: Tensor, lam: Tensor) -> Tensor:
             return self(eta, lam, tokens, mask, heart_rates)
@@ -202,11 +211,12 @@ def train_morphology(
         dropout: share of records from which a part of the condition is withheld.
     """
     torch.manual_seed(seed_of(job.seed, "morphology"))
-    network = MorphologyModel(params, conditioner.config["width"])
+    network, rates = MorphologyModel(params, conditioner.config["width"]), records.heart_rates
     if not job.begin(network, "morphology"):
-        network.find_components(records)  # a continued network knows η in the components that it was trained in
+        some = torch.arange(0, len(rates), -(-len(rates) // FOR_COMPONENTS))
+        bumps = bumps_of(records.waves.rows(some), rates[some])
+        network.find_components(bumps)  # a continued network knows η in the components that it was trained in
     network.find_offsets(records)
-    rates = records.heart_rates
     everything = torch.arange(len(rates)).split(BATCH)
     eta = torch.cat([network.of_bumps(bumps_of(records.waves.rows(rows), rates[rows])) for rows in everything])
 

@@ -1,10 +1,10 @@
 """The simulator's record of a morphology η along a course, as the denoiser is given it: in the latent of E.
 
 What η says of each lead and sample is then in the denoiser's own units at its own places, and four fifths of what a
-training record's latent varies by is in it. η is given as the beat that the model makes of it, the P wave apart from
-QRS and T, since it comes and goes by itself: bumps (n, 2, 8, 220) in mV at 200 Hz, R at sample 80. In θ, a and b many
-different values make one beat, by bumps that cancel each other, and what lies between two of them makes none.
-Ventricular beats are left out: η is of normal ones.
+training record's latent varies by is in it. η is given as the beat that the model makes of it, P, QRS and T apart,
+since P comes and goes by itself and T goes with the rate: bumps (n, 3, 8, 220) in mV at 200 Hz, R at sample 80. In θ, a
+and b many different values make one beat, by bumps that cancel each other, and what lies between two of them makes
+none. Ventricular beats are left out: η is of normal ones.
 """
 
 from collections.abc import Sequence
@@ -28,9 +28,9 @@ from sediff.simulator.rhythm import VENTRICULAR
 BATCH = 64  # records at once
 RATE = 2 * SAMPLING_RATE  # of bumps, Hz: R lies between the samples of a record
 BUMP_SAMPLES, BUMP_R = 220, 80  # from R − 0.4 s to R + 0.7 s
-BUMPS = (2, len(INDEPENDENT_LEADS), BUMP_SAMPLES)
+BUMPS = (3, len(INDEPENDENT_LEADS), BUMP_SAMPLES)  # P, QRS and T
 MARGIN = 1.0  # s on both sides of a record, from where beats reach into it
-P = WAVES.index("P")
+P, T = WAVES.index("P"), WAVES.index("T")
 P_LAST, P_WIDEST = -0.07, 0.045  # s: where a P wave's middle may be, and the deviation of its bump
 P_APART = 0.04  # s: from the middle of the other leads'
 INTERVALS = ("pr", "qrs_duration", "qt")
@@ -114,10 +114,10 @@ def beats_course(
 
 
 def bumps_of(waves: Waves, heart_rates: Tensor) -> Tensor:
-    """The model's forcing of one beat, integrated, of waves at each record's rate in bpm: (n, 2, 8, 220) in mV.
+    """The model's forcing of one beat, integrated, of waves at each record's rate in bpm: (n, 3, 8, 220) in mV.
 
-    A bump that was fitted as P is none and stays with the others where it is wider than a P wave, lies within QRS, or
-    away from the P waves of the other leads.
+    A bump that was fitted as P is none and stays with QRS where it is wider than a P wave, lies within QRS, or away
+    from the P waves of the other leads.
     """
     omega = omega_of(heart_rates)[:, None]
     tau = (torch.arange(BUMP_SAMPLES) - BUMP_R) / RATE
@@ -128,11 +128,12 @@ def bumps_of(waves: Waves, heart_rates: Tensor) -> Tensor:
     weight = is_p * waves.heights(omega)[..., P] ** 2
     middle = (weight * place).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp(min=1e-9)
     p = bumps[:, :, P] * (is_p & ((place - middle).abs() < P_APART))[..., None]
-    return torch.stack([p, bumps.sum(2) - p], dim=1)
+    t = bumps[:, :, T]
+    return torch.stack([p, bumps.sum(2) - p - t, t], dim=1)
 
 
 def simulated_ecg(bumps: Tensor, courses: Sequence[Course]) -> Tensor:
-    """The simulator's records of bumps (n, 2, 8, 220) along courses: (n, 8, 1000) in mV, of one level in each lead."""
+    """The simulator's records of bumps (n, 3, 8, 220) along courses: (n, 8, 1000) in mV, of one level in each lead."""
     length = round((DURATION + 2 * MARGIN) * RATE)
     trains = torch.zeros(len(courses), 2, 1, length + 1)
     for row, course in enumerate(courses):
@@ -142,7 +143,8 @@ def simulated_ecg(bumps: Tensor, courses: Sequence[Course]) -> Tensor:
             left = place.long()
             share = (place - left).float()
             trains[row, of, 0].index_add_(0, left, 1 - share).index_add_(0, left + 1, share)
-    spectrum = torch.fft.rfft(trains[..., :length]) * torch.fft.rfft(bumps, n=length)
+    beats = torch.stack([bumps[:, 0], bumps[:, 1:].sum(1)], dim=1)
+    spectrum = torch.fft.rfft(trains[..., :length]) * torch.fft.rfft(beats, n=length)
     g = torch.fft.irfft(spectrum.sum(1), n=length)
     first = round(MARGIN * RATE) + BUMP_R
     step = RATE // SAMPLING_RATE

@@ -50,9 +50,7 @@ class Cell(KeptCell):
         if not folds and self.generators:
             return f"takes one `--generator`, not {self.generators}"
         if not folds:
-            return (
-                "needs a generator trained without the cases left out, asked for some: `--generator`, `--left-out`"
-            )
+            return "needs a generator trained without the cases left out, asked for some: `--generator`, `--left-out`"
         return f"needs {folds} generators, the k-th trained without fold k: `--generator`, `--left-out`"
 
 

@@ -16,6 +16,7 @@ from sediff.diffusion.model import Denoiser
 from sediff.diffusion.morphology import COMPONENTS, SIZE, MorphologyModel, interpolate, train_morphology
 from sediff.diffusion.params import DenoiserParams, DiffusionParams, MorphologyParams, PhysicsParams
 from sediff.diffusion.physics import Waves as TermWaves
+from sediff.diffusion.placed import PLACED, middles, moved
 from sediff.diffusion.simulated import Simulated, beats_course, bumps_of, given, simulated_ecg
 from sediff.encoder.conditioner import Conditioner
 from sediff.encoder.conditions import Condition, encode_conditions
@@ -76,13 +77,40 @@ def test_p_waves_and_ventricular_beats_come_and_go_by_themselves():
 def test_components_give_the_bumps_back():
     records = simulated(6, [0.5, 0.8, 1.0, 1.1, 1.3, 1.6])
     network = MorphologyModel(MorphologyParams(width=16, depth=1), 8)
-    network.find_components(records)
     bumps = bumps_of(records.waves, records.heart_rates)
+    network.find_components(bumps)
     eta = network.of_bumps(bumps)
     assert eta.shape == (6, 1, SIZE)
     assert torch.allclose(network.bumps(eta), bumps, atol=1e-3)
-    unused = network.components.abs().sum(1) == 0
-    assert unused.any() and torch.allclose(eta[:, 0, unused], torch.zeros(1), atol=1e-3), "its score is the middle one"
+    unused = (network.components.abs().sum(1) == 0).nonzero()[:, 0]
+    assert len(unused) and torch.allclose(eta[:, 0, unused], torch.zeros(1), atol=1e-3), "its score is the middle one"
+
+
+def test_p_and_t_are_moved_and_qrs_stays():
+    bumps = bumps_of(waves(2), torch.full((2,), RATE))
+    later = moved(bumps, torch.tensor([[0.02, -0.05], [0.0075, 0.0]]))
+    assert torch.equal(later[:, 1], bumps[:, 1])
+    assert torch.allclose(later[0, 0, :, 24:60], bumps[0, 0, :, 20:56], atol=1e-6)
+    assert torch.allclose(middles(later) - middles(bumps), torch.tensor([[0.02, -0.05], [0.0075, 0.0]]), atol=2e-4)
+    silent = bumps.clone()
+    silent[:, 0] = 0
+    assert middles(silent)[:, 0].isnan().all()
+
+
+def test_a_drawn_wave_is_as_wide_as_those_of_records_wherever_it_lies():
+    """In components of waves left in their places a drawn P is wider than any that was seen."""
+    later = torch.linspace(-0.04, 0.04, 200)[torch.randperm(200, generator=torch.Generator().manual_seed(0))]
+    bumps = moved(bumps_of(waves(200), torch.full((200,), RATE)), torch.stack([later, 2 * later.flip(0)], 1))
+    network = MorphologyModel(MorphologyParams(width=16, depth=1), 8)
+    network.find_components(bumps)
+    drawn = network.bumps(torch.randn(400, 1, SIZE, generator=torch.Generator().manual_seed(1)))
+    for of, place in enumerate(PLACED):
+        own_width, width = (
+            (wave > 0.3 * wave.amax(-1, keepdim=True)).float().sum(-1)
+            for wave in (bumps[:, place, 1], drawn[:, place, 1])
+        )
+        assert width.quantile(0.95) <= own_width.max() + 1
+        assert middles(drawn)[:, of].std() == pytest.approx(float(middles(bumps)[:, of].std()), rel=0.1)
 
 
 def test_normal_scores_have_the_components_long_tails():
@@ -90,11 +118,12 @@ def test_normal_scores_have_the_components_long_tails():
     rng = np.random.default_rng(0)
     records = simulated(1000, list(0.3 + rng.lognormal(-1, 0.8, 1000)))
     network = MorphologyModel(MorphologyParams(width=16, depth=1), 8)
-    network.find_components(records)
-    own = network.of_bumps(bumps_of(records.waves, records.heart_rates))[:, 0]
+    bumps = bumps_of(records.waves, records.heart_rates)
+    network.find_components(bumps)
+    own = network.of_bumps(bumps)[:, 0]
     assert abs(own[:, COMPONENTS[0]].std() - 1) < 0.05 and abs(own[:, COMPONENTS[0]].mean()) < 0.02
     drawn = network.bumps(torch.randn(4000, 1, SIZE, generator=torch.Generator().manual_seed(0)))
-    heights = [bumps[:, 1, 1].amax(-1) for bumps in (bumps_of(records.waves, records.heart_rates), drawn)]
+    heights = [of[:, 1, 1].amax(-1) for of in (bumps, drawn)]
     for level in (0.01, 0.16, 0.5, 0.84, 0.99):
         real, made = (float(of.quantile(level)) for of in heights)
         assert made == pytest.approx(real, rel=0.12), level
