@@ -17,6 +17,8 @@ ROWS: tuple[tuple[str, Callable[[Metrics], str]], ...] = (
     ("RMSSD / RR in sinus rhythm, median; real", lambda m: _rhythm(m, "sinus", "median", "{:.3f}")),
     ("irregular in atrial fibrillation; real", lambda m: _rhythm(m, "fibrillation", "irregular", "{:.0%}")),
     ("irregular in sinus rhythm; real", lambda m: _rhythm(m, "sinus", "irregular", "{:.1%}")),
+    ("PR, QRS, QT, medians off real's; the autoencoder's", lambda m: _off(m)),
+    ("PR, QRS, QT, deviation over real's; the autoencoder's", lambda m: _spread(m)),
     ("FD, median of the draws; real against real", lambda m: f"{_fd(m, 'synthetic')}; {_fd(m, 'real')}"),
     ("FD of shuffled leads; of noise", lambda m: f"{_fd(m, 'shuffled_leads')}; {_fd(m, 'noise')}"),
     ("coverage", lambda m: f"{m['evaluation']['distribution']['coverage']:.2f}"),
@@ -43,6 +45,25 @@ def read(reports: Path) -> Metrics:
 def _rhythm(metrics: Metrics, rhythm: str, name: str, form: str) -> str:
     values = metrics["evaluation"]["rhythm"].get(rhythm, {})
     return "; ".join(form.format(values[f"{name}_{side}"]) for side in ("synthetic", "real") if values)
+
+
+def _off(metrics: Metrics) -> str:
+    """Medians of the records that are made, less the median of real ones, and of these encoded and decoded."""
+    return "; ".join(
+        ", ".join(f"{value:+.0f}" for value in _intervals(metrics, "median_difference", side)) + " ms"
+        for side in ("synthetic", "reconstructed")
+    )
+
+
+def _spread(metrics: Metrics) -> str:
+    return "; ".join(
+        ", ".join(f"{value:.2f}" for value in _intervals(metrics, "deviation_ratio", side))
+        for side in ("synthetic", "reconstructed")
+    )
+
+
+def _intervals(metrics: Metrics, name: str, side: str) -> list[float]:
+    return [metrics["evaluation"]["intervals"][of]["all"][name][side] for of in ("pr", "qrs_duration", "qt")]
 
 
 def _fd(metrics: Metrics, side: str) -> str:
