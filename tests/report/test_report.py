@@ -192,6 +192,42 @@ def test_the_page_works_in_a_browser_without_a_network(reports, browser):
     assert browser.execute_script(unlabelled) == 0
 
 
+SHUFFLED = """### sorted
+
+| figure | absent |
+|---|---|
+| 0.9 | – |
+| not run | b |
+| −0.5 (−0.7 to −0.3) |  |
+| 1,234 | a |
+| 1AVB | – |
+| -0.2 | 2 |
+| 0.85 | 10 |
+| 999 | c |
+| +0.5 ± 0.1 | 1e-05 |
+"""
+
+
+def test_columns_are_sorted_by_the_numbers_that_cells_begin_with(reports, browser):
+    (reports / "tables").mkdir()
+    (reports / "tables/study.md").write_text(SHUFFLED)
+    browser.get(build(reports).as_uri())
+    region = "document.querySelector('[aria-label=\"Studies of usefulness: sorted\"]')"
+
+    def sort(column: int) -> list[str]:
+        browser.execute_script(f"{region}.querySelectorAll('th button')[{column}].click()")
+        return browser.execute_script(
+            f"return [...{region}.querySelector('tbody').rows].map(r => r.cells[{column}].textContent)"
+        )
+
+    sizes = ["−0.5 (−0.7 to −0.3)", "-0.2", "+0.5 ± 0.1", "0.85", "0.9", "999", "1,234", "1AVB", "not run"]
+    assert sort(0) == sizes
+    assert sort(0) == sizes[::-1]
+    assert sort(1)[:6] == ["1e-05", "2", "10", "a", "b", "c"]
+    assert sort(1)[:6] == ["c", "b", "a", "10", "2", "1e-05"]
+    assert set(sort(1)[6:]) == {"", "–"}, "absent figures come last"
+
+
 def test_a_figure_on_a_tile_may_be_withheld(reports):
     """Of 43 records 41 are covered: two are not."""
     distribution = METRICS["distribution"] | {"coverage": 0.953488}
