@@ -11,6 +11,7 @@ REQUESTS = {
     "synthesis/augmentation": "conditions of training records",
     "synthesis/dataset": "",
 }
+SHOWN = ("text", "statements")  # what the ECG should show, said before who has it
 UNITS = {"heart_rate": "bpm", "axis": "°", "pr": "ms", "qrs": "ms", "qt": "ms", "age": "years"}
 SPREAD = {"mean", "sd", "low", "high"}
 
@@ -22,7 +23,7 @@ def synthesis_tables(metrics: Metrics, manifests: Sequence[Mapping[str, Any]]) -
         metrics: by stage, as the page shows them: a count that it hides has words.
         manifests: of stages, with the parameters that they ran with.
     """
-    asked = {manifest["stage"]: manifest["parameters"] for manifest in manifests}
+    asked = {manifest["stage"].replace("@", "/"): manifest["parameters"] for manifest in manifests}
     made = {stage: metrics[stage] for stage in REQUESTS if stage in metrics}
     tables = (
         Table(
@@ -61,8 +62,8 @@ def _condition(part: Mapping[str, Any]) -> str:
         return "filled up to: " + ", ".join(f"{code} {count:,}" for code, count in part["fill"].items())
     if "like" in part:
         return f"conditions like those of the {part['like']}"
-    named = {key: value for key, value in part.items() if key != "records" and value not in (None, "", [])}
-    return "; ".join(_value(key, value) for key, value in named.items())
+    keys = [*SHOWN, *sorted(part.keys() - {*SHOWN, "records"})]  # a manifest's are sorted
+    return "; ".join(_value(key, part[key]) for key in keys if part.get(key) not in (None, "", []))
 
 
 def _value(key: str, value: Any) -> str:
@@ -77,14 +78,14 @@ def _value(key: str, value: Any) -> str:
 
 
 def _made(stage: str, found: Metrics, parameters: Mapping[str, Any]) -> Row:
-    name, records = _name(stage), _cell(found["records"])
+    allowed = _cell(parameters.get("synthesis.gate", {}).get("tries", NO_PLACE))
+    made = (_name(stage), _cell(found["records"]), allowed)
     if "gate" not in found:
-        return (name, records, NO_PLACE, NO_PLACE, NO_PLACE)
+        return (*made, NO_PLACE, NO_PLACE)
     tries, misses = found["gate"]["tries"], found["gate"]["misses"]
     again = ", ".join(f"{_cell(tries[times])} {_times(times)}" for times in sorted(tries, key=int) if times != "0")
     missed = ", ".join(f"{what.replace('_', ' ')} {_cell(count)}" for what, count in sorted(misses.items()))
-    allowed = parameters.get("synthesis.gate", {}).get("tries", NO_PLACE)
-    return (name, records, _cell(allowed), again or "none", missed or "nothing")
+    return (*made, again or "none", missed or "nothing")
 
 
 def _times(tries: str) -> str:

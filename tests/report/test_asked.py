@@ -5,15 +5,15 @@ from sediff.report.public import public
 
 GATE = {"tries": 3, "heart_rate_bpm": 5.0}
 PARTS = [
-    {"text": "atrial fibrillation", "age": 71, "sex": "female", "heart_rate": 110, "records": 1600},
+    {"age": 71, "heart_rate": 110, "records": 1600, "sex": "female", "text": "atrial fibrillation"},
     {"statements": ["SR", "CLBBB"], "age": {"mean": 60, "sd": 10, "low": None}, "sex": {"male": 0.4}, "records": 20},
     {"like": "corpus", "records": 5},
     {"fill": {"WPW": 1500, "up_to": 100}},
 ]
 MANIFESTS = [
     {"stage": "corpus", "parameters": {}},
-    {"stage": "synthesis/evaluation", "parameters": {"synthesis.evaluation": {"records": 400}}},
-    {"stage": "synthesis/dataset", "parameters": {"synthesis.dataset": PARTS, "synthesis.gate": GATE}},
+    {"stage": "synthesis@evaluation", "parameters": {"synthesis.evaluation": {"records": 400}}},
+    {"stage": "synthesis@dataset", "parameters": {"synthesis.dataset": PARTS, "synthesis.gate": GATE}},
 ]
 METRICS = {
     "synthesis/evaluation": {"records": 390, "statements": {"SR": 300}},
@@ -32,7 +32,7 @@ def tables(metrics: dict) -> dict:
 def test_every_kind_of_request_is_told_in_words():
     assert tables(METRICS)["Asked"] == (
         ("evaluation", "conditions of held-out records", "400"),
-        ("dataset", "atrial fibrillation; age 71 years; sex female; heart rate 110 bpm", "1,600"),
+        ("dataset", "atrial fibrillation; age 71 years; heart rate 110 bpm; sex female", "1,600"),
         ("dataset", "statements SR, CLBBB; age drawn from mean 60, sd 10 years; sex drawn from male 0.4", "20"),
         ("dataset", "conditions like those of the corpus", "5"),
         ("dataset", "filled up to: WPW 1,500, up_to 100", "–"),
@@ -46,6 +46,12 @@ def test_what_the_gate_made_again_is_told_by_tries():
     )
     clean = {"synthesis/dataset": METRICS["synthesis/dataset"] | {"gate": {"tries": {"0": 1700}, "misses": {}}}}
     assert tables(clean)["Made"] == (("dataset", "1,700", "3", "none", "nothing"),)
+
+
+def test_a_gate_that_is_off_allows_no_tries():
+    off = [{"stage": "synthesis@dataset", "parameters": {"synthesis.gate": {"tries": 0}}}]
+    (made, _) = synthesis_tables({"synthesis/dataset": {"records": 48, "statements": {"SR": 48}}}, off)
+    assert made.rows == (("dataset", "48", "0", "–", "–"),)
 
 
 def test_statements_stand_beside_each_other():

@@ -214,7 +214,7 @@ def test_the_distance_of_a_hidden_count_is_hidden_too(reports):
 def test_what_was_asked_of_the_synthesis_is_on_the_page(reports):
     assert "<h3>Asked</h3>" not in build(reports).read_text()
     parts = [{"text": "left <i>bundle</i>", "records": 16}]
-    manifest = {"stage": "synthesis/dataset", "fingerprint": "d" * 64, "inputs": {}}
+    manifest = {"stage": "synthesis@dataset", "fingerprint": "d" * 64, "inputs": {}}
     write_json(
         reports.parent / "data/synthesis/dataset/manifest.json",
         manifest | {"parameters": {"synthesis.dataset": parts}},
