@@ -2,9 +2,10 @@
 
 Prints a table in Markdown from the folder's metrics alone: each figure, the floor (real records against real ones),
 the autoencoder's own share (the same measure on reconstructions of the real records), the targets of the profiles
-`laptop`, `workstation` and `gpu`, and which of these are met. "open" is a figure without a target. `diversity.py` must
-have run for its row. FD and KID are taken at as many records as two halves of the held-out patients allow; where these
-are fewer than 2,000, a second row says what they come to at that number.
+`laptop`, `workstation` and `gpu`, and which of these are met. "open" is a figure without a target. Diversity has more
+rows, of many records of each condition, where `diversity.py` has run. FD and KID are taken at as many records as two
+halves of the held-out patients allow; where these are fewer than 2,000, a second row says what they come to at that
+number.
 """
 
 import argparse
@@ -25,9 +26,12 @@ RECORDS = 2000  # that FD is extrapolated to
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured value, what it is for the floor and for the autoencoder alone, and what is to be said of it."""
+    """A measured value, what it is for the floor and for the autoencoder alone, and what is to be said of it.
 
-    value: float
+    The value is None where the run left it out, which the note says.
+    """
+
+    value: float | None
     floor: float | None = None
     autoencoder: float | None = None
     note: str = ""
@@ -154,17 +158,25 @@ def _consistency(m: Metrics) -> list[Figure]:
 
 
 def _diversity(m: Metrics) -> list[Figure]:
-    found = m["diversity"]
-    return [
-        Figure(
-            of["synthetic"]["over_real"]["ratio"],
-            1,
-            of["reconstructed"]["over_real"]["ratio"],
-            f"judge of {judge}s, {found['conditions']} conditions × {found['records']}",
-        )
-        for judge, of in found.items()
-        if isinstance(of, dict)
-    ]
+    """Within groups of like conditions, as the evaluation has it, and within conditions as `diversity.py` has it."""
+    return [*_within_groups(m.get("evaluation", {}).get("diversity", {})), *_within_conditions(m.get("diversity", {}))]
+
+
+def _within_groups(found: Metrics) -> Iterator[Figure]:
+    if "left_out" in found:
+        yield Figure(None, note=f"too few: {found['left_out']}")
+    elif found:
+        ratio = found["over_real"]
+        note = f"{found['conditions']} groups of like conditions, {ratio['low']:.2f} to {ratio['high']:.2f}"
+        yield Figure(ratio["ratio"], 1, found["reconstructed"]["ratio"], note)
+
+
+def _within_conditions(found: Metrics) -> Iterator[Figure]:
+    for judge, of in found.items():
+        if isinstance(of, dict):
+            note = f"judge of {judge}s, {found['conditions']} conditions × {found['records']}"
+            own = of["reconstructed"]["over_real"]["ratio"]
+            yield Figure(of["synthetic"]["over_real"]["ratio"], 1, own, note)
 
 
 def _usefulness(m: Metrics) -> list[Figure]:
@@ -207,13 +219,14 @@ def lines(metrics: Metrics) -> Iterator[str]:
             yield f"| {target.name} | not measured | | | {' | '.join(map(_told, target.bounds))} | |"
         for figure in figures:
             met = [_met(figure.value, bounds) for bounds in target.bounds]
-            cells = (_number(figure.value), _number(figure.floor), _number(figure.autoencoder), *met, figure.note)
+            value = "not measured" if figure.value is None else _number(figure.value)
+            cells = (value, _number(figure.floor), _number(figure.autoencoder), *met, figure.note)
             yield f"| {target.name} | {' | '.join(cells)} |"
 
 
-def _met(value: float, bounds: Bounds) -> str:
+def _met(value: float | None, bounds: Bounds) -> str:
     lowest, highest = bounds
-    if bounds == OPEN:
+    if bounds == OPEN or value is None:
         return _told(bounds)
     inside = (lowest is None or value >= lowest) and (highest is None or value <= highest)
     return f"{_told(bounds)}: {'met' if inside else 'not met'}"

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from sediff.files import read_out, replacing, write_json
+from sediff.report.asked import synthesis_tables
 from sediff.report.charts import line_chart
 from sediff.report.gates import cell_at, check_gates
 from sediff.report.markdown import corpus_of, tables_of
@@ -76,9 +77,10 @@ def build_report(
     manifests = [read_out(path) for stage in STAGES if (path := data / stage / "manifest.json").exists()]
     html = environment.get_template("template.html").render(
         passed=passed,
-        gates=[(result, cell_at(shown, result.metric)) for result in results],
+        gates=[(result, cell_at(shown, result.metric)) for result in sorted(results, key=lambda result: result.passed)],
         failed=failed,
         metrics=shown,
+        asked={"title": "What was asked and made", "tables": synthesis_tables(shown, manifests)},
         sections=[_section(stage, shown, reports, restricted) for stage in TITLES],
         pairs=[] if restricted else _pictures(reports / "evaluation" / "plots", "pair-*.svg"),
         queues=[_queue(name, reports / "tables", manifests, restricted) for name in QUEUES],

@@ -15,12 +15,14 @@ class GateResult:
     Attributes:
         bound: in words; value: an int if it is a count.
         missed: by how much, in words; none where it passed.
+        distance: from the nearest absolute bound, in the metric's unit, negative inside; None where there is neither.
     """
 
     metric: str
     bound: str
     value: float | None
     missed: tuple[str, ...]
+    distance: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -50,7 +52,13 @@ def _check(metric: str, gate: Gate, metrics: Any, served: Any) -> GateResult:
     missed = list(_missed(gate, value))
     if served is not None and gate.is_relative:
         missed += _moved(metric, gate, value, metrics, served)
-    return GateResult(metric, bounds, value, tuple(missed))
+    return GateResult(metric, bounds, value, tuple(missed), _distance(gate, value))
+
+
+def _distance(gate: Gate, value: float) -> float | None:
+    below = None if gate.min is None else gate.min - value
+    above = None if gate.max is None else value - gate.max
+    return max((beyond for beyond in (below, above) if beyond is not None), default=None)
 
 
 def _bounds(gate: Gate, compared: bool) -> Iterator[str]:

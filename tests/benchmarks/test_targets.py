@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 
 from benchmarks.targets import TARGETS, lines
+from sediff.evaluation.diversity import diversity
 
 
 def row(metrics: dict, name: str) -> list[str]:
@@ -33,6 +35,33 @@ def test_an_open_target_is_neither_met_nor_missed():
     cells = row({"augmentation": {**arms, "real_records": 1000, "synthetic_records": 1000}}, "trained on synthetic")
     assert cells[1] == "0.015"
     assert cells[4:7] == ["open", "≤ 0.02: met", "≤ 0.01: not met"]
+
+
+def test_diversity_is_the_evaluations_own_and_says_on_how_many_groups_it_rests():
+    ratio = {"ratio": 0.88, "low": 0.7, "high": 1.1}
+    found = {"conditions": 7, "over_real": ratio, "reconstructed": {**ratio, "ratio": 0.99}}
+    cells = row({"evaluation": {"diversity": found}}, "diversity")
+    assert cells[1:4] == ["0.88", "1", "0.99"]
+    assert cells[4:7] == ["open", "0.85 to 1.15: met", "0.9 to 1.1: not met"]
+    assert cells[7] == "7 groups of like conditions, 0.70 to 1.10"
+
+
+def test_too_few_groups_for_diversity_are_said():
+    found = diversity([np.ones((3, 2))] * 2, [np.ones((3, 2))] * 2, 10, np.random.default_rng(0))
+    cells = row({"evaluation": {"diversity": found}}, "diversity")
+    assert cells[1] == "not measured" and not any("met" in cell for cell in cells[2:])
+    assert cells[7].startswith("too few: fewer than 5 conditions")
+
+
+def test_diversity_within_conditions_stands_in_rows_of_its_own():
+    ratio = {"over_real": {"ratio": 0.9, "low": 0.8, "high": 1.0}}
+    judges = {judge: {"synthetic": ratio, "reconstructed": ratio} for judge in ("statement", "waveform")}
+    notes = [
+        line
+        for line in lines({"diversity": {"conditions": 50, "records": 16, **judges}})
+        if "50 conditions × 16" in line
+    ]
+    assert len(notes) == 2
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,21 @@ def test_without_a_served_version_relative_gates_are_not_said_to_pass():
     assert new.passed, "a metric that the served version lacks has nothing to be compared with"
 
 
+@pytest.mark.parametrize(
+    ("gate", "distance"),
+    [({"max": 1.5}, 0.5), ({"min": 1.5}, -0.5), ({"min": 1, "max": 5}, -1.0), ({"min": 3, "max": 5}, 1.0)],
+)
+def test_the_distance_is_from_the_nearest_bound_and_negative_inside(gate, distance):
+    (result,) = check(gate, metrics(2.0))
+    assert result.distance == distance
+    assert result.passed == (distance <= 0)
+
+
+def test_what_has_no_value_or_no_absolute_bound_has_no_distance():
+    assert check({"max": 1}, {})[0].distance is None
+    assert check({"rise": 1}, metrics(2.0), metrics(2.0))[0].distance is None
+
+
 def test_an_optional_metric_passes_only_where_its_stage_says_that_it_left_it_out():
     gates = GatesParams.model_validate({"evaluation.privacy.membership.tpr": {"max": 0.025, "optional": True}})
     said = {"evaluation": {"left_out": ["privacy.membership: too few strangers for a verdict"]}}

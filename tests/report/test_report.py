@@ -192,6 +192,75 @@ def test_the_page_works_in_a_browser_without_a_network(reports, browser):
     assert browser.execute_script(unlabelled) == 0
 
 
+def test_gates_that_failed_stand_first_and_say_by_how_much(reports):
+    bounds = {"heart_rate.mae_bpm": {"max": 3}, "distribution.coverage": {"min": 0.95}, "nothing": {"min": 1}}
+    gates = GatesParams.model_validate({f"evaluation.{name}": bound for name, bound in bounds.items()})
+    table = build(reports, gates).read_text().partition("<h2>Gates</h2>")[2].partition("</table>")[0]
+    rows = [re.findall("<td.*?>(.*?)</td>", row, re.DOTALL) for row in table.split("<tr>")[2:]]
+    assert rows == [
+        ["evaluation.distribution.coverage", "at least 0.95", "0.9", "0.05", "no"],
+        ["evaluation.nothing", "at least 1", "not measured", "–", "no"],
+        ["evaluation.heart_rate.mae_bpm", "at most 3", "2.5", "-0.5", "yes"],
+    ]
+
+
+def test_the_distance_of_a_hidden_count_is_hidden_too(reports):
+    write_json(reports / "corpus/metrics.json", {"records": 7})
+    gates = GatesParams.model_validate({"corpus.records": {"min": 100}})
+    assert "<td>93</td>" in build(reports, gates).read_text()
+    assert "<td>93</td>" not in build(reports, gates, restricted=True).read_text()
+
+
+def test_what_was_asked_of_the_synthesis_is_on_the_page(reports):
+    assert "<h3>Asked</h3>" not in build(reports).read_text()
+    parts = [{"text": "left <i>bundle</i>", "records": 16}]
+    manifest = {"stage": "synthesis@dataset", "fingerprint": "d" * 64, "inputs": {}}
+    write_json(
+        reports.parent / "data/synthesis/dataset/manifest.json",
+        manifest | {"parameters": {"synthesis.dataset": parts}},
+    )
+    write_json(reports / "synthesis/dataset/metrics.json", {"records": 17, "statements": {"CLBBB": 16}})
+    text = build(reports).read_text()
+    assert "<td>dataset</td><td>left &lt;i&gt;bundle&lt;/i&gt;</td><td>16</td>" in text
+    assert "<td>dataset</td><td>17</td>" in text
+
+
+SHUFFLED = """### sorted
+
+| figure | absent |
+|---|---|
+| 0.9 | – |
+| not run | b |
+| −0.5 (−0.7 to −0.3) |  |
+| 1,234 | a |
+| 1AVB | – |
+| -0.2 | 2 |
+| 0.85 | 10 |
+| 999 | c |
+| +0.5 ± 0.1 | 1e-05 |
+"""
+
+
+def test_columns_are_sorted_by_the_numbers_that_cells_begin_with(reports, browser):
+    (reports / "tables").mkdir()
+    (reports / "tables/study.md").write_text(SHUFFLED)
+    browser.get(build(reports).as_uri())
+    region = "document.querySelector('[aria-label=\"Studies of usefulness: sorted\"]')"
+
+    def sort(column: int) -> list[str]:
+        browser.execute_script(f"{region}.querySelectorAll('th button')[{column}].click()")
+        return browser.execute_script(
+            f"return [...{region}.querySelector('tbody').rows].map(r => r.cells[{column}].textContent)"
+        )
+
+    sizes = ["−0.5 (−0.7 to −0.3)", "-0.2", "+0.5 ± 0.1", "0.85", "0.9", "999", "1,234", "1AVB", "not run"]
+    assert sort(0) == sizes
+    assert sort(0) == sizes[::-1]
+    assert sort(1)[:6] == ["1e-05", "2", "10", "a", "b", "c"]
+    assert sort(1)[:6] == ["c", "b", "a", "10", "2", "1e-05"]
+    assert set(sort(1)[6:]) == {"", "–"}, "absent figures come last"
+
+
 def test_a_figure_on_a_tile_may_be_withheld(reports):
     """Of 43 records 41 are covered: two are not."""
     distribution = METRICS["distribution"] | {"coverage": 0.953488}
