@@ -1,5 +1,6 @@
 """Whether an answer is a report that may be used: schema, ranges, citations, and no identifier of a patient."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any, NamedTuple
@@ -51,7 +52,7 @@ def check(answer: Mapping[str, Any], cited: Set[str], identifiers: Set[str]) -> 
     if answer["finish_reason"] == "length":
         return Verdict(None, "length", "it was cut off, being too long: be brief")
     try:
-        report = Report.model_validate_json(answer["content"], strict=True)
+        report = Report.model_validate_json(_tidy(answer["content"]), strict=True)
     except ValidationError as error:
         return _invalid(error)
     texts = list(_texts(report))
@@ -61,6 +62,24 @@ def check(answer: Mapping[str, Any], cited: Set[str], identifiers: Set[str]) -> 
     for what, found in _identifying(texts, identifiers):
         return Verdict(None, "identifier", f"it has {what} ({found!r}), which could name a patient")
     return Verdict(report)
+
+
+def _tidy(content: str) -> str:
+    """The answer as it is kept if it is good: what is no JSON stays as it is, for the schema to refuse."""
+    try:
+        return json.dumps(_plain(json.loads(content)))
+    except (ValueError, RecursionError):
+        return content
+
+
+def _plain(node: Any) -> Any:
+    """Nested values whose texts have single spaces for white space, and no characters that are not printed."""
+    if isinstance(node, str):
+        shown = (character for character in node if character.isprintable() or character.isspace())
+        return " ".join("".join(shown).split())
+    if isinstance(node, dict):
+        return {name: _plain(value) for name, value in node.items()}
+    return [_plain(value) for value in node] if isinstance(node, list) else node
 
 
 def _invalid(error: ValidationError) -> Verdict:

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from sediff.knowledge.check import check
+from sediff.knowledge.report import Report
 
 from .llm_server import REPORT
 
@@ -55,3 +56,15 @@ def test_the_fault_is_told_without_what_stood_there():
 def test_numbers_are_numbers(number):
     content = json.dumps(REPORT).replace("0.8", number)
     assert check({"content": content, "refusal": None, "finish_reason": "stop", "usage": None}, {"N1"}, IDS).fault
+
+
+def test_what_is_checked_is_what_is_kept():
+    assert fault(text="Sinus rhythm.           \n  ") == "length", "too short once its white space is single"
+    assert fault(rhythm=" \x00\x1b\n") == "length"
+    assert fault(text="Like record 21\x0083\u200b7 it is sinus rhythm.") == "identifier"
+    text = "Sinus\trhythm \x1b[31mat 72 bpm\x00 is\n\n expected.\u202e"
+    content = json.dumps({**REPORT, "text": text, "findings": [" LVH \n"]})
+    report = check({"content": content, "refusal": None, "finish_reason": "stop", "usage": None}, {"N1"}, IDS).report
+    assert report is not None
+    assert report.text == "Sinus rhythm [31mat 72 bpm is expected." and report.findings == ("LVH",)
+    assert Report.model_validate(report.model_dump()) == report, "and can be read again"

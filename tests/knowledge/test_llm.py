@@ -56,7 +56,7 @@ def test_a_good_answer_is_used_kept_and_not_asked_for_again(tmp_path, caplog):
         again = distil(distiller(server, tmp_path), PROMPT)
         assert len(server.asked) == 1
     assert [(a.report.model_dump(mode="json"), a.distiller, a.fallback_reason) for a in first] == [
-        (REPORT, "llm:m", None)
+        ({**REPORT, "text": TEXT}, "llm:m", None)
     ] * 2
     assert again == first[:1]
     assert server.prompts() == [PROMPT]
