@@ -15,6 +15,7 @@ from sediff.knowledge.experience import FILE, read_experience_table
 from sediff.knowledge.profiles import VIEWS
 from sediff.knowledge.query import Answer, Neighbour
 from sediff.pseudonyms import Pseudonyms
+from sediff.synthesis.schema import one_line
 from sediff.vocabulary import Vocabulary
 
 PREFIX = "experience:"  # what an experience's id has before the record's
@@ -123,6 +124,9 @@ def find_experience(knowledge: Path, name: str, vocabulary: Vocabulary, pseudony
         UserError: the stage has not run, was run with another vocabulary, or there is no such experience; names the
             nearest.
     """
+    name = one_line(name)  # it is repeated where it is not known
+    if not name:
+        raise UserError("The id is empty: give that of an experience or a record.")
     table = read_experience_table(knowledge)
     ids: list[str] = table["record_id"].to_list()
     wanted = name.removeprefix(PREFIX)

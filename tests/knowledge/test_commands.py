@@ -159,6 +159,8 @@ def test_a_manifest_of_another_shape_is_damaged(project, refused, manifest):
     [
         (("show", "cohort/0001"), "There is no experience cohort/0001: did you mean cohort/0"),
         (("show", "zzz"), "There is no experience zzz: the ids look like cohort/"),
+        (("show", "x\x1b[31mRED\ny"), "There is no experience x [31mRED y: the ids look like cohort/"),
+        (("show", ""), "The id is empty: give that of an experience or a record."),
         (("ask", "  "), "The text is empty"),
         (("ask", "\x1b \x07"), "The text is empty"),
         (("ask", "LBBB", "--sex", "x"), "--sex x: write F or M."),
