@@ -38,7 +38,8 @@ def embed(texts: list[str], dimensions: int = DIMENSIONS) -> NDArray[np.float32]
             if not word[0].isdigit() and word not in FREQUENT:
                 vectors[row] += _word_vector(word, dimensions)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(norms, norms, np.float32(1))  # so that a text that says nothing is like none
+    vectors /= np.where(norms, norms, 1)  # so that a text that says nothing is like none
+    return vectors
 
 
 @register_embedding_function
