@@ -36,8 +36,12 @@ def understood_lines(answer: Answer, vocabulary: Vocabulary, given: Mapping[str,
     stated = {"age": person.age, "sex": person.sex, "heart rate": person.heart_rate}
     patient = [_stated(name, stated[name], given.get(name)) for name in UNITS]
     named = [_certain(vocabulary[code].name, certainty) for code, certainty in asked.statements]
-    named += [_certain(_called(term.words, term.title), term.certainty) for term in asked.terms]
-    unknown = [term.words for term in asked.named() if not term.items]
+    named += [
+        _certain(_called(term.words, term.title), term.certainty)
+        for term in asked.terms
+        if term.words not in asked.stated
+    ]
+    unknown = [term.words for term in asked.named() if not term.items and term.words not in asked.stated]
     lines = [f"understood: {', '.join(named) or 'no statement, drug or diagnosis; the words alone count'}"]
     if any(patient):
         lines.append(f"patient: {', '.join(filter(None, patient))}")

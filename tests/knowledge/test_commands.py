@@ -98,6 +98,11 @@ def test_ask_says_how_the_text_is_understood_and_what_it_rests_on(said):
     assert "no similar training patient is known" in nothing
 
 
+def test_words_that_a_statement_was_read_from_are_told_once_and_known(said):
+    lines = said("knowledge", "ask", "AFIB, on warfarin").splitlines()
+    assert lines[:2] == ["understood: atrial fibrillation, warfarin", "in no training patient's record: warfarin"]
+
+
 def test_show_prints_one_experience_in_full(said):
     by_record = said("knowledge", "show", "cohort/00010")
     assert by_record == said("knowledge", "show", "experience:cohort/00010")
