@@ -5,8 +5,11 @@ Whatever an endpoint says of itself stays out of that sentence, since some repea
 """
 
 import os
+import random
+from threading import Event
 from typing import Any
 
+import httpx2
 import openai
 from openai import OpenAI
 from openai.types.chat import ChatCompletion
@@ -18,6 +21,10 @@ from sediff.knowledge.report import Report
 
 NAME = "experience_report"
 LONGEST = 20_000  # characters of an answer that are kept; no report is as long
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # s, between tries; twice as long each time
+LONGEST_WAIT = 120.0  # s that an endpoint may ask for
+AGAIN = {408, 409, 429}  # with all from 500 on: faults that pass
+WAITED = {408, 502, 504, 524}  # answers of a gateway for whoever answers too late
 FILTERED = {"content_filter", "content_policy_violation"}  # codes of status 400 that speak of the content
 BOUNDS = frozenset({"minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum"})
 KEPT = "run again to go on, the answers so far are kept"
@@ -43,38 +50,84 @@ def report_schema() -> dict[str, Any]:
     return schema
 
 
+class _FaultError(Exception):
+    """A try without an answer: the sentence for it; whether it may have been billed; whether another try may help."""
+
+    def __init__(self, told: UserError, billed: bool, again: bool, pause: float = 0.0) -> None:
+        super().__init__(str(told))
+        self.told, self.billed, self.again, self.pause = told, billed, again, pause
+
+
 def ask(
-    client: OpenAI, endpoint: Endpoint, messages: list[Any], settings: dict[str, Any], meter: Meter
+    client: OpenAI,
+    endpoint: Endpoint,
+    messages: list[Any],
+    settings: dict[str, Any],
+    meter: Meter,
+    most: Usage,
+    stop: Event,
 ) -> dict[str, Any]:
-    """Ask once; the client tries again on faults of the network, waiting as long as the endpoint wants, and is counted.
+    """Ask, and again on faults of the network, waiting as long as the endpoint wants; each try is metered.
+
+    Args:
+        most: tokens that a try may take.
+        stop: set where no try may begin any more.
 
     Returns:
         content and refusal, texts or None; finish_reason; usage, prompt and completion tokens, or None.
 
     Raises:
-        UserError: a fault of the network, the endpoint or the account.
+        UserError: a fault of the network, the endpoint or the account; the budget is spent; or the run was stopped.
     """
+    once = client.with_options(max_retries=0)
+    for number in range(endpoint.retries + 1):
+        meter.begin(most)
+        try:
+            if stop.is_set():
+                raise UserError(f"The run was stopped: {KEPT}.")
+            answer = _try(once, endpoint, messages, settings)
+            meter.answered(most, usage_of(answer))
+            return answer
+        except _FaultError as fault:
+            meter.failed(most, fault.billed)
+            if not fault.again or number == endpoint.retries:
+                raise fault.told from None
+            pause = fault.pause or min(FIRST_PAUSE * 2**number, LONGEST_PAUSE) * random.uniform(0.75, 1)
+        finally:
+            meter.end(most)
+        stop.wait(pause)
+    raise AssertionError("the last try returns or raises")
+
+
+def _try(client: OpenAI, endpoint: Endpoint, messages: list[Any], settings: dict[str, Any]) -> dict[str, Any]:
     form: Any = {"type": "json_schema", "json_schema": {"name": NAME, "schema": report_schema(), "strict": True}}
     completion: Any = None
     try:
         response = client.chat.completions.with_raw_response.create(
             model=endpoint.model, messages=messages, response_format=form, **settings
         )
-        meter.tried_again(response.retries_taken)
         completion = response.parse()
-    except openai.BadRequestError as error:
-        if error.code in FILTERED:
-            return {"content": None, "refusal": None, "finish_reason": "content_filter", "usage": None}
-        raise _weather(endpoint, error.status_code) from None
     except openai.APIStatusError as error:
-        raise _weather(endpoint, error.status_code, error.response.headers.get("retry-after", "")) from None
+        if error.status_code == 400 and error.code in FILTERED:
+            return {"content": None, "refusal": None, "finish_reason": "content_filter", "usage": None}
+        raise _refused(endpoint, error) from None
     except openai.OpenAIError as error:
         what = "does not answer in time, or without an end" if isinstance(error, openai.APITimeoutError) else ""
         what = what or f"could not be asked ({type(error).__name__})"
-        raise UserError(f"{endpoint.base_url} {what}: {KEPT}.") from None
+        told = UserError(f"{endpoint.base_url} {what}: {KEPT}.")
+        reached = not isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout)
+        raise _FaultError(told, reached, isinstance(error, openai.APIConnectionError)) from None
     except (ValueError, RecursionError):
         pass  # no JSON
     return _answer(completion, endpoint)
+
+
+def _refused(endpoint: Endpoint, error: openai.APIStatusError) -> _FaultError:
+    """A status that is no success; a gateway that waited in vain may have passed the request on."""
+    status, wait = error.status_code, error.response.headers.get("retry-after", "")
+    pause = float(wait) if wait.isdecimal() else 0.0
+    again = (status in AGAIN or status >= 500) and pause <= LONGEST_WAIT
+    return _FaultError(_weather(endpoint, status, wait), status in WAITED, again, pause)
 
 
 def usage_of(answer: dict[str, Any]) -> Usage | None:
@@ -88,7 +141,8 @@ def _answer(completion: Any, endpoint: Endpoint) -> dict[str, Any]:
     choice = choices[0] if isinstance(choices, list) and choices else None
     message: Any = getattr(choice, "message", None)
     if choice is None or not all(_is_text(getattr(message, name, 0)) for name in ("content", "refusal")):
-        raise UserError(f"{endpoint.base_url} answers with something else than a chat completion: {KEPT}.")
+        told = UserError(f"{endpoint.base_url} answers with something else than a chat completion: {KEPT}.")
+        raise _FaultError(told, billed=True, again=False)
     tokens = [getattr(completion.usage, name, None) for name in ("prompt_tokens", "completion_tokens")]
     known = all(isinstance(count, int) and count >= 0 for count in tokens)
     return {

@@ -92,30 +92,35 @@ class Meter:
             while not self._fits(most):
                 if not self._held:
                     raise UserError(
-                        f"The budget of {self.budget} does not suffice for another call ({self.told()}): run again "
-                        "with another --budget to go on, the answers so far are kept."
+                        f"The budget of {self.budget} does not suffice for another call: run again with another "
+                        "--budget to go on, the answers so far are kept."
                     )
                 self._changed.wait()
             self._held.append(most)
 
-    def end(self, most: Usage, used: Usage | None, answered: bool = True) -> None:
-        """Note what a call took; `used` is None where the endpoint does not say, and `most` is taken for it."""
+    def end(self, most: Usage) -> None:
+        """Free what `begin` held for a call, after what it took was noted."""
         with self._changed:
             self._held.remove(most)
-            if answered:
-                self.calls += 1
-                self.unknown += used is None
-                self.spent = self.spent.plus(most if used is None else used)
             self._changed.notify_all()
 
-    def tried_again(self, times: int) -> None:
-        """Note how often a call was repeated for a fault of the network."""
+    def answered(self, most: Usage, used: Usage | None) -> None:
+        """Note what a call took; `used` is None where the endpoint does not say, and `most` is taken for it."""
         with self._changed:
-            self.faults += times
+            self.calls += 1
+            self.unknown += used is None
+            self.spent = self.spent.plus(most if used is None else used)
+
+    def failed(self, most: Usage, billed: bool) -> None:
+        """Note a call without an answer; where it may have been billed all the same, `most` is taken for it."""
+        with self._changed:
+            self.faults += 1
+            self.unknown += billed
+            self.spent = self.spent.plus(most if billed else Usage())
 
     def told(self) -> str:
-        """Calls, how often the network failed them, tokens and, where there are prices, money, in words."""
-        failed = f" ({self.faults} more tries after faults of the network)" if self.faults else ""
+        """Calls answered and failed, tokens and, where there are prices, money, in words."""
+        failed = f" ({self.faults} more failed)" if self.faults else ""
         money = f", {self.prices.of(self.spent):.4g} USD" if any(self.prices) else ""
         guessed = f", of which {self.unknown} calls' are a guess" if self.unknown else ""
         return f"this run: {self.calls} calls{failed}, {self.spent.total} tokens{guessed}{money}"

@@ -108,8 +108,7 @@ def _distilled(answered: Answered, offline: Distilled) -> Distilled:
     """What the LLM said, or the offline report and why it stands there."""
     if answered.report is None:
         return offline._replace(fallback_reason=answered.fallback_reason)
-    paragraph = " ".join(answered.report.text.split())
-    return Distilled(answered.report.model_copy(update={"text": paragraph}), answered.distiller, None)
+    return Distilled(answered.report, answered.distiller, None)
 
 
 def _check_endpoint(llm: LlmAccess | None, sources: Sequence[Source]) -> None:

@@ -30,15 +30,16 @@ def _word_vector(word: str, dimensions: int) -> NDArray[np.float32]:
 
 
 def embed(texts: list[str], dimensions: int = DIMENSIONS) -> NDArray[np.float32]:
-    """Unit vectors of texts: (texts, dimensions); a word counts once a text, an empty text is the first axis."""
+    """Unit vectors of texts: (texts, dimensions); a word counts once a text, and a text without a word is 0."""
     vectors = np.zeros((len(texts), dimensions), np.float32)
     for row, text in enumerate(texts):
         words = dict.fromkeys(WORD.findall(text.lower()))
         for word in words:
             if not word[0].isdigit() and word not in FREQUENT:
                 vectors[row] += _word_vector(word, dimensions)
-    vectors[~vectors.any(axis=1), 0] = 1
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors /= np.where(norms, norms, 1)  # so that a text that says nothing is like none
+    return vectors
 
 
 @register_embedding_function

@@ -43,6 +43,7 @@ class FreeText:
     Attributes:
         statements, terms: in order of first mention, each once; those that the text rules out have certainty "absent".
         meaning: what is compared by meaning: names of statements and terms that are not absent, and all other words.
+        stated: words that statements were read from; some are names of terms as well.
     """
 
     text: str
@@ -50,6 +51,7 @@ class FreeText:
     statements: tuple[Finding, ...]
     terms: tuple[Term, ...]
     meaning: str
+    stated: frozenset[str] = frozenset()
 
     def codes(self, *certainty: Certainty) -> list[str]:
         """Codes of the statements of these certainties, sorted."""
@@ -120,7 +122,8 @@ def read_free_text(text: str, vocabulary: Vocabulary, terms: Terms) -> FreeText:
     others = [item.words for item in items if item.kind == "word"]
     kept += [word for word in others if len(word) >= SHORTEST and not says_sex(word)]
     findings = tuple(Finding(code, certainty) for code, certainty in statements.items())
-    return FreeText(text, person, findings, tuple(found), " ".join(kept))
+    stated = frozenset(i.words for i in items if any(not code.startswith(MARK) for code in i.codes))
+    return FreeText(text, person, findings, tuple(found), " ".join(kept), stated)
 
 
 def _is_code(name: str, item: str) -> bool:

@@ -165,9 +165,12 @@ class LlmDistiller:
             try:
                 done = track(as_completed(futures), len(futures), "knowledge: answers", note=self.access.meter.told)
                 return {futures[future]: future.result() for future in done}
-            except BaseException:
+            except BaseException as error:
                 self._stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
+                meter = self.access.meter
+                if isinstance(error, UserError) and (meter.calls or meter.faults):
+                    raise UserError(f"{str(error).removesuffix('.')} ({meter.told()}).") from None
                 raise
 
     def _question(self, prompt: dict[str, Any], names: Set[str]) -> Decision:
@@ -211,18 +214,10 @@ class LlmDistiller:
     def _ask(self, messages: list[dict[str, str]]) -> dict[str, Any]:
         size = sum(len(message["content"].encode()) for message in messages) + len(json.dumps(report_schema()))
         most = Usage(size // SHORTEST_TOKEN, self.longest)
-        meter, answer = self.access.meter, None
         with self._opening:
             client = self._client
-        meter.begin(most)
-        try:
-            with self.access.slot():
-                if self._stop.is_set():
-                    raise UserError("The run was stopped: run again to go on, the answers so far are kept.")
-                answer = ask(client, self.endpoint, messages, self.settings, meter)
-        finally:
-            meter.end(most, usage_of(answer) if answer else None, answer is not None)
-        return answer
+        with self.access.slot():
+            return ask(client, self.endpoint, messages, self.settings, self.access.meter, most, self._stop)
 
     def _messages(self, prompt: dict[str, Any], faulty: dict[str, Any] | None, fault: str) -> list[dict[str, str]]:
         """The instructions; the prompt, as data; a faulty answer and what it has wrong."""

@@ -15,6 +15,7 @@ from sediff.knowledge.experience import FILE, read_experience_table
 from sediff.knowledge.profiles import VIEWS
 from sediff.knowledge.query import Answer, Neighbour
 from sediff.pseudonyms import Pseudonyms
+from sediff.synthesis.schema import one_line
 from sediff.vocabulary import Vocabulary
 
 PREFIX = "experience:"  # what an experience's id has before the record's
@@ -35,8 +36,12 @@ def understood_lines(answer: Answer, vocabulary: Vocabulary, given: Mapping[str,
     stated = {"age": person.age, "sex": person.sex, "heart rate": person.heart_rate}
     patient = [_stated(name, stated[name], given.get(name)) for name in UNITS]
     named = [_certain(vocabulary[code].name, certainty) for code, certainty in asked.statements]
-    named += [_certain(_called(term.words, term.title), term.certainty) for term in asked.terms]
-    unknown = [term.words for term in asked.named() if not term.items]
+    named += [
+        _certain(_called(term.words, term.title), term.certainty)
+        for term in asked.terms
+        if term.words not in asked.stated
+    ]
+    unknown = [term.words for term in asked.named() if not term.items and term.words not in asked.stated]
     lines = [f"understood: {', '.join(named) or 'no statement, drug or diagnosis; the words alone count'}"]
     if any(patient):
         lines.append(f"patient: {', '.join(filter(None, patient))}")
@@ -123,6 +128,9 @@ def find_experience(knowledge: Path, name: str, vocabulary: Vocabulary, pseudony
         UserError: the stage has not run, was run with another vocabulary, or there is no such experience; names the
             nearest.
     """
+    name = one_line(name)  # it is repeated where it is not known
+    if not name:
+        raise UserError("The id is empty: give that of an experience or a record.")
     table = read_experience_table(knowledge)
     ids: list[str] = table["record_id"].to_list()
     wanted = name.removeprefix(PREFIX)

@@ -11,6 +11,7 @@ from sediff.errors import UserError
 from sediff.files import read_json
 from sediff.knowledge.answers import AnswerStore, answer_key, read_export
 from sediff.knowledge.build import build_knowledge
+from sediff.knowledge.check import check
 from sediff.knowledge.experience import read_experiences
 from sediff.knowledge.llm import LlmAccess
 from sediff.knowledge.params import KnowledgeParams, SimilarityWeights
@@ -56,6 +57,9 @@ def test_each_record_has_an_experience_of_other_training_patients(
         assert statistics.value("pr") is None if "AFIB" in own["statements"] else 160 <= statistics.value("pr") <= 166
         assert experience.report.rhythm in ("sinus rhythm", "atrial fibrillation")
         assert (experience.distiller, len(experience.report.cited)) == ("offline", 5)
+        content, cited = experience.report.model_dump_json(), set(experience.report.cited)
+        answer = {"content": content, "refusal": None, "finish_reason": "stop", "usage": None}
+        assert check(answer, cited, set()).report == experience.report, "the offline distiller keeps the same rules"
     ids = [e.record_id for e in experiences][::-1]
     assert [e.record_id for e in read_experiences(tmp_path / "out", ids)] == ids
 

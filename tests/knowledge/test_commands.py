@@ -98,6 +98,11 @@ def test_ask_says_how_the_text_is_understood_and_what_it_rests_on(said):
     assert "no similar training patient is known" in nothing
 
 
+def test_words_that_a_statement_was_read_from_are_told_once_and_known(said):
+    lines = said("knowledge", "ask", "AFIB, on warfarin").splitlines()
+    assert lines[:2] == ["understood: atrial fibrillation, warfarin", "in no training patient's record: warfarin"]
+
+
 def test_show_prints_one_experience_in_full(said):
     by_record = said("knowledge", "show", "cohort/00010")
     assert by_record == said("knowledge", "show", "experience:cohort/00010")
@@ -159,6 +164,8 @@ def test_a_manifest_of_another_shape_is_damaged(project, refused, manifest):
     [
         (("show", "cohort/0001"), "There is no experience cohort/0001: did you mean cohort/0"),
         (("show", "zzz"), "There is no experience zzz: the ids look like cohort/"),
+        (("show", "x\x1b[31mRED\ny"), "There is no experience x [31mRED y: the ids look like cohort/"),
+        (("show", ""), "The id is empty: give that of an experience or a record."),
         (("ask", "  "), "The text is empty"),
         (("ask", "\x1b \x07"), "The text is empty"),
         (("ask", "LBBB", "--sex", "x"), "--sex x: write F or M."),

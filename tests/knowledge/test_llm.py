@@ -56,7 +56,7 @@ def test_a_good_answer_is_used_kept_and_not_asked_for_again(tmp_path, caplog):
         again = distil(distiller(server, tmp_path), PROMPT)
         assert len(server.asked) == 1
     assert [(a.report.model_dump(mode="json"), a.distiller, a.fallback_reason) for a in first] == [
-        (REPORT, "llm:m", None)
+        ({**REPORT, "text": TEXT}, "llm:m", None)
     ] * 2
     assert again == first[:1]
     assert server.prompts() == [PROMPT]
@@ -195,7 +195,7 @@ def test_a_pause_that_the_endpoint_asks_for_is_kept_and_then_goes_on(tmp_path):
         meter = Meter()
         (answered,) = distil(distiller(server, tmp_path, retries=2, meter=meter), PROMPT)
     assert answered.report and len(times) == 3
-    assert meter.told() == "this run: 1 calls (2 more tries after faults of the network), 1200 tokens"
+    assert meter.told() == "this run: 1 calls (2 more failed), 1200 tokens"
     assert times[1] - times[0] >= 2
 
 
@@ -292,6 +292,52 @@ def test_a_budget_in_tokens_ends_the_stage_and_is_never_exceeded(tmp_path):
         assert len(server.asked) == 40
 
 
+def test_tries_that_may_have_been_billed_count_against_the_budget(tmp_path):
+    """Three calls that time out, then an answer; with a budget for two of them there is no third."""
+
+    def late(server: LlmServer) -> None:
+        server.play = lambda asked: report()._replace(delay=1.5 if len(server.asked) < 4 else 0)
+
+    prices = Prices(1.0, 2.0)
+    with serving(report()) as server:
+        late(server)
+        meter = Meter(prices=prices)
+        assert distil(distiller(server, tmp_path / "one", timeout=0.5, retries=3, meter=meter), PROMPT)[0].report
+        most = (meter.spent.total - 1200) // 3
+        assert meter.spent.completion == 3 * PARAMS.max_tokens + 200 and most > 1200
+        told = f"this run: 1 calls (3 more failed), {meter.spent.total} tokens, of which 3 calls' are a guess, "
+        assert meter.told() == f"{told}{prices.of(meter.spent):.4g} USD"
+        server.asked.clear()
+        meter = Meter(Budget(2.5 * most, "tokens"))
+        with pytest.raises(UserError, match=r"budget of .* does not suffice") as error:
+            distil(distiller(server, tmp_path / "two", timeout=0.5, retries=3, meter=meter), PROMPT)
+        assert len(server.asked) == 2 and meter.spent.total == 2 * most
+        assert f"(this run: 0 calls (2 more failed), {2 * most} tokens, of which 2 calls' are a guess)" in str(
+            error.value
+        )
+
+
+def test_the_sentence_that_ends_the_run_says_what_was_spent(tmp_path):
+    def play(asked: dict[str, Any]) -> Reply:
+        return report() if len(server.asked) <= 5 else Reply(status=500)
+
+    with serving(play) as server:
+        meter = Meter(prices=Prices(1.0, 2.0))
+        with pytest.raises(UserError, match="status 500") as error:
+            distil(distiller(server, tmp_path, retries=1, meter=meter, concurrency=1), *others(8))
+    failed = len(server.asked) - 5
+    assert failed >= 2 and f"(this run: 5 calls ({failed} more failed), 6000 tokens, 0.007 USD)" in str(error.value)
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_a_port_where_nobody_listens_costs_nothing(tmp_path):
+    with serving(report()) as server:
+        asking = distiller(server, tmp_path)
+    asking.access.meter.budget = Budget(1e9, "tokens")
+    with pytest.raises(UserError, match=r"could not be asked.*\(this run: 0 calls \(1 more failed\), 0 tokens\)"):
+        distil(asking, PROMPT)
+
+
 def test_a_budget_in_money_needs_prices():
     with pytest.raises(UserError, match=r"set runtime\.llm_input_price"):
         Budget.parse("5usd", Prices())
@@ -301,12 +347,14 @@ def test_a_budget_in_money_needs_prices():
     assert Budget.parse("0.5 USD", prices) == Budget(0.5, "usd") and Budget.parse("", prices) is None
     meter = Meter(Budget.parse("0.05usd", prices), prices)
     meter.begin(Usage(1000, 300))
-    meter.end(Usage(1000, 300), Usage(1000, 200))
+    meter.answered(Usage(1000, 300), Usage(1000, 200))
+    meter.end(Usage(1000, 300))
     assert meter.told() == "this run: 1 calls, 1200 tokens, 0.03 USD"
     with pytest.raises(UserError, match=r"budget of 0\.05 USD"):
         meter.begin(Usage(1000, 300))
     meter.begin(Usage(1000, 100))
-    meter.end(Usage(1000, 100), None)
+    meter.answered(Usage(1000, 100), None)
+    meter.end(Usage(1000, 100))
     assert "2300 tokens, of which 1 calls' are a guess" in meter.told()
 
 

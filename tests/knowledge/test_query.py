@@ -1,3 +1,4 @@
+import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
@@ -5,6 +6,7 @@ from sediff.errors import UserError
 from sediff.files import write_json
 from sediff.knowledge.experience import Experience
 from sediff.knowledge.index import KnowledgeIndex
+from sediff.knowledge.profiles import PROFILES, SCHEMA_VERSION, VIEWS
 from sediff.knowledge.query import ask
 from sediff.knowledge.store import open_store
 from sediff.pseudonyms import Pseudonyms
@@ -130,6 +132,19 @@ def test_the_index_finds_by_meaning(store, knowledge, records, vocabulary, tmp_p
         assert neighbour.score == pytest.approx(0.2 * neighbour.cosine, abs=1e-5)
     exact = ask("hypertension, fibrillating atria", vocabulary, store, index, k=30)
     assert exact.neighbours[0].score == exact.neighbours[0].tau > 0
+
+
+def test_a_text_that_says_nothing_is_like_none(knowledge, vocabulary, tmp_path):
+    path = knowledge / PROFILES
+    empty = pl.when(pl.col("record_id") < "cohort/00020").then(pl.col("medications").list.head(0))
+    profiles = pl.read_parquet(path).with_columns(empty.otherwise(pl.col(view)).alias(view) for view in VIEWS)
+    write_table(profiles.to_arrow(), path, SCHEMA_VERSION)
+    store, index = open_store(knowledge), KnowledgeIndex.open(knowledge, tmp_path / "chroma")
+    assert "" in store.texts
+    for text in ("no LBBB", "72 year old man", "of the 12"):
+        assert ask(text, vocabulary, store, index).experience is None
+    found = ask("fibrillating atria, hypertrophied left ventricle", vocabulary, store, index, k=30)
+    assert found.neighbours and min(neighbour.cosine for neighbour in found.neighbours) >= 0.2
 
 
 def test_an_answer_that_leaves_names_no_restricted_record(store, vocabulary):
