@@ -3,7 +3,7 @@
 η is the beat that the simulator makes of it (see `simulated.py`), in principal components of the training records' own
 fits: some of P, of QRS and of T, and where P and T lie (see `placed.py`), each as a normal score: the quantile of a
 standard normal distribution that is as rare. Components have long tails, up to kurtosis 30, which a denoiser of the
-components themselves draws too short. They are (batch, 1, 64); schedule and samplers are those of the latent.
+components themselves draws too short. They are (batch, 1, 80); schedule and samplers are those of the latent.
 """
 
 import math
@@ -26,7 +26,7 @@ from sediff.layers import read_network, write_network
 from sediff.seeds import seed_of
 from sediff.training import Job, Schedule, Terms, Trained, train
 
-COMPONENTS = (15, 32, 15)  # of P, QRS and T
+COMPONENTS = (16, 46, 16)  # of P, QRS and T
 SIZE = sum(COMPONENTS) + len(PLACED)
 VALUES = math.prod(BUMPS[1:])  # of each of the three
 PLACE = 0.03  # s, in which places are counted
@@ -83,7 +83,7 @@ class MorphologyModel(nn.Module):
         self.register_buffer("frequencies", frequencies, persistent=False)
 
     def forward(self, eta: Tensor, lam: Tensor, tokens: Tensor, mask: Tensor, heart_rates: Tensor) -> Tensor:
-        """Predict v of η_t (batch, 1, 64) at λ (batch,).
+        """Predict v of η_t (batch, 1, 80) at λ (batch,).
 
         Args:
             tokens: of the condition, (batch, K, C); mask: (batch, K), true where a token is there.
@@ -139,11 +139,11 @@ class MorphologyModel(nn.Module):
         )
 
     def of_bumps(self, bumps: Tensor) -> Tensor:
-        """Bumps (n, 3, 8, 220) in mV as normal scores of their components and places: (n, 1, 64)."""
+        """Bumps (n, 3, 8, 220) in mV as normal scores of their components and places: (n, 1, 80)."""
         return interpolate(self.projected(bumps), self.quantiles, self.scores)[:, None]
 
     def projected(self, bumps: Tensor) -> Tensor:
-        """Components, in deviations, and places, in 30 ms, of bumps (n, 3, 8, 220): (n, 64)."""
+        """Components, in deviations, and places, in 30 ms, of bumps (n, 3, 8, 220): (n, 80)."""
         shapes, later = self._apart(bumps)
         spread = shapes - self.mean
         lengths = self.components.square().sum(1).clamp(min=1e-12)
@@ -151,7 +151,7 @@ class MorphologyModel(nn.Module):
         return torch.cat([torch.cat(parts, dim=1) / lengths, later / PLACE], dim=1)
 
     def bumps(self, eta: Tensor) -> Tensor:
-        """Normal scores (n, 1, 64) as bumps: (n, 3, 8, 220) in mV."""
+        """Normal scores (n, 1, 80) as bumps: (n, 3, 8, 220) in mV."""
         *parts, later = interpolate(eta[:, 0].float(), self.scores, self.quantiles).split((*COMPONENTS, len(PLACED)), 1)
         rows = self.components.split(COMPONENTS)
         made = torch.stack([part @ of for part, of in zip(parts, rows, strict=True)], dim=1)
@@ -164,7 +164,7 @@ class MorphologyModel(nn.Module):
 
     @torch.no_grad()
     def sample(self, noise: Tensor, tokens: Tensor, mask: Tensor, heart_rates: Tensor) -> Tensor:
-        """Bumps (batch, 3, 8, 220) in mV, of noise (batch, 1, 64); the others as `forward` takes them."""
+        """Bumps (batch, 3, 8, 220) in mV, of noise (batch, 1, 80); the others as `forward` takes them."""
 
         def predict(eta: Tensor, lam: Tensor) -> Tensor:
             return self(eta, lam, tokens, mask, heart_rates)
