@@ -3,6 +3,7 @@
 CLONE is where `diffusion` has run with `diffusion.denoiser.morphology`. η is drawn from p(η | c) under the conditions
 of training records, and compared with those records' own fits, as bumps:
 
+- what the components leave out of the own ones;
 - deviation and kurtosis of each principal component of the own ones, medians over the components;
 - sliced Wasserstein-1 over 512 random directions, in deviations of the components, and Fréchet distance in the
   components, each between disjoint halves of the records, beside halves of the own ones;
@@ -97,6 +98,11 @@ def main() -> None:
     arguments = parser.parse_args()
     network, own, drawn, rates = both(arguments.clone, arguments.records)
     real, made = (network.projected(bumps).clamp(-LONGEST, LONGEST) for bumps in (own, drawn))
+    back = network.bumps(network.of_bumps(own)) - own
+    p, others = (float(part.square().mean().sqrt()) for part in (back[:, 0], back[:, 1:].sum(1)))
+    print(
+        f"what the components leave out, root mean square: {1000 * p:.1f} µV of P, {1000 * others:.1f} µV of QRS and T"
+    )
     ratio = made.std(0) / real.std(0)
     low, middle, high = torch.quantile(ratio, torch.tensor([0.1, 0.5, 0.9])).tolist()
     print(f"{len(real)} records; deviation of a component, drawn over own: {middle:.3f} ({low:.3f} to {high:.3f})")
