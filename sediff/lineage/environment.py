@@ -79,12 +79,15 @@ def what_differs(root: Path) -> str:
 
 
 def in_short(environment: dict[str, Any]) -> dict[str, Any]:
-    """What an audit tells of it."""
-    versions, python, differs = environment["distributions"], environment["python"], environment["differs"]
+    """What an audit tells of it; of torch the build too, 2.13.0+cpu, which not every distribution says."""
+    python, differs = environment["python"], environment["differs"]
+    computing, versions = environment.get("computing", {}), environment["distributions"]
+    build = {"torch": computing["torch"]} if "torch" in computing else {}
     other = "not known: it was not there" if differs is None else "; ".join(_named(differs)) or "none"
     return {
         python["implementation"]: python["version"],
         **{name: versions[name] for name in ("torch", "numpy") if name in versions},
+        **build,
         "distributions": len(versions),
         f"other than in {PINS}": other,
     }
