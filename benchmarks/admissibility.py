@@ -29,7 +29,6 @@ from sediff.diffusion.physics_forms import FORMS, Form, simulated
 from sediff.ecg import independent_leads, to_millivolts
 from sediff.records import read_columns, read_signals
 from sediff.simulator.beats import complete, median_beats
-from sediff.simulator.descent import fit
 from sediff.simulator.morphology import Morphology
 
 BATCH = 128
@@ -47,11 +46,7 @@ def own_waves(
     beats = median_beats(signals, peaks, records["beat_kinds"].to_list(), rates)
     rows = complete(beats)
     at = torch.tensor(rates[rows], dtype=torch.float32)
-    starts = [
-        morphology.for_statements([codes for codes, kept in zip(statements, rows, strict=True) if kept]),
-        morphology.for_statements([[]] * int(rows.sum())),
-    ]
-    fitted = fit(torch.from_numpy(beats[rows]), at, starts, steps, morphology.common)
+    fitted = fit_records(beats, rates, ends_of(records), statements, morphology, steps)
     scaled = fitted.waves.at_rate(at[:, None], morphology.common)
     whole = [torch.ones(len(records), *of.shape[1:]) for of in scaled]
     for of, values in zip(whole, scaled, strict=True):

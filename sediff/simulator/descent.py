@@ -4,12 +4,13 @@ At a constant rate the model's beat is a sum of five bumps, filtered (`ode.relax
 the wanted beat, so that each lead is a small least-squares problem of its own: places, log-widths and heights of
 five bumps and a level. A lead's fit does not depend on what is fitted beside it.
 
-A real T wave falls faster than it rises, and a bump that lies in between ends too late. So where the end of T is
-known, it is held: T falls fastest at θ_T + b_T, and its slope has sunk to the delineator's share of that
-(`delineation.waves.T_END`) at θ_T + 2.1 b_T, which is drawn to the end.
+A lead's misfit alone does not say when P begins and T ends. A real T wave falls faster than it rises, and a bump that
+lies in between ends too late; where a lead shows no P wave, slow bumps fit what its baseline does before QRS. So ends
+that are known from the delineation, of all leads at once, are held (`ENDS`).
 """
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from sediff.simulator.ode import ECGSYN, WAVES, RateExponents, Waves, omega_of, restore_periodic, steady_beat, wrap
 
-T = WAVES.index("T")
+P, T = WAVES.index("P"), WAVES.index("T")
 # Each pairing of these is a start, with Q and S as the beat has them and with both pointing down.
 START_PLACES = ((-1.2, -0.2, 0.0, 0.2, 1.7), (-1.2, -0.1, 0.15, 0.45, 1.9))  # at 60 bpm: usual; rSR′ of a right block
 START_WIDTHS = ((0.25, 0.07, 0.07, 0.07, 0.4), (0.2, 0.05, 0.06, 0.05, 0.3))
@@ -25,7 +26,16 @@ START_WIDTHS = ((0.25, 0.07, 0.07, 0.07, 0.4), (0.2, 0.05, 0.06, 0.05, 0.3))
 NARROWEST = 0.03
 WIDEST = (0.5, 0.5, 0.5, 0.5, 0.8)
 STAY = 1e-3  # weight of a wave's distance from where it started, or waves would trade roles between leads
-END, HOLD = 2.1, 1.0  # widths from T's middle to its end; weight of the distance from where it is known to end
+# Mark, wave, and widths from the wave's middle to where a beat of the model is marked: P where it has sunk to a share
+# of its height (`delineation.waves.P_START`, `P_END`), T where its slope has to one of its fastest (`T_END`). QRS
+# begins with the first of its waves, so none of them may begin earlier: that is a limit, which holds from one side.
+ENDS = (
+    ("p_onset", P, -1.85, False),
+    ("p_offset", P, 1.7, False),
+    *(("qrs_onset", wave, -2.5, True) for wave in range(P + 1, T)),
+    ("t_offset", T, 2.1, False),
+)
+HOLD = 1.0  # weight of the distance of an end from where it is known to be
 KEEP = 1e-4  # weight of the distance of a log-width from where it started
 SMALL = 1e-5  # weight of a bump's height over the lead's deviation, or two would cancel each other
 CHUNK = 1024  # leads fitted at once; memory, no result, depends on it
@@ -72,7 +82,7 @@ def fit(
     starts: list[Waves],
     steps: int,
     exponents: RateExponents = ECGSYN,
-    t_ends: Tensor | None = None,
+    ends: Mapping[str, Tensor] | None = None,
 ) -> Fit:
     """Fit waves to steady beats from several starts; of each lead the best is kept.
 
@@ -82,7 +92,7 @@ def fit(
         starts: waves at 60 bpm, each (n, 8, 5).
         steps: of Levenberg-Marquardt.
         exponents: how waves change with rate.
-        t_ends: θ at which T ends, (n,); NaN where it is not known, as everywhere without it.
+        ends: θ of those marks of `ENDS` that are known, each (n,), NaN where it is not.
     """
     rates = heart_rates[:, None].expand(beats.shape[:-1])
     omega = omega_of(rates)
@@ -94,8 +104,9 @@ def fit(
         height = Waves(theta, a, b).heights(omega) / scale.view_as(omega)[..., None]
         bumps = torch.cat([theta, _bounded(b.log()), height, torch.zeros_like(omega)[..., None]], -1)
         candidates.append(bumps.flatten(0, 1))
-    ends = beats.new_full(beats.shape[:1], math.nan) if t_ends is None else t_ends.to(beats)
-    targets = torch.cat([wanted / scale[:, None], ends.repeat_interleave(beats.shape[1])[:, None]], -1)
+    nowhere = beats.new_full(beats.shape[:1], math.nan)
+    held = torch.stack([(ends or {}).get(name, nowhere).to(beats) for name, *_ in ENDS], -1)
+    targets = torch.cat([wanted / scale[:, None], held.repeat_interleave(beats.shape[1], 0)], -1)
     parts = [
         _best(targets[i : i + CHUNK], [c[i : i + CHUNK] for c in candidates], steps)
         for i in range(0, len(targets), CHUNK)
@@ -118,8 +129,8 @@ def _best(wanted: Tensor, starts: list[Tensor], steps: int) -> Tensor:
 
 
 def _levenberg_marquardt(wanted: Tensor, start: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """Minimise the misfit to targets (n, points + 1) from (n, 16): where it ends, and its cost (n,)."""
-    points = wanted.shape[-1] - 1
+    """Minimise the misfit to targets (n, points + ends) from (n, 16): where it stops, and its cost (n,)."""
+    points = wanted.shape[-1] - len(ENDS)
     prior = torch.zeros(start.shape[-1])
     prior[:5], prior[5:10], prior[10:15] = STAY, KEEP, SMALL
     home = start.clone()
@@ -152,24 +163,32 @@ def _levenberg_marquardt(wanted: Tensor, start: Tensor, steps: int) -> tuple[Ten
 
 
 def _linearised(wanted: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
-    """Misfit (n, points + 1) of five bumps and a level (n, 16), and its derivatives (n, 16, points + 1).
+    """Misfit (n, points + ends) of five bumps and a level (n, 16), and its derivatives (n, 16, points + ends).
 
-    `wanted` is a beat and the θ at which its T ends; the last misfit is that of the end.
+    `wanted` is a beat and the θ of its ends; the last misfits are those of the ends.
     """
-    points = wanted.shape[-1] - 1
+    points = wanted.shape[-1] - len(ENDS)
     phase = torch.arange(points) * (2 * math.pi / points) - math.pi
     theta, log_b, height = at[:, :-1].view(len(at), 3, len(WAVES), 1).unbind(1)
     offset = wrap(phase - theta) * (-log_b).exp()  # in widths
     bump = torch.exp(-0.5 * offset**2)
     slope = height * bump * offset
     slopes = torch.cat([slope * (-log_b).exp(), slope * offset, bump, torch.ones(len(at), 1, points)], 1)
-    misfit = (height * bump).sum(1) + at[:, -1:] - wanted[:, :-1]
-    weight = math.sqrt(HOLD * points) * wanted[:, -1:].isfinite()
-    tail = END * log_b[:, T].exp()
-    late = weight * (theta[:, T] + tail - wanted[:, -1:].nan_to_num())
-    lateness = slopes.new_zeros(len(at), slopes.shape[1], 1)
-    lateness[:, T], lateness[:, len(WAVES) + T] = weight, weight * tail
-    return torch.cat([misfit, late], -1), torch.cat([slopes, lateness], -1)
+    misfit = (height * bump).sum(1) + at[:, -1:] - wanted[:, :points]
+    off, off_slopes = _off_ends(wanted[:, points:], theta[..., 0], log_b[..., 0], math.sqrt(HOLD * points))
+    return torch.cat([misfit, off], -1), torch.cat([slopes, off_slopes], -1)
+
+
+def _off_ends(wanted: Tensor, theta: Tensor, log_b: Tensor, weight: float) -> tuple[Tensor, Tensor]:
+    """How far ends are off, times the weight, (n, ends), 0 where they are not known; derivatives (n, 16, ends)."""
+    off, slopes = torch.zeros_like(wanted), wanted.new_zeros(len(wanted), 3 * len(WAVES) + 1, len(ENDS))
+    for end, (_, wave, widths, limit) in enumerate(ENDS):
+        tail = widths * log_b[:, wave].exp()
+        away = theta[:, wave] + tail - wanted[:, end]
+        counts = weight * (away < 0 if limit else away.isfinite())  # of NaN neither is true
+        off[:, end] = counts * away.nan_to_num()
+        slopes[:, wave, end], slopes[:, len(WAVES) + wave, end] = counts, counts * tail
+    return off, slopes
 
 
 def _bounded(log_b: Tensor) -> Tensor:
