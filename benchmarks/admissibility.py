@@ -30,6 +30,7 @@ from sediff.ecg import independent_leads, to_millivolts
 from sediff.records import read_columns, read_signals
 from sediff.simulator.beats import complete, median_beats
 from sediff.simulator.morphology import Morphology
+from sediff.simulator.own import ends_of, fit_records
 
 BATCH = 128
 EXPECTED = 0.05  # share of |z| above 1.96 that chance gives

@@ -57,7 +57,7 @@ def test_t_ends_where_it_is_known_to_end_and_other_beats_are_fitted_as_before():
     beats = beats_of(rates) + t
     end = 1.7 + 2.1 * 0.25
     free = fit(beats, rates, usual_starts(beats, rates), 30)
-    held = fit(beats, rates, usual_starts(beats, rates), 30, t_ends=torch.tensor([end, math.nan]))
+    held = fit(beats, rates, usual_starts(beats, rates), 30, ends={"t_offset": torch.tensor([end, math.nan])})
 
     def late(fitted):
         waves = fitted.waves.at_rate(rates[:, None])
@@ -66,6 +66,47 @@ def test_t_ends_where_it_is_known_to_end_and_other_beats_are_fitted_as_before():
     assert late(free).min() > 0.05, "a bump ends too late"
     assert (late(held).abs() < late(free) / 2).all()
     assert torch.equal(held.beats[1], free.beats[1])
+
+
+def test_p_is_where_it_is_marked_though_a_baseline_that_rises_before_qrs_would_widen_it():
+    rates = torch.tensor([60.0, 60.0])
+    theta = torch.linspace(-math.pi, math.pi, POINTS + 1)[:-1]
+    rises = 0.06 * torch.exp(-0.5 * ((theta + 0.8) / 0.5) ** 2)
+    beats = beats_of(rates) + rises
+    onset, offset = THETA[0] - 1.85 * B[0], THETA[0] + 1.7 * B[0]
+    ends = {"p_onset": torch.tensor([onset, math.nan]), "p_offset": torch.tensor([offset, math.nan])}
+    free = fit(beats, rates, usual_starts(beats, rates), 30)
+    held = fit(beats, rates, usual_starts(beats, rates), 30, ends=ends)
+
+    def off(fitted):
+        waves = fitted.waves.at_rate(rates[:, None])
+        return torch.stack([waves.theta[0, :, 0] - THETA[0], waves.b[0, :, 0] - B[0]]).abs().amax(0)
+
+    assert off(free).min() > 0.05
+    assert off(held).max() < 0.02
+    assert torch.equal(held.beats[1], free.beats[1])
+
+
+def test_no_wave_of_qrs_begins_before_it_and_one_that_begins_later_is_left():
+    rates = torch.tensor([60.0])
+    theta = torch.linspace(-math.pi, math.pi, POINTS + 1)[:-1]
+    raised = 0.2 * torch.exp(-0.5 * (theta / 0.3) ** 2)
+    onset = (THETA[1:4] - 2.5 * B[1:4]).min()
+
+    def first(fitted):
+        waves = fitted.waves.at_rate(rates[:, None])
+        return (waves.theta - 2.5 * waves.b)[0, :, 1:4].amin(-1)
+
+    for beats, earlier in ((beats_of(rates) + raised, True), (beats_of(rates), False)):
+        free, held = (
+            fit(beats, rates, usual_starts(beats, rates), 30, ends=ends)
+            for ends in (None, {"qrs_onset": onset.expand(1) - 0.01})
+        )
+        if earlier:
+            assert first(free).max() < onset - 0.2
+        else:
+            assert torch.allclose(held.beats, free.beats, atol=2e-3)
+        assert first(held).min() > onset - 0.05
 
 
 @pytest.mark.parametrize("level", [0.0, 0.7])
