@@ -1,7 +1,7 @@
 """Median beats over the phase θ, of records and of the classes that they belong to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +22,14 @@ Beats = NDArray[np.float32]
 class ClassBeat:
     """Median beat of the training records of a statement, a superclass or all, (8, 128) in mV over θ.
 
-    `ends` are the θ at which waves begin and end, by mark, medians of those records; NaN where none tells.
+    `t_end` is the θ at which T ends, the median of those records; NaN where none tells.
     """
 
     name: str
     source: str
     heart_rate: float
     beat: NDArray[np.float64]
-    ends: Mapping[str, float] = field(default_factory=dict)
+    t_end: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def class_beats(
     beats: Beats,
     statements: Sequence[Sequence[str]],
     heart_rates: NDArray[np.floating],
-    ends: Mapping[str, NDArray[np.floating]],
+    t_ends: NDArray[np.floating],
     vocabulary: Vocabulary,
     min_records: int,
 ) -> tuple[list[ClassBeat], list[Standing]]:
@@ -88,8 +88,7 @@ def class_beats(
 
     Args:
         beats: `median_beats`.
-        statements, heart_rates: of each record, in bpm.
-        ends: of each record, by mark, s after R, NaN if not known.
+        statements, heart_rates, t_ends: of each record; the rate in bpm, and T's end in s after R, NaN if not known.
 
     Raises:
         UserError: no training record has a heart rate, or none a complete beat.
@@ -106,7 +105,7 @@ def class_beats(
     def beat_of(name: str, source: str, rows: NDArray[np.bool_]) -> int:
         if (name, source) not in made:
             made[name, source] = len(result)
-            result.append(_class_beat(name, source, beats, heart_rates, rows, ends))
+            result.append(_class_beat(name, source, beats, heart_rates, rows, t_ends))
         return made[name, source]
 
     standings = [Standing(ALL, int(usable.sum()), beat_of(ALL, EVERYBODY, usable))]
@@ -150,18 +149,13 @@ def _class_beat(
     beats: Beats,
     heart_rates: NDArray[np.floating],
     rows: NDArray[np.bool_],
-    ends: Mapping[str, NDArray[np.floating]] | None = None,
+    t_ends: NDArray[np.floating] | None = None,
 ) -> ClassBeat:
     beat = np.median(beats[rows], axis=0).astype(np.float64)
-    theta = {mark: _median_phase(seconds[rows], heart_rates[rows]) for mark, seconds in (ends or {}).items()}
-    return ClassBeat(name, source, float(np.median(heart_rates[rows])), beat, theta)
-
-
-def _median_phase(seconds: NDArray[np.floating], heart_rates: NDArray[np.floating]) -> float:
-    """θ of times after R; NaN where none is known."""
-    theta = 2 * np.pi * seconds * heart_rates / 60
-    known = theta[np.isfinite(theta)]
-    return float(np.median(known)) if len(known) else float("nan")
+    end = np.empty(0) if t_ends is None else 2 * np.pi * (t_ends * heart_rates / 60)[rows]
+    end = end[np.isfinite(end)]
+    t_end = float(np.median(end)) if len(end) else float("nan")
+    return ClassBeat(name, source, float(np.median(heart_rates[rows])), beat, t_end)
 
 
 def _rows_with(

@@ -1,7 +1,5 @@
 """The simulator stage: morphology of each statement and each training record, rhythms, and how waves go with rate."""
 
-import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +55,9 @@ def fit_simulator(params: SimulatorParams, corpus: Path, vocabulary: Vocabulary,
     signals = independent_leads(read_signals(corpus / "records", training))
     normal = median_beats(signals, peaks, kinds, rates)
     marks = {mark: records[mark].to_list() for mark in MARKS}
-    ends = ends_of(records)
-    beats, standings = class_beats(normal, statements, rates, ends, vocabulary, params.min_records)
+    known = ends_of(records)
+    t_ends = known["t_offset"]
+    beats, standings = class_beats(normal, statements, rates, t_ends, vocabulary, params.min_records)
     ectopic = median_beats(signals, peaks, kinds, rates, VENTRICULAR)
     for beat, count in ventricular_beats(ectopic, rates, params.min_records):
         standings.append(Standing(beat.name, count, len(beats)))
@@ -67,14 +66,14 @@ def fit_simulator(params: SimulatorParams, corpus: Path, vocabulary: Vocabulary,
     exponents, slopes = fit_exponents(marks, rates, sinus, params.min_records)
     wanted = torch.tensor(np.stack([beat.beat for beat in beats]), dtype=torch.float32)
     at = torch.tensor([beat.heart_rate for beat in beats])
-    held = {mark: torch.tensor([beat.ends.get(mark, math.nan) for beat in beats]) for mark in ends}
+    ends = torch.tensor([beat.t_end for beat in beats])
     rows_of = {beat.name: _with(beat.name, statements) for beat in beats if beat.source == OWN}
-    own_slopes = class_slopes(60 / rates, ends["t_offset"], rows_of, slopes.get("t_end"), params.min_records)
+    own_slopes = class_slopes(60 / rates, t_ends, rows_of, slopes.get("t_end"), params.min_records)
     of_beats = with_slopes(exponents, [own_slopes.get(beat.name) for beat in beats])
     shared = RateExponents(*(powers[:, None] for powers in of_beats))  # by all leads
-    fitted = fit_with_ends(wanted, at, held, shared, params.steps)
+    fitted = fit_with_ends(wanted, at, ends, shared, params.steps)
     _class_table(standings, beats, fitted, of_beats).write_parquet(out / FILE)
-    own = fit_records(normal, rates, ends, statements, Morphology.load(out), params.record_steps)
+    own = fit_records(normal, rates, known, statements, Morphology.load(out), params.record_steps)
     rows = complete(normal)
     write_table(own_table(records.filter(rows), rates[rows], own), out / "records.parquet")
     rhythms = RhythmModel.fit(statements, peaks, kinds, records["p_onsets"].to_list(), params.min_records)
@@ -90,16 +89,15 @@ def fit_simulator(params: SimulatorParams, corpus: Path, vocabulary: Vocabulary,
     )
 
 
-def fit_with_ends(
-    beats: Tensor, rates: Tensor, ends: Mapping[str, Tensor], exponents: RateExponents, steps: int
-) -> Fit:
-    """Fits in whose records T ends where it should: a second one takes back by how much that of the first is off."""
+def fit_with_ends(beats: Tensor, rates: Tensor, ends: Tensor, exponents: RateExponents, steps: int) -> Fit:
+    """Fits in whose records T ends where it should: a second one takes back by how much that of the first is off.
+
+    P and QRS of a class begin when they like: its beat is the median of many, in which they are blurred.
+    """
     starts = usual_starts(beats, rates, exponents)
-    first = fit(beats, rates, starts, steps, exponents, ends)
-    t_end = ends["t_offset"]
-    late = marked_t_ends(first.waves.at_rate(rates[:, None], exponents), rates) - t_end
-    sooner = {**ends, "t_offset": t_end - late.nan_to_num().clamp(-LATEST, LATEST)}
-    return fit(beats, rates, starts, steps, exponents, sooner)
+    first = fit(beats, rates, starts, steps, exponents, {"t_offset": ends})
+    late = marked_t_ends(first.waves.at_rate(rates[:, None], exponents), rates) - ends
+    return fit(beats, rates, starts, steps, exponents, {"t_offset": ends - late.nan_to_num().clamp(-LATEST, LATEST)})
 
 
 def _with(statement: str, statements: list[list[str]]) -> NDArray[np.bool_]:

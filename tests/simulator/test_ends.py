@@ -38,7 +38,7 @@ def test_a_fit_s_t_ends_where_the_records_do_though_the_class_s_beat_ends_later(
     spread = [steady_beat(omega, *waves(later), 128) for later in np.linspace(-0.5, 0.5, 11)]
     beats = torch.stack(spread).mean(0)
     ends = marked_t_ends(waves(), RATES)
-    fitted = fit_with_ends(beats, RATES, {"t_offset": ends}, ECGSYN, 25)
+    fitted = fit_with_ends(beats, RATES, ends, ECGSYN, 25)
     at = fitted.waves.at_rate(RATES[:, None], ECGSYN)
     off = 1000 * (marked_t_ends(at, RATES) - ends) / omega_of(RATES)
     assert off.abs().max() < 4, "ms"

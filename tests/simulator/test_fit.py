@@ -132,12 +132,12 @@ def test_a_median_beat_lies_over_theta_and_takes_its_kind_of_beats():
 def test_a_class_s_t_ends_at_the_median_phase_of_its_records(vocabulary):
     beats, rates = np.zeros((30, 8, POINTS), np.float32), np.full(30, 80.0)
     ends = np.r_[np.full(20, 0.3), np.full(9, np.nan), 0.6]
-    classes, _ = class_beats(beats, [["NORM"]] * 29 + [["CLBBB"]], rates, {"t_offset": ends}, vocabulary, 1)
-    found = {one.name: one.ends["t_offset"] for one in classes}
+    classes, _ = class_beats(beats, [["NORM"]] * 29 + [["CLBBB"]], rates, ends, vocabulary, 1)
+    found = {one.name: one.t_end for one in classes}
     assert found["NORM"] == pytest.approx(2 * np.pi * 0.3 / 0.75)
     assert found["CLBBB"] == pytest.approx(2 * np.pi * 0.6 / 0.75)
-    (unknown, *_), _ = class_beats(beats, [["NORM"]] * 30, rates, {"t_offset": np.full(30, np.nan)}, vocabulary, 1)
-    assert np.isnan(unknown.ends["t_offset"])
+    (unknown, *_), _ = class_beats(beats, [["NORM"]] * 30, rates, np.full(30, np.nan), vocabulary, 1)
+    assert np.isnan(unknown.t_end)
 
 
 def test_ventricular_beats_are_told_apart_by_v1():
