@@ -68,9 +68,9 @@ class Answer:
         asked: how the text was understood.
         age, sex, heart_rate: those that count, in years and bpm: as given beside the text, or else as it states.
         weights: λ of each view, 0 where the question has nothing in it, else scaled to a sum of 1.
-        experience: None where no similar training patient is known; row: the same as a row of the experience table.
+        experience: None where no training patient is near; row: the same as a row of the experience table.
         near_in: of "age", "sex" and "heart rate" those by which alone the neighbours were chosen, since no training
-            record has anything that the text names; () where they were chosen by what it names.
+            record is like what the text names; () where they were chosen by that.
     """
 
     asked: FreeText
@@ -109,7 +109,7 @@ def ask(
     views that it has, whose weights are scaled to a sum of 1; records with a statement that the text rules out are
     left out. With an index, the score is max(τ, 0.2 cosine of the texts): what matches exactly comes first, and what is
     near by meaning fills up to ten; of more, only those near the best count (`Neighbours.near`). Ties as in
-    `Retriever.nearest`. Where no record has anything that the text names, `_near_patient` chooses.
+    `Retriever.nearest`. Where no record is like what the text names, `_near_patient` chooses.
 
     Args:
         k: neighbours at most; as many as the store was made with by default.
@@ -128,6 +128,8 @@ def ask(
         return Answer(asked, age, sex, heart_rate, weights, None)
     neighbours = tuple(_neighbours(asked.meaning, query, weights, chosen, store))
     about = {"text": text, "age": age, "sex": sex, "neighbours": [n.record_id for n in neighbours]}
+    if chosen.near_in:
+        about["heart_rate"] = heart_rate
     name = f"query:{sha256_json(about)[:16]}"
     table = _experience(name, query, weights, chosen, store, vocabulary)
     experience, row = experience_rows(table)[0], table.row(0, named=True)

@@ -81,7 +81,7 @@ def answer_lines(answer: Answer, fingerprint: str) -> list[str]:
 
 
 def _why_none(answer: Answer) -> str:
-    told = "none, for no training patient's record has anything that the text names"
+    told = "none, for no training patient's record is like what the text names"
     known = any(value is not None for value in (answer.age, answer.sex, answer.heart_rate))
     if known or answer.asked.codes("present", "uncertain"):
         return told
@@ -93,7 +93,7 @@ def _compared_by(answer: Answer) -> str:
         weights = ", ".join(f"{view} {weight:.2f}" for view, weight in answer.weights.items())
         return f"{weights} (λ of the views that the text names)"
     return (
-        f"{listed(answer.near_in)} alone, for no training patient's record has anything that the text names (τ = 0); "
+        f"{listed(answer.near_in)} alone, for no training patient's record is like what the text names (τ = 0); "
         "what such patients have on the whole, so the confidence is 0"
     )
 

@@ -95,7 +95,7 @@ def test_ask_says_how_the_text_is_understood_and_what_it_rests_on(said):
     assert [n["record_id"] for n in told["neighbours"]] == told["experience"]["neighbours"]
     assert {"jaccard", "tau", "cosine", "score"} <= set(told["neighbours"][0])
     nothing = said("knowledge", "ask", "0x300 qqq")
-    assert "experience: none, for no training patient's record has anything that the text names, and no age" in nothing
+    assert "experience: none, for no training patient's record is like what the text names, and no age" in nothing
 
 
 def test_words_that_a_statement_was_read_from_are_told_once_and_known(said):
@@ -119,12 +119,12 @@ def test_records_near_in_age_and_sex_alone_are_said_to_be_so(said):
         "patient: 60 years (in the text), male (in the text)",
         "in no training patient's record: palpitations",
     ]
-    assert lines[3].startswith("compared by: age and sex alone, for no training patient's record has anything that")
+    assert lines[3].startswith("compared by: age and sex alone, for no training patient's record is like what the")
     assert lines[-2].endswith("From 3 records near in age and sex alone.") and "confidence 0.00" in lines[-1]
     told = json.loads(said("knowledge", "ask", "60-year-old man, palpitations", "--json"))
     assert told["near_in"] == ["age", "sex"] and told["experience"]["similarities"] == [0, 0, 0]
     named = said("knowledge", "ask", "60-year-old man, Wolff-Parkinson-White syndrome").splitlines()
-    assert named[-1] == "experience: none, for no training patient's record has anything that the text names"
+    assert named[-1] == "experience: none, for no training patient's record is like what the text names"
 
 
 def test_what_a_contradictory_text_is_taken_for_is_said(said):

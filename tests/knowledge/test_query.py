@@ -125,6 +125,8 @@ def test_the_rate_counts_beside_age_and_sex_where_nothing_else_does(store, recor
     given = ask("palpitations", vocabulary, store, k=6, age=60, heart_rate=60)
     assert given.near_in == ("age", "heart rate") and ("AFIB", "LVH") not in kinds(given.experience, records)
     assert ask("AF", vocabulary, store, k=6, age=60, heart_rate=60).near_in == (), "what it names counts alone"
+    near, nearer = (ask("palpitations", vocabulary, store, k=100, heart_rate=rate).row for rate in (118, 119))
+    assert near["neighbours"] == nearer["neighbours"] and near["experience_id"] != nearer["experience_id"]
 
 
 def test_an_ecg_that_no_training_record_is_like_gets_no_experience(store, vocabulary):
