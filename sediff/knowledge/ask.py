@@ -4,8 +4,13 @@ A fault of the network, the endpoint or the account is weather: it ends the stag
 Whatever an endpoint says of itself stays out of that sentence, since some repeat the key.
 """
 
+import math
 import os
 import random
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from threading import Event
 from typing import Any
 
@@ -124,10 +129,27 @@ def _try(client: OpenAI, endpoint: Endpoint, messages: list[Any], settings: dict
 
 def _refused(endpoint: Endpoint, error: openai.APIStatusError) -> _FaultError:
     """A status that is no success; a gateway that waited in vain may have passed the request on."""
-    status, wait = error.status_code, error.response.headers.get("retry-after", "")
-    pause = float(wait) if wait.isdecimal() else 0.0
+    status, pause = error.status_code, _pause(error.response.headers)
     again = (status in AGAIN or status >= 500) and pause <= LONGEST_WAIT
-    return _FaultError(_weather(endpoint, status, wait), status in WAITED, again, pause)
+    return _FaultError(_weather(endpoint, status, pause), status in WAITED, again, pause)
+
+
+def _pause(headers: Mapping[str, str]) -> float:
+    """Seconds that an endpoint asks to be left alone; 0 where it does not say, or says what cannot be.
+
+    As the openai client reads it: `retry-after-ms`, or else `Retry-After` in seconds or as a date (RFC 9110, 10.2.3).
+    """
+    milliseconds, wait = headers.get("retry-after-ms", ""), headers.get("retry-after", "")
+    ways: tuple[Callable[[], float], ...] = (
+        lambda: float(milliseconds) / 1000,
+        lambda: float(wait),
+        lambda: parsedate_to_datetime(wait).timestamp() - time.time(),
+    )
+    for seconds in ways:
+        with suppress(ValueError, OverflowError):
+            if math.isfinite(asked := seconds()):
+                return max(asked, 0.0)
+    return 0.0
 
 
 def usage_of(answer: dict[str, Any]) -> Usage | None:
@@ -169,9 +191,9 @@ def _clean(text: str | None) -> str | None:
     return (text.replace(key, "***") if key else text)[:LONGEST]
 
 
-def _weather(endpoint: Endpoint, status: int, wait: str = "") -> UserError:
+def _weather(endpoint: Endpoint, status: int, pause: float) -> UserError:
     told = MEND.get(status, "does not work")
-    later = f"; it asks for a pause of {wait} s" if wait.isdecimal() else ""
+    later = f"; it asks for a pause of {pause:.6g} s" if pause else ""
     return UserError(f"{endpoint.base_url} {told} (status {status}{later}); {KEPT}.")
 
 

@@ -63,15 +63,23 @@ def distil_offline(
     confidence: NDArray[np.float64],
     named: Sequence[Iterable[str]],
     vocabulary: Vocabulary,
+    near_in: Sequence[str] = (),
 ) -> list[Distilled]:
-    """Compose a report for each condition; `named` are the statements that the condition names itself."""
+    """Compose a report for each condition.
+
+    Args:
+        named: the statements that each condition names itself.
+        near_in: what alone the neighbours were chosen by, such as "age"; () where by their profiles.
+    """
     return [
-        Distilled(_report(own, float(sure), list(codes), vocabulary), OFFLINE, None)
+        Distilled(_report(own, float(sure), list(codes), vocabulary, near_in), OFFLINE, None)
         for own, sure, codes in zip(statistics.rows(), confidence, named, strict=True)
     ]
 
 
-def _report(statistics: Statistics, confidence: float, named: Sequence[str], vocabulary: Vocabulary) -> Report:
+def _report(
+    statistics: Statistics, confidence: float, named: Sequence[str], vocabulary: Vocabulary, near_in: Sequence[str]
+) -> Report:
     if not statistics.counts:
         return Report(
             rhythm="unknown", findings=(), **dict.fromkeys(POSSIBLE), morphology=(), confidence=0, cited=(),
@@ -85,14 +93,15 @@ def _report(statistics: Statistics, confidence: float, named: Sequence[str], voc
     findings = tuple(told for code, told in shares.items() if code not in rhythms[:1])
     ranges = {name: _range(statistics, name) for name in POSSIBLE}
     shapes = {lead: _shape(statistics, lead) for lead in LEADS_TOLD}
+    count = int(statistics.counts)
     return Report(
         rhythm=rhythm,
         findings=findings,
         **ranges,
         morphology=tuple(LeadMorphology(lead=lead, shape=shape) for lead, shape in shapes.items() if shape),
         confidence=confidence,
-        cited=tuple(f"N{number}" for number in range(1, int(statistics.counts) + 1)),
-        text=_paragraph(rhythm, findings, ranges, shapes, _basis(int(statistics.counts), named, vocabulary)),
+        cited=tuple(f"N{number}" for number in range(1, count + 1)),
+        text=_paragraph(rhythm, findings, ranges, shapes, _basis(count, named, vocabulary, near_in)),
     )
 
 
@@ -135,11 +144,18 @@ WORDS = tuple(SHAPES.values())
 PLACES = {lead: [SLICES[name].start + LEADS.index(lead) for name in SHAPES] for lead in LEADS_TOLD}
 
 
-def _basis(count: int, named: Sequence[str], vocabulary: Vocabulary) -> str:
+def _basis(count: int, named: Sequence[str], vocabulary: Vocabulary, near_in: Sequence[str]) -> str:
     """What a report rests on; with the condition's own statements, by which the text is found by meaning."""
+    if near_in:
+        return f"from {count} {'record' if count == 1 else 'records'} near in {listed(near_in)} alone"
     own = ", ".join(vocabulary[code].name for code in named[:MAX_FINDINGS])
     records = "record" if count == 1 else "records, weighed by likeness"
     return f"from {count} similar {records}{f': {own}' if own else ''}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them: "age, sex and heart rate"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _paragraph(

@@ -6,6 +6,7 @@ in "no diabetes, LBBB on digoxin" only diabetes is absent.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import polars as pl
 
@@ -44,6 +45,7 @@ class FreeText:
         statements, terms: in order of first mention, each once; those that the text rules out have certainty "absent".
         meaning: what is compared by meaning: names of statements and terms that are not absent, and all other words.
         stated: words that statements were read from; some are names of terms as well.
+        contradicted: names of what it both states and rules out, with the certainty that counts.
     """
 
     text: str
@@ -52,6 +54,7 @@ class FreeText:
     terms: tuple[Term, ...]
     meaning: str
     stated: frozenset[str] = frozenset()
+    contradicted: tuple[tuple[str, Certainty], ...] = ()
 
     def codes(self, *certainty: Certainty) -> list[str]:
         """Codes of the statements of these certainties, sorted."""
@@ -105,25 +108,24 @@ def read_free_text(text: str, vocabulary: Vocabulary, terms: Terms) -> FreeText:
     """Understand a text; what it says more than once counts as present, then uncertain, then absent."""
     person = read_person(text)
     items = vocabulary.items(person.rest, terms.at)
-    said = certainties(items)
-    statements: dict[str, Certainty] = {}
-    named: dict[str, tuple[str, Certainty]] = {}  # what stands in the text
-    for position, mention in said.items():
+    heard: dict[str, list[Certainty]] = {}  # of each mention
+    words: dict[str, str] = {}  # of the first, as they stand in the text
+    for position, mention in certainties(items).items():
         for code in items[position].codes:
-            certainty = vocabulary.certainty(code, mention)
-            if code.startswith(MARK):
-                words, before = named.get(code, (items[position].words, certainty))
-                named[code] = words, outweighing(before, certainty)
-            else:
-                statements[code] = outweighing(statements.get(code, certainty), certainty)
-    found = [term for key, of in named.items() for term in terms.named(key, *of)]
-    kept = [vocabulary[code].name for code, certainty in statements.items() if certainty != "absent"]
+            heard.setdefault(code, []).append(vocabulary.certainty(code, mention))
+            words.setdefault(code, items[position].words)
+    counts = {code: reduce(outweighing, mentions) for code, mentions in heard.items()}
+    findings = tuple(Finding(code, certainty) for code, certainty in counts.items() if not code.startswith(MARK))
+    found = [term for key in counts if key.startswith(MARK) for term in terms.named(key, words[key], counts[key])]
+    kept = [vocabulary[code].name for code, certainty in findings if certainty != "absent"]
     kept += [f"{term.words} {term.title}" for term in found if term.certainty != "absent"]
     others = [item.words for item in items if item.kind == "word"]
     kept += [word for word in others if len(word) >= SHORTEST and not says_sex(word)]
-    findings = tuple(Finding(code, certainty) for code, certainty in statements.items())
     stated = frozenset(i.words for i in items if any(not code.startswith(MARK) for code in i.codes))
-    return FreeText(text, person, findings, tuple(found), " ".join(kept), stated)
+    both = [code for code, mentions in heard.items() if "absent" in mentions and counts[code] != "absent"]
+    contradicted = {vocabulary[code].name: counts[code] for code in both if not code.startswith(MARK)}
+    contradicted |= {words[key]: counts[key] for key in both if key.startswith(MARK) and words[key] not in stated}
+    return FreeText(text, person, findings, tuple(found), " ".join(kept), stated, tuple(contradicted.items()))
 
 
 def _is_code(name: str, item: str) -> bool:

@@ -29,7 +29,7 @@ from sediff.errors import UserError
 from sediff.files import sha256_file, sha256_json
 from sediff.knowledge.embedding import HashedSubwords, embed
 from sediff.knowledge.store import open_store
-from sediff.progress import track
+from sediff.progress import log_line, track
 
 BATCH = 5000  # rows; Chroma takes at most 5,461 at once
 PAGE = 10_000  # ids; a get() of all fails over 60,000
@@ -142,7 +142,11 @@ def _alone(folder: Path) -> Iterator[None]:
     """Hold the folder's lock: an embedded database takes one writer, and whoever waited finds the index built."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log_line(f"knowledge: waiting for another process, which has the index in {folder} and may be building it")
+            fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 
 

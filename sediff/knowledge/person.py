@@ -71,6 +71,7 @@ class Person:
         age: years, 0 to 120; heart_rate: bpm, 20 to 300, the middle of a range.
         rest: the text without ages and rates; words such as "female" stay, they are part of names of diseases too.
         refused: ages and rates that nobody has, as they stand in the text.
+        passed_over: other ages, sexes and rates than those that count, as they stand in the text.
     """
 
     age: float | None
@@ -78,6 +79,7 @@ class Person:
     heart_rate: float | None
     rest: str
     refused: tuple[str, ...]
+    passed_over: tuple[str, ...]
 
 
 class Mention(NamedTuple):
@@ -91,13 +93,15 @@ class Mention(NamedTuple):
 def read_person(text: str) -> Person:
     """Find age, sex and heart rate; of several mentions the clearest that is possible counts, then the first."""
     rates = _apart(_rates(text), len(text))
-    heart_rate, impossible_rates = _first(rates, SLOWEST, FASTEST, text)
+    heart_rate, other_rates, impossible_rates = _first(rates, SLOWEST, FASTEST, text)
     text = _without(text, rates)
     ages = _apart(_ages(text), len(text))
-    age, impossible_ages = _first(ages, 0, OLDEST, text)
+    age, other_ages, impossible_ages = _first(ages, 0, OLDEST, text)
     letters = list(_letters(text, ages))
+    sex, other_sex = _sex(text, letters)
     rest = _without(text, [*ages, *letters])
-    return Person(age, _sex(text, letters), heart_rate, rest, (*impossible_ages, *impossible_rates))
+    passed_over = tuple(dict.fromkeys([*other_ages, *other_sex, *other_rates]))
+    return Person(age, sex, heart_rate, rest, (*impossible_ages, *impossible_rates), passed_over)
 
 
 def _rates(text: str) -> Iterator[Mention]:
@@ -123,22 +127,26 @@ def _apart(mentions: Iterable[Mention], length: int) -> list[Mention]:
     return kept
 
 
-def _first(mentions: list[Mention], least: float, most: float, text: str) -> tuple[float | None, list[str]]:
-    """The first possible value, and the words of those that are impossible."""
-    possible = [mention.value for mention in mentions if least <= mention.value <= most]
+def _first(mentions: list[Mention], least: float, most: float, text: str) -> tuple[float | None, list[str], list[str]]:
+    """The first possible value, the words of other possible ones, and of those that are impossible."""
+    possible = [mention for mention in mentions if least <= mention.value <= most]
+    others = [text[m.start : m.end].strip() for m in possible if m.value != possible[0].value]
     refused = [text[m.start : m.end].strip() for m in mentions if not least <= m.value <= most]
-    return (possible[0] if possible else None), refused
+    return possible[0].value if possible else None, others, refused
 
 
 Said = tuple[int, int, Sex]  # from, to, which
 
 
-def _sex(text: str, letters: list[Said]) -> Sex | None:
-    """The sex that is said first, if any is said clearly, or else less clearly."""
+def _sex(text: str, letters: list[Said]) -> tuple[Sex | None, list[str]]:
+    """The sex that is said first, if any is said clearly, or else less clearly; words that say the other as clearly."""
     german = detect_language(text) == "de"
     words = [said for said in _words(text, SEXES) if not (german and text[said[0] : said[1]] == "man")]  # "one"
     found = [*letters, *words] or list(_words(text, GERMAN_SEXES if german or "hrige" in text else PRONOUNS))
-    return min(found)[2] if found else None
+    if not found:
+        return None, []
+    first = min(found)[2]
+    return first, [text[start:end].strip() for start, end, sex in sorted(found) if sex != first]
 
 
 def says_sex(word: str) -> bool:

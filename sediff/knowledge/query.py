@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,7 @@ from sediff.knowledge.embedding import embed
 from sediff.knowledge.experience import Experience, experience_rows
 from sediff.knowledge.free_text import FreeText, read_free_text
 from sediff.knowledge.index import CANDIDATES, KnowledgeIndex
+from sediff.knowledge.nearness import nearest, nearness
 from sediff.knowledge.person import Sex
 from sediff.knowledge.profiles import VIEWS, statement_views
 from sediff.knowledge.retrieval import Neighbours
@@ -35,7 +36,7 @@ class Neighbour:
     Attributes:
         jaccard: view to J of its profile and the question's; 0 where both are empty.
         tau: Σ λ J over the views that the question has; cosine: of the two texts, -1 to 1.
-        score: what it was chosen by, max(τ, 0.2 cosine).
+        score: what it was chosen by, max(τ, 0.2 cosine), or how near it is in `Answer.near_in`.
     """
 
     record_id: str
@@ -43,6 +44,20 @@ class Neighbour:
     tau: float
     cosine: float
     score: float
+
+
+class _Chosen(NamedTuple):
+    """What an answer rests on.
+
+    Attributes:
+        neighbours: of the one question, with what they are like it by profile or meaning.
+        scores: of all training records, what was chosen by.
+        near_in: as in `Answer`.
+    """
+
+    neighbours: Neighbours
+    scores: NDArray[np.float64]
+    near_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,7 +68,9 @@ class Answer:
         asked: how the text was understood.
         age, sex, heart_rate: those that count, in years and bpm: as given beside the text, or else as it states.
         weights: λ of each view, 0 where the question has nothing in it, else scaled to a sum of 1.
-        experience: None where no similar training patient is known; row: the same as a row of the experience table.
+        experience: None where no training patient is near; row: the same as a row of the experience table.
+        near_in: of "age", "sex" and "heart rate" those by which alone the neighbours were chosen, since no training
+            record is like what the text names; () where they were chosen by that.
     """
 
     asked: FreeText
@@ -64,6 +81,7 @@ class Answer:
     experience: Experience | None
     row: Mapping[str, Any] = field(default_factory=dict)
     neighbours: tuple[Neighbour, ...] = ()
+    near_in: tuple[str, ...] = ()
 
     def exported(self, pseudonyms: Pseudonyms) -> "Answer":
         """The same answer under the ids by which records may leave."""
@@ -91,7 +109,7 @@ def ask(
     views that it has, whose weights are scaled to a sum of 1; records with a statement that the text rules out are
     left out. With an index, the score is max(τ, 0.2 cosine of the texts): what matches exactly comes first, and what is
     near by meaning fills up to ten; of more, only those near the best count (`Neighbours.near`). Ties as in
-    `Retriever.nearest`.
+    `Retriever.nearest`. Where no record is like what the text names, `_near_patient` chooses.
 
     Args:
         k: neighbours at most; as many as the store was made with by default.
@@ -103,21 +121,19 @@ def ask(
     heart_rate = asked.person.heart_rate if heart_rate is None else heart_rate
     query = _profile(asked, vocabulary, age, sex)
     weights = store.weights.over([view for view in VIEWS if len(query[view][0])])
-    scores = store.retriever.similarities(query, weights)
-    if index is not None:
-        scores = np.maximum(scores, MEANING_SHARE * _by_meaning(asked.meaning, index, store))
-    scores[:, _ruled_out(asked, store.training)] = 0
-    chosen = store.retriever.top(query, scores, k or store.neighbours)[0]
-    if not len(chosen):
+    count = k or store.neighbours
+    chosen = _alike(asked, query, weights, store, index, count)
+    chosen = chosen or _near_patient(asked, {"age": age, "sex": sex, "heart rate": heart_rate}, store, count)
+    if chosen is None:
         return Answer(asked, age, sex, heart_rate, weights, None)
-    rests_on = Neighbours(chosen[None], scores[:, chosen]).near(store.closeness)
-    chosen = rests_on.rows[0, rests_on.rows[0] >= 0]
-    neighbours = tuple(_neighbours(asked.meaning, query, weights, scores[0], chosen, store))
+    neighbours = tuple(_neighbours(asked.meaning, query, weights, chosen, store))
     about = {"text": text, "age": age, "sex": sex, "neighbours": [n.record_id for n in neighbours]}
+    if chosen.near_in:
+        about["heart_rate"] = heart_rate
     name = f"query:{sha256_json(about)[:16]}"
-    table = _experience(name, query, weights, rests_on, store, vocabulary)
-    experience = experience_rows(table)[0]
-    return Answer(asked, age, sex, heart_rate, weights, experience, table.row(0, named=True), neighbours)
+    table = _experience(name, query, weights, chosen, store, vocabulary)
+    experience, row = experience_rows(table)[0], table.row(0, named=True)
+    return Answer(asked, age, sex, heart_rate, weights, experience, row, neighbours, chosen.near_in)
 
 
 def exported_experience(experience: Experience, pseudonyms: Pseudonyms) -> Experience:
@@ -133,6 +149,40 @@ def exported_experience(experience: Experience, pseudonyms: Pseudonyms) -> Exper
         record_id=pseudonyms.of(experience.record_id),
         neighbours=tuple(map(pseudonyms.of, experience.neighbours)),
     )
+
+
+def _alike(
+    asked: FreeText,
+    query: pl.DataFrame,
+    weights: Mapping[str, float],
+    store: Store,
+    index: KnowledgeIndex | None,
+    count: int,
+) -> _Chosen | None:
+    """Records that have something that the text names, or are near by meaning."""
+    scores = store.retriever.similarities(query, weights)
+    if index is not None:
+        scores = np.maximum(scores, MEANING_SHARE * _by_meaning(asked.meaning, index, store))
+    scores[:, _ruled_out(asked, store.training)] = 0
+    rows = store.retriever.top(query, scores, count)[0]
+    return _Chosen(Neighbours(rows[None], scores[:, rows]).near(store.closeness), scores[0]) if len(rows) else None
+
+
+def _near_patient(asked: FreeText, patient: Mapping[str, Any], store: Store, count: int) -> _Chosen | None:
+    """Records near in age, sex and heart rate alone, as far as they are known: what such patients have on the whole.
+
+    Their τ is 0, and so is the confidence. There are none where nothing is known of the patient: nobody is nearer than
+    anybody else then, and the models know without an experience what all training patients have on the whole. Nor where
+    the text names an ECG statement that no record has: the ECGs of patients without it say nothing of one that has it.
+    What the text rules out is left out here too.
+    """
+    known = tuple(name for name, value in patient.items() if value is not None)
+    if not known or asked.codes("present", "uncertain"):
+        return None
+    near = nearness(store.training, *patient.values())
+    near[_ruled_out(asked, store.training)] = 0
+    rows = nearest(near, count)
+    return _Chosen(Neighbours(rows[None], np.zeros((1, len(rows)))), near, known) if len(rows) else None
 
 
 def _profile(asked: FreeText, vocabulary: Vocabulary, age: float | None, sex: str | None) -> pl.DataFrame:
@@ -160,16 +210,16 @@ def _ruled_out(asked: FreeText, training: pl.DataFrame) -> NDArray[np.bool_]:
 
 
 def _neighbours(
-    meaning: str, query: pl.DataFrame, weights: dict[str, float], scores: NDArray, chosen: NDArray, store: Store
+    meaning: str, query: pl.DataFrame, weights: dict[str, float], chosen: _Chosen, store: Store
 ) -> list[Neighbour]:
-    rows = store.training[chosen.tolist()]
-    vectors = embed([meaning, *(store.texts[row] for row in chosen)])
+    rows = chosen.neighbours.rows[chosen.neighbours.rows >= 0]
+    vectors = embed([meaning, *(store.texts[row] for row in rows)])
     cosines = vectors[1:] @ vectors[0]
     found = []
-    for row, profile, cosine in zip(chosen, rows.iter_rows(named=True), cosines, strict=True):
+    for row, profile, cosine in zip(rows, store.training[rows.tolist()].iter_rows(named=True), cosines, strict=True):
         jaccard = {view: _jaccard(set(query[view][0]), set(profile[view])) for view in VIEWS}
         tau = sum(weights[view] * jaccard[view] for view in VIEWS)
-        found.append(Neighbour(profile["record_id"], jaccard, tau, float(cosine), float(scores[row])))
+        found.append(Neighbour(profile["record_id"], jaccard, tau, float(cosine), float(chosen.scores[row])))
     return found
 
 
@@ -178,18 +228,17 @@ def _jaccard(one: set[Any], other: set[Any]) -> float:
 
 
 def _experience(
-    name: str,
-    query: pl.DataFrame,
-    weights: Mapping[str, float],
-    neighbours: Neighbours,
-    store: Store,
-    vocabulary: Vocabulary,
+    name: str, query: pl.DataFrame, weights: Mapping[str, float], chosen: _Chosen, store: Store, vocabulary: Vocabulary
 ) -> pl.DataFrame:
-    named, there = query["statements"].to_list(), neighbours.rows >= 0
-    training = store.training[neighbours.rows[there].tolist()]  # of all others nothing is needed
-    neighbours = replace(neighbours, rows=np.where(there, np.cumsum(there, axis=1) - 1, -1))
-    counted = neighbour_weights(neighbours, query, training)
+    named, rows = query["statements"].to_list(), chosen.neighbours.rows
+    there = rows >= 0
+    training = store.training[rows[there].tolist()]  # of all others nothing is needed
+    neighbours = replace(chosen.neighbours, rows=np.where(there, np.cumsum(there, axis=1) - 1, -1))
+    if chosen.near_in:
+        counted = (chosen.scores[rows] / chosen.scores[rows[0, 0]]).astype(np.float32)
+    else:
+        counted = neighbour_weights(neighbours, query, training)
     statistics = summarise(neighbours, counted, named, training, vocabulary.codes)
     sure = confidences(neighbours, counted, statistics, query, weights)
-    distilled = distil_offline(statistics, sure, named, vocabulary)
+    distilled = distil_offline(statistics, sure, named, vocabulary, chosen.near_in)
     return experience_table([name], [""], distilled, neighbours, statistics, training)

@@ -2,7 +2,8 @@
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import polars as pl
 
 from sediff.ecg import INDEPENDENT_LEADS, LEADS
 from sediff.errors import UserError
+from sediff.knowledge.distill import listed
 from sediff.knowledge.experience import FILE, read_experience_table
 from sediff.knowledge.profiles import VIEWS
 from sediff.knowledge.query import Answer, Neighbour
@@ -19,10 +21,12 @@ from sediff.synthesis.schema import one_line
 from sediff.vocabulary import Vocabulary
 
 PREFIX = "experience:"  # what an experience's id has before the record's
+OF_TEXT = "query:"  # what the id of a text's experience begins with
 SHORT = {"diagnoses": "J_diag", "medications": "J_med", "procedures": "J_proc"}
 LEADS_OF = {len(leads): leads for leads in (INDEPENDENT_LEADS, LEADS)}  # of a list of so many numbers
-SHOWN = 10  # neighbours in the lines of an answer; the JSON has all
-JSON_HAS_ALL = "--json has all"
+SHOWN = 10  # neighbours with all their similarities; of the others, the score
+WIDTH = 120  # of lines with many ids
+FIXED = "\N{NO-BREAK SPACE}"  # between what stays on one line
 UNITS = {"age": "years", "sex": "", "heart rate": "bpm"}
 
 
@@ -49,35 +53,56 @@ def understood_lines(answer: Answer, vocabulary: Vocabulary, given: Mapping[str,
         lines.append(f"in no training patient's record: {', '.join(unknown)}")
     if person.refused:
         lines.append(f"not believed: {', '.join(person.refused)}")
+    if person.passed_over:
+        lines.append(f"also in the text, and not taken: {', '.join(person.passed_over)}")
+    if asked.contradicted:
+        taken = ", ".join(f"{name} (taken as {certainty})" for name, certainty in asked.contradicted)
+        lines.append(f"both stated and ruled out: {taken}")
     return lines
 
 
-def answer_lines(answer: Answer, fingerprint: str, rest: str = JSON_HAS_ALL) -> list[str]:
-    """Neighbours with their similarities, the report, and where it came from: the stage with this fingerprint.
-
-    Args:
-        rest: what has the neighbours that are not told, in words.
-    """
+def answer_lines(answer: Answer, fingerprint: str) -> list[str]:
+    """Neighbours with their similarities, the report, and where it came from: the stage with this fingerprint."""
     experience = answer.experience
     if experience is None:
-        return ["experience: no similar training patient is known"]
-    weights = ", ".join(f"{view} {weight:.2f}" for view, weight in answer.weights.items())
+        return [f"experience: {_why_none(answer)}"]
     width = max(len(neighbour.record_id) for neighbour in answer.neighbours)
     heads = "".join(f"{SHORT[view]:>8}" for view in VIEWS)
     return [
-        f"compared by: {weights} (λ of the views that the text names)",
+        f"compared by: {_compared_by(answer)}",
         f"{'neighbour':<{width}}{heads}{'τ':>8}{'meaning':>9}{'score':>8}",
         *(_row(neighbour, width) for neighbour in answer.neighbours[:SHOWN]),
-        *filter(None, [_more(len(answer.neighbours), rest)]),
         f"experience: {experience.report.text}",
-        f"from: {experience.experience_id}, {len(experience.neighbours)} records of training patients, "
-        f"distiller {experience.distiller}, knowledge stage {fingerprint[:16] or 'without a manifest'}",
+        f"from: {len(experience.neighbours)} records of training patients, confidence "
+        f"{experience.report.confidence:.2f}, distiller {experience.distiller}, knowledge stage "
+        f"{fingerprint[:16] or 'without a manifest'}",
+        *_others(answer.neighbours[SHOWN:]),
     ]
 
 
-def _more(count: int, rest: str) -> str:
-    """How many of so many neighbours are not told, "" for none, and what has them."""
-    return f"and {count - SHOWN} more ({rest})" if count > SHOWN else ""
+def _why_none(answer: Answer) -> str:
+    told = "none, for no training patient's record is like what the text names"
+    known = any(value is not None for value in (answer.age, answer.sex, answer.heart_rate))
+    if known or answer.asked.codes("present", "uncertain"):
+        return told
+    return f"{told}, and no age, sex or heart rate says who is near"
+
+
+def _compared_by(answer: Answer) -> str:
+    if not answer.near_in:
+        weights = ", ".join(f"{view} {weight:.2f}" for view, weight in answer.weights.items())
+        return f"{weights} (λ of the views that the text names)"
+    return (
+        f"{listed(answer.near_in)} alone, for no training patient's record is like what the text names (τ = 0); "
+        "what such patients have on the whole, so the confidence is 0"
+    )
+
+
+def _others(neighbours: Sequence[Neighbour]) -> list[str]:
+    """The neighbours that have no line of their own, with their scores, in as many lines as they need."""
+    told = ", ".join(f"{neighbour.record_id}{FIXED}({neighbour.score:.2f})" for neighbour in neighbours)
+    lines = textwrap.wrap(f"and on: {told}", WIDTH, break_long_words=False, break_on_hyphens=False) if told else []
+    return [line.replace(FIXED, " ") for line in lines]
 
 
 def _row(neighbour: Neighbour, width: int) -> str:
@@ -95,9 +120,12 @@ def answer_json(answer: Answer, vocabulary: Vocabulary, fingerprint: str) -> dic
             "sex": answer.sex,
             "heart_rate": answer.heart_rate,
             "refused": answer.asked.person.refused,
+            "passed_over": answer.asked.person.passed_over,
+            "contradicted": dict(answer.asked.contradicted),
             "statements": [finding._asdict() for finding in answer.asked.statements],
             "terms": [asdict(term) for term in answer.asked.terms],
             "weights": answer.weights,
+            "near_in": answer.near_in,
             "neighbours": neighbours,
             "experience": _with_codes(answer.row, vocabulary) or None,
             "knowledge": fingerprint,
@@ -131,6 +159,11 @@ def find_experience(knowledge: Path, name: str, vocabulary: Vocabulary, pseudony
     name = one_line(name)  # it is repeated where it is not known
     if not name:
         raise UserError("The id is empty: give that of an experience or a record.")
+    if name.startswith(OF_TEXT):
+        raise UserError(
+            f"{name} is the experience of a text, which the store does not keep: `sediff knowledge ask` tells it of "
+            "the text, and `sediff audit` of a synthetic record that rests on it."
+        )
     table = read_experience_table(knowledge)
     ids: list[str] = table["record_id"].to_list()
     wanted = name.removeprefix(PREFIX)

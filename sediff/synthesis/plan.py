@@ -19,7 +19,15 @@ from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns
 from sediff.seeds import seed_of
 from sediff.synthesis.draws import Draw, InRounds, LikeCorpus, fill_up
-from sediff.synthesis.request import RequestRow, ask_prompt, exported, intervals_of, prompt_row, worded
+from sediff.synthesis.request import (
+    RequestRow,
+    ask_prompt,
+    exported,
+    intervals_of,
+    prompt_row,
+    rests_on_likeness,
+    worded,
+)
 from sediff.synthesis.schema import (
     AGE,
     AXIS,
@@ -164,10 +172,16 @@ class Planner:
         return plan
 
     def ask(self, prompt: PromptRequest) -> RequestRow:
-        """The row of a prompt. Similar patients are searched for without the index, which is approximate."""
+        """The row of a prompt. Similar patients are searched for without the index, which is approximate.
+
+        The rate asked for says who is similar only where nothing else does.
+        """
         prompt = worded(prompt, self._vocabulary)
-        left_out = dict.fromkeys(("heart_rate", "axis", *Intervals._fields))
-        row = self._answer(prompt.model_copy(update={**left_out, "records": 1}))
+        left_out = dict.fromkeys(("axis", *Intervals._fields))
+        asked = prompt.model_copy(update={**left_out, "records": 1})
+        row = self._answer(asked.model_copy(update={"heart_rate": None}))
+        if prompt.heart_rate is not None and not rests_on_likeness(row.condition.experience):
+            row = self._answer(asked)
         rate = row.condition.heart_rate if prompt.heart_rate is None else prompt.heart_rate
         condition = replace(row.condition, heart_rate=rate, axis=prompt.axis)
         return replace(row, condition=condition, intervals=intervals_of(prompt))

@@ -62,8 +62,7 @@ def generate(
     given = {"age": prompt.age, "sex": prompt.sex, "heart rate": prompt.heart_rate}
     lines = understood_lines(answer, vocabulary, given)
     if explain:
-        rest = "`sediff knowledge ask --json` has all"
-        lines += answer_lines(answer, open_store(data / "knowledge").fingerprint, rest)
+        lines += answer_lines(answer, open_store(data / "knowledge").fingerprint)
     signals = generator.make(rows, slots, sampler)
     with writable(out):
         for slot, signal in zip(slots, signals, strict=True):

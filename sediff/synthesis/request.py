@@ -65,6 +65,11 @@ def exported(condition: Condition, pseudonyms: Pseudonyms) -> Condition:
     return replace(condition, experience=exported_experience(experience, pseudonyms)) if experience else condition
 
 
+def rests_on_likeness(experience: Experience | None) -> bool:
+    """Whether it rests on records that have something that was asked for, not on near age, sex and rate alone."""
+    return experience is not None and any(experience.similarities)
+
+
 def expected_heart_rate(condition: Condition) -> float | None:
     """The rate asked for, or what similar patients have; None where neither is known."""
     if condition.heart_rate is not None:

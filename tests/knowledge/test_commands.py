@@ -95,7 +95,7 @@ def test_ask_says_how_the_text_is_understood_and_what_it_rests_on(said):
     assert [n["record_id"] for n in told["neighbours"]] == told["experience"]["neighbours"]
     assert {"jaccard", "tau", "cosine", "score"} <= set(told["neighbours"][0])
     nothing = said("knowledge", "ask", "0x300 qqq")
-    assert "no similar training patient is known" in nothing
+    assert "experience: none, for no training patient's record is like what the text names, and no age" in nothing
 
 
 def test_words_that_a_statement_was_read_from_are_told_once_and_known(said):
@@ -112,13 +112,51 @@ def test_show_prints_one_experience_in_full(said):
     assert len(row["neighbours"]) == len(row["similarities"]) == 5
 
 
-def test_ten_neighbours_are_told_and_the_json_has_all(project, said):
+def test_records_near_in_age_and_sex_alone_are_said_to_be_so(said):
+    lines = said("knowledge", "ask", "60-year-old man, palpitations").splitlines()
+    assert lines[:3] == [
+        "understood: palpitations",
+        "patient: 60 years (in the text), male (in the text)",
+        "in no training patient's record: palpitations",
+    ]
+    assert lines[3].startswith("compared by: age and sex alone, for no training patient's record is like what the")
+    assert lines[-2].endswith("From 3 records near in age and sex alone.") and "confidence 0.00" in lines[-1]
+    told = json.loads(said("knowledge", "ask", "60-year-old man, palpitations", "--json"))
+    assert told["near_in"] == ["age", "sex"] and told["experience"]["similarities"] == [0, 0, 0]
+    named = said("knowledge", "ask", "60-year-old man, Wolff-Parkinson-White syndrome").splitlines()
+    assert named[-1] == "experience: none, for no training patient's record is like what the text names"
+
+
+def test_what_a_contradictory_text_is_taken_for_is_said(said):
+    text = "male woman, 72 years old, age 65, AF, no AF, diabetes, no diabetes, 70 bpm, HR 90"
+    lines = said("knowledge", "ask", text).splitlines()
+    assert lines[1] == "patient: 72 years (in the text), male (in the text), 90 bpm (in the text)"
+    assert "also in the text, and not taken: age 65, woman, 70 bpm" in lines
+    assert "both stated and ruled out: atrial fibrillation (taken as present), diabetes (taken as present)" in lines
+    told = json.loads(said("knowledge", "ask", text, "--json"))
+    assert told["passed_over"] == ["age 65", "woman", "70 bpm"]
+    assert told["contradicted"] == {"atrial fibrillation": "present", "diabetes": "present"}
+    plain = said("knowledge", "ask", "72-year-old man, AF, no diabetes, 70 bpm")
+    assert "not taken" not in plain and "ruled out" not in plain
+
+
+def test_the_experience_of_a_text_is_not_in_the_store(said, refused):
+    name = json.loads(said("knowledge", "ask", "LBBB", "--json"))["experience"]["experience_id"]
+    assert name not in said("knowledge", "ask", "LBBB")
+    sentence = refused("knowledge", "show", name)
+    assert f"{name} is the experience of a text" in sentence and "`sediff knowledge ask` tells it" in sentence
+
+
+def test_ten_neighbours_have_a_line_each_and_the_others_are_named(project, said):
     lines = said("knowledge", "ask", "LBBB", "-k", "12").splitlines()
     assert len([line for line in lines if line.startswith("cohort/")]) == 10
-    assert "and 2 more (--json has all)" in lines
-    assert len(json.loads(said("knowledge", "ask", "LBBB", "-k", "12", "--json"))["neighbours"]) == 12
+    neighbours = json.loads(said("knowledge", "ask", "LBBB", "-k", "12", "--json"))["neighbours"]
+    others = ", ".join(f"{neighbour['record_id']} ({neighbour['score']:.2f})" for neighbour in neighbours[10:])
+    assert lines[-1] == f"and on: {others}" and len(neighbours) == 12
     ten = said("knowledge", "ask", "LBBB", "-k", "10")
-    assert ten.count("\ncohort/") == 10 and "more" not in ten.replace("or more", "")
+    assert ten.count("\ncohort/") == 10 and "and on" not in ten
+    wrapped = said("knowledge", "ask", "60-year-old man", "-k", "30").partition("and on: ")[2].splitlines()
+    assert len(wrapped) > 1 and max(map(len, wrapped)) <= 120 and all(line.endswith((",", ")")) for line in wrapped)
     path = project / "data/knowledge" / FILE
     table = pl.read_parquet(path)
     many = pl.Series([[f"cohort/{number:05d}" for number in range(12)]] * len(table))

@@ -71,6 +71,22 @@ def test_what_a_text_says(read, text, expected):
     assert said(read(text)) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "contradicted"),
+    [
+        ("sinus rhythm, no sinus rhythm", {"sinus rhythm": "present"}),
+        ("no AF. Atrial fibrillation", {"atrial fibrillation": "present"}),
+        ("possible AF, no AF", {"atrial fibrillation": "uncertain"}),
+        ("no diabetes. Later: diabetes", {"diabetes": "present"}),
+        ("no AF, no atrial fibrillation", {}),
+        ("possible AF, AF", {}),  # a doubt contradicts nothing
+        ("no diabetes, LBBB", {}),
+    ],
+)
+def test_what_is_both_stated_and_ruled_out_is_named(read, text, contradicted):
+    assert dict(read(text).contradicted) == contradicted
+
+
 def test_a_term_knows_its_words_and_items(read):
     (term,) = read("Z.n. Herzinfarkt").terms
     assert (term.words, term.title, term.items) == ("Herzinfarkt", "myocardial infarction", ("dx:infarction",))

@@ -1,5 +1,6 @@
 """The index against real Chroma: embedded, served, cut short, shared, damaged."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from threading import Timer
 
 import polars as pl
 import pytest
@@ -123,6 +125,19 @@ def test_equal_profiles_are_one_row(knowledge, chroma):
     (name, _), *_ = index.nearest(store.texts[0], 1)
     assert [store.texts[row] for row in store.rows(name)] == [store.texts[0]] * 2
     assert name == text_id(store.texts[0])
+
+
+def test_whoever_waits_for_another_process_says_so(knowledge, chroma, capsys):
+    KnowledgeIndex.open(knowledge, chroma)
+    assert "waiting" not in capsys.readouterr().err
+    with (chroma / "lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        release = Timer(0.5, lambda: fcntl.flock(stream, fcntl.LOCK_UN))
+        release.start()
+        assert len(KnowledgeIndex.open(knowledge, chroma)) == SIZE
+        release.join()
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"knowledge: waiting for another process, which has the index in {chroma} and may be building it"]
 
 
 def test_embedded_and_served_say_the_same(knowledge, chroma, server):

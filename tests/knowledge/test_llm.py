@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from email.utils import formatdate
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
@@ -146,6 +147,8 @@ WEATHER = [
     (Reply(ECHO, 404), 0, "knows no such address or model"),
     (Reply(ECHO, 400), 0, "does not take the request"),
     (Reply(ECHO, 429, {"Retry-After": "3600"}), 3, "it asks for a pause of 3600 s"),
+    (Reply(ECHO, 429, {"retry-after-ms": "3600000"}), 3, "it asks for a pause of 3600 s"),
+    (Reply(ECHO, 429, {"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}), 3, r"it asks for a pause of 2\.\d+e\+11 s"),
     (Reply(ECHO, 302, {"Location": "http://127.0.0.1:9/v1"}), 0, "status 302"),
     (report()._replace(lost=50), 0, "could not be asked"),
     (report()._replace(delay=3), 0, "does not answer in time"),
@@ -184,19 +187,54 @@ def test_a_fault_of_the_network_ends_the_stage_and_is_not_kept(reply, retries, s
     assert not list(tmp_path.iterdir())
 
 
-def test_a_pause_that_the_endpoint_asks_for_is_kept_and_then_goes_on(tmp_path):
+def http_date(seconds: float) -> str:
+    """The date so many seconds from now, cut to whole seconds."""
+    return formatdate(time.time() + seconds, usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "least"),
+    [
+        (lambda: {"Retry-After": "2"}, 2),
+        (lambda: {"Retry-After": "1.5"}, 1.5),
+        (lambda: {"retry-after-ms": "1500"}, 1.5),
+        (lambda: {"retry-after-ms": "1500", "Retry-After": "100"}, 1.5),
+        (lambda: {"retry-after-ms": "soon", "Retry-After": "1.5"}, 1.5),
+        (lambda: {"Retry-After": http_date(3)}, 2),
+    ],
+)
+def test_a_pause_that_the_endpoint_asks_for_is_kept_and_then_goes_on(headers, least, tmp_path):
     times: list[float] = []
 
     def play(asked: dict[str, Any]) -> Reply:
         times.append(time.monotonic())
-        return [Reply(status=429, headers={"Retry-After": "2"}), Reply(status=503), report()][len(times) - 1]
+        return [Reply(status=429, headers=headers()), Reply(status=503), report()][len(times) - 1]
 
     with serving(play) as server:
         meter = Meter()
         (answered,) = distil(distiller(server, tmp_path, retries=2, meter=meter), PROMPT)
     assert answered.report and len(times) == 3
     assert meter.told() == "this run: 1 calls (2 more failed), 1200 tokens"
-    assert times[1] - times[0] >= 2
+    assert least - 0.01 <= times[1] - times[0] < least + 5
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Retry-After": http_date(-3600)},
+        {"Retry-After": "tomorrow"},
+        {"Retry-After": "-5"},
+        {"Retry-After": "nan"},
+        {"Retry-After": "inf"},
+        {"Retry-After": "Fri, 31 Dec 999999 23:59:59 GMT"},
+    ],
+)
+def test_a_pause_that_cannot_be_is_none(headers, tmp_path):
+    replies = iter([Reply(status=429, headers=headers), report()])
+    started = time.monotonic()
+    with serving(lambda asked: next(replies)) as server:
+        (answered,) = distil(distiller(server, tmp_path, retries=1), PROMPT)
+    assert answered.report and time.monotonic() - started < 10
 
 
 def test_a_key_that_an_endpoint_repeats_in_its_answer_is_not_kept(tmp_path):

@@ -69,6 +69,26 @@ def test_what_nobody_has_is_refused_and_named():
     assert read_person("-5-year-old").age is None
 
 
+@pytest.mark.parametrize(
+    ("text", "taken", "passed_over"),
+    [
+        ("72-year-old man, age 65", (72, "male", None), ("age 65",)),
+        ("age 65, 72-year-old man", (72, "male", None), ("age 65",)),  # the clearest counts
+        ("male woman", (None, "male", None), ("woman",)),
+        ("72F, male patient", (72, "female", None), ("male",)),
+        ("70 bpm, later 90 bpm", (None, None, 70), ("90 bpm",)),
+        ("72-year-old man, aged 72, a male, HR 70, 70 bpm", (72, "male", 70), ()),
+        ("woman, her ECG, his son", (None, "female", None), ()),  # a pronoun is no clear word
+        ("man sieht Vorhofflimmern bei einer 66 Jahre alten Frau", (66, "female", None), ()),
+        ("300-year-old woman, then 80 years old", (80, "female", None), ()),  # what is refused is told elsewhere
+    ],
+)
+def test_what_else_a_text_says_of_the_patient_is_passed_over_and_named(text, taken, passed_over):
+    person = read_person(text)
+    assert (person.age, person.sex, person.heart_rate) == taken
+    assert person.passed_over == passed_over
+
+
 def test_what_was_read_is_taken_out_and_the_rest_stays_in_place():
     text = "72-year-old man, HF 110/min, no diabetes"
     rest = read_person(text).rest

@@ -1,9 +1,11 @@
+import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
 from sediff.errors import UserError
 from sediff.files import write_json
+from sediff.knowledge.check import check
 from sediff.knowledge.experience import Experience
 from sediff.knowledge.index import KnowledgeIndex
 from sediff.knowledge.profiles import PROFILES, SCHEMA_VERSION, VIEWS
@@ -90,6 +92,57 @@ def test_nothing_known_gives_no_experience(store, vocabulary):
         assert ask(text, vocabulary, store).experience is None
 
 
+def test_where_only_age_and_sex_are_known_records_near_in_them_count(store, records, vocabulary):
+    """The corpus has no palpitations: the six nearest records of no women, and nothing is claimed of him."""
+    answer = ask("60-year-old man, palpitations, no AF", vocabulary, store, k=6)
+    men = store.training.filter(pl.col("sex").ne_missing("female"), ~pl.col("statements").list.contains("AFIB"))
+    expected = men.sort((pl.col("age") - 60).abs(), "profile_id")["record_id"].head(6).to_list()
+    experience = answer.experience
+    assert experience is not None and answer.near_in == ("age", "sex")
+    assert set(experience.neighbours) == set(expected) == {neighbour.record_id for neighbour in answer.neighbours}
+    assert experience.similarities == (0,) * 6 and [n.tau for n in answer.neighbours] == [0] * 6
+    scores = [neighbour.score for neighbour in answer.neighbours]
+    assert scores == sorted(scores, reverse=True) and 0 < scores[-1] < scores[0] <= 1
+    assert experience.report.confidence == 0
+    assert experience.report.text.endswith("From 6 records near in age and sex alone.")
+    assert experience.statistics.shares.sum() > 0 == experience.statistics.shares[vocabulary.codes.index("AFIB")]
+
+
+def test_the_share_of_a_statement_is_that_of_patients_of_this_age_and_sex(store, records, vocabulary):
+    """Of all men, which is how many a large k asks for, as many have it by weight as their nearness says."""
+    experience = ask("60-year-old man", vocabulary, store, k=100).experience
+    assert experience is not None and len(experience.neighbours) == len(store.training)
+    apart = (store.training["age"].cast(pl.Float64) - 60).fill_null(20).to_numpy()
+    near = np.exp(-0.5 * (apart / 15) ** 2) * np.where(store.training["sex"] == "female", 0.6, 1)
+    fibrillating = store.training["statements"].list.contains("AFIB").to_numpy()
+    share = experience.statistics.shares[vocabulary.codes.index("AFIB")]
+    assert share == pytest.approx(near[fibrillating].sum() / near.sum(), abs=1e-5)
+
+
+def test_the_rate_counts_beside_age_and_sex_where_nothing_else_does(store, records, vocabulary):
+    fast = ask("palpitations, 110 bpm", vocabulary, store, k=6)
+    assert fast.near_in == ("heart rate",) and kinds(fast.experience, records) == {("AFIB", "LVH")}
+    given = ask("palpitations", vocabulary, store, k=6, age=60, heart_rate=60)
+    assert given.near_in == ("age", "heart rate") and ("AFIB", "LVH") not in kinds(given.experience, records)
+    assert ask("AF", vocabulary, store, k=6, age=60, heart_rate=60).near_in == (), "what it names counts alone"
+    near, nearer = (ask("palpitations", vocabulary, store, k=100, heart_rate=rate).row for rate in (118, 119))
+    assert near["neighbours"] == nearer["neighbours"] and near["experience_id"] != nearer["experience_id"]
+
+
+def test_an_ecg_that_no_training_record_is_like_gets_no_experience(store, vocabulary):
+    """The ECGs of men without pre-excitation say nothing of one that has it."""
+    assert ask("60-year-old man, Wolff-Parkinson-White syndrome", vocabulary, store).experience is None
+    assert ask("60-year-old man, AF, no LVH", vocabulary, store).experience is None
+
+
+def test_a_report_by_age_and_sex_alone_keeps_the_rules_of_all_reports(store, vocabulary):
+    experience = ask("60-year-old man", vocabulary, store).experience
+    assert experience is not None
+    content, cited = experience.report.model_dump_json(), set(experience.report.cited)
+    answer = {"content": content, "refusal": None, "finish_reason": "stop", "usage": None}
+    assert check(answer, cited, set()).report == experience.report
+
+
 def test_equal_questions_have_equal_experiences(store, vocabulary):
     one, same, other = (ask("LBBB", vocabulary, store, age=age) for age in (50, 50, 51))
     assert one.neighbours == same.neighbours
@@ -141,7 +194,7 @@ def test_a_text_that_says_nothing_is_like_none(knowledge, vocabulary, tmp_path):
     write_table(profiles.to_arrow(), path, SCHEMA_VERSION)
     store, index = open_store(knowledge), KnowledgeIndex.open(knowledge, tmp_path / "chroma")
     assert "" in store.texts
-    for text in ("no LBBB", "72 year old man", "of the 12"):
+    for text in ("no LBBB", "of the 12"):
         assert ask(text, vocabulary, store, index).experience is None
     found = ask("fibrillating atria, hypertrophied left ventricle", vocabulary, store, index, k=30)
     assert found.neighbours and min(neighbour.cosine for neighbour in found.neighbours) >= 0.2

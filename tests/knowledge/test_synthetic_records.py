@@ -35,6 +35,19 @@ def test_what_the_text_states_reaches_the_condition(rows):
     assert stated.statements == ("AFIB",)
 
 
+def test_the_rate_asked_for_chooses_where_nothing_else_does(rows):
+    """As in `sediff generate`, though answers are kept without the rate where it chooses nothing."""
+    slow, fast, named = rows(
+        Pseudonyms(),
+        PromptRequest(text="palpitations", heart_rate=60, records=1),
+        PromptRequest(text="palpitations", heart_rate=110, records=1),
+        PromptRequest(text="AF", heart_rate=60, records=1),
+    )
+    usual = [row.condition.experience.statistics.value("heart_rate") for row in (slow, fast, named)]
+    assert usual[0] < 65 and usual[1] > 105 and usual[2] > 105
+    assert (slow.condition.heart_rate, fast.condition.heart_rate, named.condition.heart_rate) == (60, 110, 60)
+
+
 def test_a_record_keeps_what_it_rests_on(rows, records):
     pseudonyms = Pseudonyms(frozenset({"cohort"}), bytes(32))
     row, unknown = rows(pseudonyms, PromptRequest(text="AF", records=1), PromptRequest(text="qqq", records=1))

@@ -161,6 +161,24 @@ def test_a_spent_budget_ends_the_stage_and_the_next_run_goes_on(made, clone, mon
     assert contents(clone) == contents(made.folder)
 
 
+@pytest.mark.slow  # two whole runs through Prefect
+def test_a_budget_in_money_ends_a_run_and_one_with_more_goes_on(made, clone):
+    """1000 tokens at 1 USD and 200 at 2 USD a million: an answer costs 0.0014 USD."""
+    forget(clone)
+    set_params(clone / "params.yaml", ["runtime.llm_input_price=1", "runtime.llm_output_price=2"])
+    stopped = command(clone, sys.executable, "-c", MAIN, "run", "knowledge", "--budget", "0.03usd")
+    assert stopped.returncode == 1 and "The budget of 0.03 USD does not suffice for another call" in stopped.stderr
+    paid = len(made.server.asked)
+    assert 5 < paid <= 0.03 / 0.0014 and len(store_of(clone).list_keys()) == paid
+    assert f"this run: {paid} calls, {1200 * paid} tokens, {0.0014 * paid:.4g} USD" in stopped.stderr
+    assert not (clone / "data/knowledge/experience.parquet").exists(), "the stage is incomplete"
+    said = sediff(clone, "run", "knowledge", "--budget", "5usd")
+    rest = len(made.server.asked) - paid
+    assert f"this run: {rest} calls, {1200 * rest} tokens, {0.0014 * rest:.4g} USD" in said
+    assert paid + rest == len(store_of(made.folder).list_keys()), "none is asked for twice"
+    assert contents(clone) == contents(made.folder)
+
+
 def test_a_kill_of_the_stage_loses_no_paid_answer(made, clone):
     forget(clone)
     made.server.play = lambda asked: refusing(asked)._replace(delay=0.2)
@@ -213,6 +231,22 @@ def test_a_remote_keeps_answers_through_dvcs_collector(made, clone, tmp_path):
     assert "2 answers pulled" in pulled and "1 left out, being damaged" in pulled
     assert damaged.read_bytes() == good and own.read_bytes() == before
     assert store_of(clone).list_keys() == [key for key in keys if key != keys[3]]
+
+
+def test_a_clone_without_answers_has_them_from_the_remote_and_asks_nobody(made, clone, tmp_path, monkeypatch):
+    """DVC's cache and remote have no out that would bring them."""
+    dvc = (sys.executable, "-m", "dvc")
+    assert command(clone, *dvc, "remote", "add", "-d", "here", str(tmp_path / "remote")).returncode == 0
+    sediff(clone, "knowledge", "answers", "push")
+    forget(clone)
+    keys = store_of(made.folder).list_keys()
+    assert f"{len(keys)} answers pulled" in sediff(clone, "knowledge", "answers", "pull")
+    monkeypatch.delenv("OPENAI_API_KEY")
+    repeated = distil(clone)
+    assert repeated.returncode == 0, repeated.stderr
+    assert "answers of the last out are not here" in repeated.stderr and made.server.asked == []
+    assert contents(clone) == contents(made.folder)
+    assert store_of(clone).list_keys() == keys
 
 
 def test_a_remote_that_does_not_work_is_one_sentence(clone, tmp_path):
