@@ -14,9 +14,11 @@ ROWS: tuple[tuple[str, Callable[[Metrics], str]], ...] = (
     ("records read; set aside", lambda m: f"{m['corpus']['records']:,}; {m['corpus']['quarantined']}"),
     ("test records made with the conditions of", lambda m: f"{m['evaluation']['records']}"),
     ("heart rate, mean absolute error", lambda m: f"{m['evaluation']['heart_rate']['mae_bpm']:.2f} bpm"),
+    ("in fibrillation; in ectopy", lambda m: "; ".join(_rate(m, rhythm) for rhythm in ("fibrillation", "ectopy"))),
     ("RMSSD / RR in sinus rhythm, median; real", lambda m: _rhythm(m, "sinus", "median", "{:.3f}")),
     ("irregular in atrial fibrillation; real", lambda m: _rhythm(m, "fibrillation", "irregular", "{:.0%}")),
     ("irregular in sinus rhythm; real", lambda m: _rhythm(m, "sinus", "irregular", "{:.1%}")),
+    ("early wide beats a record with PVC; real", lambda m: _premature(m)),
     ("PR, QRS, QT, medians off real's; the autoencoder's", lambda m: _off(m)),
     ("PR, QRS, QT, deviation over real's; the autoencoder's", lambda m: _spread(m)),
     ("FD, median of the draws; real against real", lambda m: f"{_fd(m, 'synthetic')}; {_fd(m, 'real')}"),
@@ -31,6 +33,7 @@ ROWS: tuple[tuple[str, Callable[[Metrics], str]], ...] = (
     ("time of all stages", lambda m: f"{sum(m['seconds'].values()) / 60:.1f} min"),
     ("of which training", lambda m: f"{sum(m['seconds'].get(s, 0) for s in TRAINED) / 60:.1f} min"),
 )
+LEFT_OUT = "–"
 TRAINED = ("autoencoder", "encoder@conditioner", "encoder@judges", "diffusion")
 
 
@@ -42,8 +45,18 @@ def read(reports: Path) -> Metrics:
     return metrics | {"seconds": last}
 
 
+def _rate(metrics: Metrics, rhythm: str) -> str:
+    found = metrics["evaluation"]["heart_rate"].get("by_rhythm", {}).get(rhythm) or {}
+    return f"{found['synthetic']['mae_bpm']:.2f} bpm" if "synthetic" in found else LEFT_OUT
+
+
+def _premature(metrics: Metrics) -> str:
+    found = metrics["evaluation"]["early_wide_beats"].get("count") or {}
+    return "; ".join(f"{found[side]:.1f}" for side in ("synthetic", "real")) if "real" in found else LEFT_OUT
+
+
 def _rhythm(metrics: Metrics, rhythm: str, name: str, form: str) -> str:
-    values = metrics["evaluation"]["rhythm"].get(rhythm, {})
+    values = metrics["evaluation"]["rhythm"].get(rhythm) or {}
     return "; ".join(form.format(values[f"{name}_{side}"]) for side in ("synthetic", "real") if values)
 
 

@@ -1,6 +1,6 @@
 """Rate and RMSSD / mean RR, as the detector reads them, against what was asked and against real records."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,13 +8,17 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
+from sediff.bootstrap import interval, patient_draws
 from sediff.evaluation.evidence import MIN_CASES, Evidence
-from sediff.evaluation.halves import REAL, RECONSTRUCTED
+from sediff.evaluation.halves import REAL, RECONSTRUCTED, Floats
+from sediff.evaluation.strata import FEW, MIN_RECORDS, each_stratum
 from sediff.simulator.rhythm import SINUS, rhythm_of
+
+ALL = "all"
 
 
 def heart_rate(evidence: Evidence) -> dict[str, Any]:
-    """Rates against those asked: of all synthetic records, of the reconstructed and of the real ones."""
+    """Rates against those asked: of all synthetic records, of reconstructed and real ones, and of each by rhythm."""
     asked = evidence.made.rows["heart_rate"].cast(pl.Float64).to_numpy()
     sinus = sinus_rows(evidence.made.rows["statements"].to_list())
     first = evidence.conditions.first
@@ -22,7 +26,12 @@ def heart_rate(evidence: Evidence) -> dict[str, Any]:
         name: compare_rates(asked[first], evidence.read[name].heart_rate, sinus[first])
         for name in (RECONSTRUCTED, REAL)
     }
-    return {"heart_rate": compare_rates(asked, evidence.read_made.heart_rate, sinus) | others}
+    draws, rng = evidence.params.bootstraps, evidence.rng(140)
+    errors = {name: np.abs(of - asked[first]) for name, of in evidence.values("heart_rate").items()}
+    strata = ((ALL, np.ones(len(first), bool)), *each_stratum(evidence.strata))
+    by_rhythm = {name: rate_errors(errors, among, evidence.patients, draws, rng) for name, among in strata}
+    whole = compare_rates(asked, evidence.read_made.heart_rate, sinus)
+    return {"heart_rate": {**whole, **others, "by_rhythm": by_rhythm}}
 
 
 def rhythm(evidence: Evidence) -> dict[str, Any]:
@@ -52,6 +61,32 @@ def compare_rates(asked: NDArray[np.float64], measured: NDArray[np.float64], sin
         if rows.any():
             values[name] = float(error[rows].mean())
     return values
+
+
+def rate_errors(
+    errors: Mapping[str, Floats], among: NDArray[np.bool_], patients: NDArray, draws: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Mean absolute error in each set, bpm, with its interval over patients, and how many records have no rate.
+
+    Args:
+        errors: absolute, of each set, (n,), rows aligned; NaN where the detector finds no two beats.
+        among: the rows that count, (n,); patients: of each row, (n,).
+    """
+    rows = np.flatnonzero(among)
+    if min(np.isfinite(of[rows]).sum() for of in errors.values()) < MIN_RECORDS:
+        return {"left_out": FEW}
+    drawn = [rows[draw] for draw in patient_draws(patients[rows], draws, rng)]
+    return {
+        "records": len(rows),
+        **{
+            name: {
+                "mae_bpm": float(np.nanmean(of[rows])),
+                **interval([float(np.nanmean(of[draw])) for draw in drawn]),
+                "detector_failures": int(np.isnan(of[rows]).sum()),
+            }
+            for name, of in errors.items()
+        },
+    }
 
 
 def compare_dispersion(

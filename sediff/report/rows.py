@@ -51,6 +51,7 @@ RETRIEVED = {
 }
 AS_WRITTEN = {
     "qtcf": "QTcF",
+    "rmssd": "RMSSD / mean RR",
     **{word: word.upper() for word in ("p", "r", "t", "st", "pr", "qrs", "qt", "rr", "v1", "v5")},
 }
 NO_PLACE = "–"
@@ -69,6 +70,14 @@ def means(metrics: Metrics, path: str = "") -> Iterator[Row]:
             yield (name, _number(value["records"]), *sets, told, _number(value["real_halves"]))
         else:
             yield from means(value, name)
+
+
+def rates(found: Metrics) -> Iterator[Row]:
+    """How far the heart rate is off by rhythm, and in how many records no rate was found."""
+    for rhythm, of_rhythm in found.items():
+        told = (_with_interval(of_rhythm[of]["mae_bpm"], of_rhythm[of]) for of in SETS)
+        lost = (_number(of_rhythm[of]["detector_failures"]) for of in SETS)
+        yield (_words(rhythm), _number(of_rhythm["records"]), *told, *lost)
 
 
 def distances(evaluation: Metrics) -> Iterator[Row]:

@@ -20,6 +20,13 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
     """The tables that the metrics have rows for; a cell that a public page hides has words."""
     tables = (
         Table(
+            "Heart rate",
+            "Mean absolute error against the rate asked for, bpm, with its 95 % interval over patients, and records in "
+            "which the detector finds no rate.",
+            ("Rhythm", "Records", "Synthetic", "Reconstructed", "Real", *(f"No rate, {of}" for of in rows.SETS)),
+            tuple(rows.rates(evaluation.get("heart_rate", {}).get("by_rhythm", {}))),
+        ),
+        Table(
             "Means",
             "Difference from real with its 95 % interval over patients; floor: mean absolute difference between random "
             "halves of the real patients.",

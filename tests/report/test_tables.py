@@ -57,6 +57,14 @@ def test_every_set_stands_beside_the_floor():
     assert all(len(row) == len(table.head) for table in (of_means, distances) for row in table.rows)
 
 
+def test_heart_rates_have_a_row_for_each_rhythm():
+    side = {"mae_bpm": 1.3, **interval(1.3), "detector_failures": 1}
+    by_rhythm = {"fibrillation": {"records": 27, **dict.fromkeys(("synthetic", "reconstructed", "real"), side)}}
+    (table,) = evaluation_tables({"heart_rate": {"mae_bpm": 0.2, "by_rhythm": by_rhythm}})
+    assert table.rows == (("fibrillation", "27", *["1.3 (1.29 to 1.31)"] * 3, *["1"] * 3),)
+    assert len(table.head) == len(table.rows[0])
+
+
 def test_attacks_have_a_row_each():
     attack = {share: {"value": 0.51, "low": 0.48, "high": 0.54} for share in ("auc", "tpr")}
     privacy = {"members": 1000, "strangers": 900, "attacks": {"calibrated_loss": attack}}
