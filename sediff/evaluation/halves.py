@@ -7,7 +7,7 @@ less.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from sediff.bootstrap import interval, patient_draws
 SYNTHETIC, RECONSTRUCTED, REAL = SETS = ("synthetic", "reconstructed", "real")
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
+T = TypeVar("T", float, Floats)
 
 
 def patient_halves(patients: Sequence[str], rng: np.random.Generator) -> tuple[Rows, Rows]:
@@ -30,16 +31,16 @@ def patient_halves(patients: Sequence[str], rng: np.random.Generator) -> tuple[R
 def distances_in_halves(
     values: Mapping[str, Floats],
     patients: Sequence[str],
-    distance: Callable[[Floats, Floats], float],
+    distance: Callable[[Floats, Floats], T],
     draws: int,
     rng: np.random.Generator,
-) -> dict[str, list[float]]:
+) -> dict[str, list[T]]:
     """Distance of each set from real records in each draw, by the set's name; that of "real" is the floor.
 
     Args:
         values: of each set, (n, ...), rows aligned; patients: of each row.
     """
-    found: dict[str, list[float]] = {name: [] for name in values}
+    found: dict[str, list[T]] = {name: [] for name in values}
     for _ in range(draws):
         first, second = patient_halves(patients, rng)
         size = min(len(first), len(second))

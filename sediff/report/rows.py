@@ -99,6 +99,20 @@ def _over_floor(found: Metrics, path: str) -> Iterator[Row]:
         yield (f"{path}, {_words(key)}", _number(value.get("records", NO_PLACE)), *medians, *ratios)
 
 
+def spreads(found: Metrics) -> Iterator[Row]:
+    """Deviation and median of each interval and amplitude by rhythm, of an amplitude by lead too, beside real's."""
+    for name, strata in found.items():
+        for stratum, of_stratum in strata.items():
+            title, records = f"{_words(name)}, {_words(stratum)}", _number(of_stratum["records"])
+            medians = {of: of_stratum[of]["median"] for of in SETS}
+            parts = {title: {**of_stratum, "wasserstein": medians}}
+            parts |= {f"{title}, {lead}": of_lead for lead, of_lead in of_stratum.get("by_lead", {}).items()}
+            for part, values in parts.items():
+                departures = (values.get(key, {}) for key in ("deviation_ratio", "median_difference"))
+                cells = (of.get(side, NO_PLACE) for of in departures for side in (*SETS[:2], "real_halves"))
+                yield (part, records, *(_number(values["wasserstein"][of]) for of in SETS), *map(_number, cells))
+
+
 def in_features(evaluation: Metrics) -> Iterator[Row]:
     """Distances in the judges' features."""
     for section, judge in IN_FEATURES:

@@ -41,6 +41,20 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
             (*rows.distances(evaluation), *rows.in_features(evaluation)),
         ),
         Table(
+            "Intervals and amplitudes",
+            "By rhythm, and amplitudes and ST also by lead: Wasserstein-1 from real records, deviation as a share of "
+            "real's, median less real's; ms, degrees and mV. Floors: of halves of the real patients, their distance, "
+            "and how far on average from a share of 1 and from no difference.",
+            (
+                "Quantity",
+                "Records",
+                *("Wasserstein-1", "Autoencoder alone", "Floor"),
+                *("Deviation", "Autoencoder alone", "Floor"),
+                *("Median", "Autoencoder alone", "Floor"),
+            ),
+            tuple(rows.spreads(evaluation.get("intervals", {}))),
+        ),
+        Table(
             "Statements",
             "What the statement judge reads of what was asked for, beside real records of the same conditions. Rare "
             "statements are pooled within each, so that how rare it is tells nothing; 95 % intervals over patients.",

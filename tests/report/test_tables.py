@@ -65,6 +65,21 @@ def test_heart_rates_have_a_row_for_each_rhythm():
     assert len(table.head) == len(table.rows[0])
 
 
+def test_intervals_have_a_row_and_amplitudes_one_for_each_lead_too():
+    sides = {"synthetic": 1.1, "reconstructed": 1.0, "real_halves": 0.05}
+    spread = {"deviation_ratio": sides, "median_difference": sides}
+    whole = {"records": 30, **{name: interval(0.2) for name in ("synthetic", "reconstructed", "real")}, **spread}
+    by_lead = {"V1": {"wasserstein": {"synthetic": 0.3, "reconstructed": 0.2, "real": 0.1}, **spread}}
+    table = evaluation_tables({"intervals": {"pr": {"all": whole}, "st": {"sinus": {**whole, "by_lead": by_lead}}}})[-1]
+    told = ("1.1", "1", "0.05")
+    assert table.rows == (
+        ("PR, all", "30", *["0.2"] * 3, *told, *told),
+        ("ST, sinus", "30", *["0.2"] * 3, *told, *told),
+        ("ST, sinus, V1", "30", "0.3", "0.2", "0.1", *told, *told),
+    )
+    assert len(table.head) == len(table.rows[0])
+
+
 def test_attacks_have_a_row_each():
     attack = {share: {"value": 0.51, "low": 0.48, "high": 0.54} for share in ("auc", "tpr")}
     privacy = {"members": 1000, "strangers": 900, "attacks": {"calibrated_loss": attack}}
