@@ -50,7 +50,7 @@ def signs(evidence: Evidence) -> dict[str, Any]:
         of_sign = {name: of[:, SIGNS.index(sign)] for name, of in read.items()}
         among = np.array([statement in codes for codes in evidence.statements])
         key = f"{statement}_{sign}"
-        found[key] = means(of_sign, among, evidence.patients, draws, evidence.rng(70 + number))
+        found[key] = means(of_sign, among, evidence.patients, draws, evidence.rng(200 + number))
     return {"signs": found}
 
 
