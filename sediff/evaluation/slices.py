@@ -17,7 +17,7 @@ from torch.nn.functional import gelu
 
 from sediff.bootstrap import interval, patient_draws
 from sediff.evaluation.agreement import auroc_ratio
-from sediff.evaluation.distribution import covered_records
+from sediff.evaluation.distribution import covered_records, frechet_distance, kernel_distance
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import REAL, RECONSTRUCTED, SYNTHETIC, Floats, distances_in_halves, known
 from sediff.evaluation.strata import FEW, MIN_RECORDS
@@ -44,6 +44,8 @@ IDEAL = {
     "deviation_ratio": 1.0,
     "auroc_over_real": 1.0,
     **{f"{name}_distance": 0.0 for name in DISTANCES},
+    "kid": 0.0,
+    "fd_distance": 0.0,
 }
 Mask = NDArray[np.bool_]
 Sets = Mapping[str, Floats]
@@ -58,7 +60,7 @@ class Quantities:
         readings: those of `DIFFERENCES` and `DISTANCES` by name, (n,).
         spreads: standard deviations, (n, 8) mV; features: of the statement judge, (n, d).
         truth: of the judge's statements, (n, statements); logits: as it reads them.
-        neighbours: k of coverage.
+        neighbours: k of coverage; min_records: fewer patients of a slice have no KID and FD.
     """
 
     asked: Floats
@@ -69,6 +71,7 @@ class Quantities:
     truth: Mask
     logits: Sets
     neighbours: int
+    min_records: int
 
     @classmethod
     def of(cls, evidence: Evidence) -> "Quantities":
@@ -85,6 +88,7 @@ class Quantities:
             truth=statement_labels(evidence.statements, judge.codes),
             logits={name: of[:, : len(judge.codes)].astype(np.float64) for name, of in logits.items()},
             neighbours=evidence.params.neighbours,
+            min_records=evidence.params.min_records,
         )
 
 
@@ -167,7 +171,10 @@ def figures(
     the real records in the judge's features, by the set's records of the same slice, and its interval over real ones;
     `deviation_ratio`: mean over the leads of the median deviation over real's; `auroc_over_real`: of the judge, mean
     over the statements that enough of the slice's records have and lack; `*_distance`: Wasserstein-1 to real over
-    the floor, in halves of the patients. What cannot be told is left out.
+    the floor, in halves of the patients; `kid` and `fd_distance`: of the judge's features, in such halves, from
+    `min_records` patients on. KID is unbiased, so it may be compared between slices of any size, and its `floor` is
+    the mean absolute KID of real records; FD over its floor is the nearer to 1 the fewer records there are. What cannot
+    be told is left out.
     """
     among = patients[mask]
     drawn = list(patient_draws(among, draws, rng))
@@ -178,6 +185,7 @@ def figures(
         RECORDS: int(mask.sum()),
         **told,
         **_distances(quantities, mask, among, draws, rng),
+        **_in_features(quantities, mask, among, draws, rng),
         RECONSTRUCTED: {figure: value for figure, (value, _) in alone.items()},
     }
 
@@ -233,6 +241,28 @@ def _distances(
             ratios = np.array(drawn[SYNTHETIC]) / floor
             found[f"{name}_distance"] = {"value": float(ratios.mean()), **_ends(ratios.tolist())}
     return found
+
+
+def _in_features(
+    quantities: Quantities, mask: Mask, patients: NDArray, draws: int, rng: np.random.Generator
+) -> dict[str, dict[str, float]]:
+    """KID of synthetic and real records, and FD over the mean of its floor, in halves of the patients."""
+    if len(set(patients.tolist())) < quantities.min_records:
+        return {}
+    features = {of_set: quantities.features[of_set][mask] for of_set in (SYNTHETIC, REAL)}
+    drawn = distances_in_halves(features, patients.tolist(), _kid_and_fd, draws, rng)
+    kid, fd = np.transpose(drawn[SYNTHETIC])
+    real_kid, real_fd = np.transpose(drawn[REAL])
+    ratios = fd / real_fd.mean()
+    floor = float(np.abs(real_kid).mean())
+    return {
+        "kid": {"value": float(kid.mean()), **_ends(kid.tolist()), "floor": floor},
+        "fd_distance": {"value": float(ratios.mean()), **_ends(ratios.tolist())},
+    }
+
+
+def _kid_and_fd(a: Floats, b: Floats) -> Floats:
+    return np.array([kernel_distance(a, b), frechet_distance(a, b)])
 
 
 def _over_real(spreads: Floats, real: Floats) -> float:

@@ -27,6 +27,8 @@ SLICED = {
     "pr_distance": "PR, distance × floor",
     "qrs_duration_distance": "QRS, distance × floor",
     "qt_distance": "QT, distance × floor",
+    "kid": "KID",
+    "fd_distance": "FD, distance × floor",
 }
 WORSE = " ▼"
 EFFECTS = {
