@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sediff.report.measured import measured
+
 Metrics = dict[str, Any]
 ROWS: tuple[tuple[str, Callable[[Metrics], str]], ...] = (
     ("records read; set aside", lambda m: f"{m['corpus']['records']:,}; {m['corpus']['quarantined']}"),
@@ -39,7 +41,8 @@ TRAINED = ("autoencoder", "encoder@conditioner", "encoder@judges", "diffusion")
 
 def read(reports: Path) -> Metrics:
     """All metrics of a run by stage, and the seconds that each stage's last attempt took."""
-    metrics = {path.parent.name: json.loads(path.read_text()) for path in sorted(reports.glob("*/metrics.json"))}
+    found = {path.parent.name: json.loads(path.read_text()) for path in sorted(reports.glob("*/metrics.json"))}
+    metrics = measured(found)
     runs = [json.loads(path.read_text()) for path in (reports.parent / "runs").glob("*/*/*.json")]
     last = {run["stage"]: run["seconds"] for run in sorted(runs, key=lambda run: run["started"])}
     return metrics | {"seconds": last}

@@ -54,4 +54,6 @@ def dispersion_distances(
         found[stratum], counts[stratum] = {name: np.array(of) for name, of in drawn.items()}, len(rows)
     if found:
         result[POOLED] = {"over_floor": pooled_over_floor(found, counts)}
+    else:
+        left_out[POOLED] = FEW
     return {**result, "left_out": left_out}

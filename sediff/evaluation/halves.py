@@ -80,7 +80,7 @@ def compare_means(
 ) -> dict[str, Any]:
     """Mean of each set, and its difference from that of the real records with a bootstrap interval.
 
-    Its ratio to real is given unless the quantity may be negative. The floor, `real_halves`, is the mean absolute
+    Its ratio to real is None where the quantity may be negative. The floor, `real_halves`, is the mean absolute
     difference between random halves of the real patients.
 
     Args:
@@ -92,7 +92,7 @@ def compare_means(
     halves = [patient_halves(patients.tolist(), rng) for _ in range(draws)]
     real = values[REAL]
     ratios = means[REAL] > 0 and all((of_set >= 0).all() for of_set in values.values())
-    over_real = {"over_real": {name: means[name] / means[REAL] for name in made}} if ratios else {}
+    over_real = {name: means[name] / means[REAL] for name in made} if ratios else None
     floor = [abs(real[first].mean() - real[second].mean()) for first, second in halves]
     return {
         "records": len(patients),
@@ -104,7 +104,7 @@ def compare_means(
             }
             for name in made
         },
-        **over_real,
+        "over_real": over_real,
         "real_halves": float(np.mean(floor)),
     }
 

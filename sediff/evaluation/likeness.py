@@ -21,7 +21,7 @@ def likeness(evidence: Evidence) -> dict[str, Any]:
     params, real = evidence.params, evidence.sets[REAL]
     if evidence.held_out is None:
         note = f"fewer than evaluation.min_records = {params.min_records} real records"
-        return {"distribution": {"left_out": note}}
+        return {section: {"left_out": note} for section in ("distribution", "distribution_waveform", "reconstruction")}
     if params.neighbours >= len(real.rows):
         raise UserError(
             f"evaluation.neighbours = {params.neighbours} needs more than the {len(real.rows)} real records "

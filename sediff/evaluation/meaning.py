@@ -78,13 +78,20 @@ def _agreement(evidence: Evidence, logits: Read) -> dict[str, Any]:
 def _by_statement(judged: Mapping[str, Judged], codes: Sequence[str]) -> dict[str, Any]:
     """AUROC and AUPRC of each statement with `MIN_CASES` on both sides, real's beside, and their means for each set."""
     found = {name: scores(of_set.truth, of_set.logits, codes, MIN_CASES) for name, of_set in judged.items()}
-    result = {f"{score}_{name}": of[score] for name, of in found.items() if of for score in ("auroc", "auprc")}
+    result: dict[str, Any] = {
+        f"{score}_{name}": of.get(score) for name, of in found.items() for score in ("auroc", "auprc")
+    }
     if not found[SYNTHETIC]:
-        return result | {"left_out": {"auroc_synthetic": f"no statement has {MIN_CASES} records with and without it"}}
+        return result | {
+            "statements": dict.fromkeys(codes),
+            "left_out": {"auroc_synthetic": f"no statement has {MIN_CASES} records with and without it"},
+        }
     real = found[REAL].get("statements", {})
     result["statements"] = {
         code: own | {f"{score}_real": real[code][score] for score in ("auroc", "auprc") if code in real}
-        for code, own in found[SYNTHETIC]["statements"].items()
+        if (own := found[SYNTHETIC]["statements"].get(code))
+        else None
+        for code in codes
     }
     controls = (~judged[SYNTHETIC].truth).sum(0)
     common = [code for code, count in zip(codes, controls, strict=True) if count < MIN_CASES]
@@ -97,7 +104,7 @@ def auroc_over_real(
 ) -> dict[str, Any]:
     """Mean AUROC of the judge on each set over that on the real records of the same conditions.
 
-    Statements with `MIN_CASES` on both sides count, in all sets the same; {} where none has.
+    Statements with `MIN_CASES` on both sides count, in all sets the same; None where none has.
 
     Args:
         truth: (n, statements); logits: of each set, the same shape; drawn: bootstrap draws of rows.
@@ -105,7 +112,7 @@ def auroc_over_real(
     cases = truth.sum(0)
     columns = np.flatnonzero((cases >= MIN_CASES) & (cases <= len(truth) - MIN_CASES))
     if not len(columns):
-        return {}
+        return {"over_real": None}
     truth, rows = truth[:, columns], list(drawn)
     scored = {name: of_set[:, columns] for name, of_set in logits.items()}
     ratios = {name: auroc_ratio(truth, of, scored[REAL], rows) for name, of in scored.items() if name != REAL}

@@ -12,7 +12,7 @@ from sediff.bootstrap import interval, patient_draws
 from sediff.evaluation.evidence import MIN_CASES, Evidence
 from sediff.evaluation.halves import REAL, RECONSTRUCTED, Floats
 from sediff.evaluation.strata import FEW, MIN_RECORDS, each_stratum
-from sediff.simulator.rhythm import SINUS, rhythm_of
+from sediff.simulator.rhythm import RHYTHMS, SINUS, rhythm_of
 
 ALL = "all"
 
@@ -51,16 +51,20 @@ def rhythm(evidence: Evidence) -> dict[str, Any]:
 def compare_rates(asked: NDArray[np.float64], measured: NDArray[np.float64], sinus: NDArray[np.bool_]) -> dict:
     """Mean absolute error in bpm, over all records and over sinus rhythms, and records the detector failed on.
 
+    None where no record has a rate.
+
     Args:
         asked, measured: 60 / mean RR in bpm, (n,); a record in which no two beats are found has no rate.
     """
     error = np.abs(measured - asked)
     known = np.isfinite(error)
-    values: dict[str, float] = {"detector_failures": int(np.isnan(measured).sum())}
-    for name, rows in (("mae_bpm", known), ("mae_sinus_bpm", known & sinus)):
-        if rows.any():
-            values[name] = float(error[rows].mean())
-    return values
+    return {
+        "detector_failures": int(np.isnan(measured).sum()),
+        **{
+            name: float(error[rows].mean()) if rows.any() else None
+            for name, rows in (("mae_bpm", known), ("mae_sinus_bpm", known & sinus))
+        },
+    }
 
 
 def rate_errors(
@@ -102,13 +106,15 @@ def compare_dispersion(
     Wasserstein-1 is given beside that between random halves of the real records, at half the number.
     """
     rhythms, real_rhythms = (np.array([rhythm_of(codes) for codes in of]) for of in (statements, real_statements))
-    result = {}
-    for rhythm in sorted(set(rhythms)):
+    result: dict[str, Any] = {}
+    for rhythm in RHYTHMS:
+        key = rhythm.replace(" ", "_")
         s = synthetic[(rhythms == rhythm) & np.isfinite(synthetic)]
         r = real[(real_rhythms == rhythm) & np.isfinite(real)]
         if min(len(s), len(r)) < min_records:
+            result[key] = {"left_out": f"fewer than {min_records} records"}
             continue
-        result[rhythm] = {
+        result[key] = {
             "records": len(s),
             "real_records": len(r),
             "median_synthetic": float(np.median(s)),

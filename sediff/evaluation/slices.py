@@ -36,6 +36,7 @@ DIFFERENCES = {
     "qtcf": "qtcf",
 }
 DISTANCES = ("dispersion", "pr", "qrs_duration", "qt")
+IN_HALVES = (*(f"{name}_distance" for name in DISTANCES), "kid", "fd_distance")  # figures of synthetic records alone
 # What each figure is of a perfect generator; a distance over the floor only falls as it gets better.
 IDEAL = {
     "mae_bpm": 0.0,
@@ -43,9 +44,7 @@ IDEAL = {
     "coverage": 1.0,
     "deviation_ratio": 1.0,
     "auroc_over_real": 1.0,
-    **{f"{name}_distance": 0.0 for name in DISTANCES},
-    "kid": 0.0,
-    "fd_distance": 0.0,
+    **dict.fromkeys(IN_HALVES, 0.0),
 }
 Mask = NDArray[np.bool_]
 Sets = Mapping[str, Floats]
@@ -94,23 +93,24 @@ class Quantities:
 
 def slices(evidence: Evidence) -> dict[str, Any]:
     """For each slice, and all records, what `figures` gives."""
-    masks = slices_of(evidence.sets[REAL].rows, evidence.statements)
+    masks = slices_of(evidence.sets[REAL].rows, evidence.statements, evidence.vocabulary.codes)
     quantities, draws = Quantities.of(evidence), evidence.params.bootstraps
     return {"slices": compare_slices(quantities, masks, evidence.patients, draws, evidence.seed)}
 
 
-def slices_of(rows: pl.DataFrame, statements: Sequence[Sequence[str]]) -> dict[str, list[tuple[str, Mask]]]:
-    """Which records, (n,), are of each sex, age band, both, source, site, device and statement that occurs.
+def slices_of(
+    rows: pl.DataFrame, statements: Sequence[Sequence[str]], codes: Sequence[str]
+) -> dict[str, list[tuple[str, Mask]]]:
+    """Which records, (n,), are of each sex, age band, both, source, site and device that occur, and each statement.
 
     Args:
-        rows: of the corpus; statements: of each.
+        rows: of the corpus; statements: of each; codes: of all statements that there are.
     """
     sex = _named(rows["sex"].fill_null(""))
     years = rows["age"].cast(pl.Float64).to_numpy()
     bands = [(name, (years >= low) & (years < high)) for name, (low, high) in AGE_BANDS.items()]
     age = [(name, mask) for name, mask in [*bands, (UNKNOWN, ~np.isfinite(years))] if mask.any()]
     both = [(f"{one}_{other}", a & b) for one, a in sex for other, b in age]
-    codes = sorted({code for row in statements for code in row})
     return {
         "sex": sex,
         "age": age,
@@ -143,10 +143,10 @@ def compare_slices(
     for kind, of_kind in masks.items():
         enough = {name: mask for name, mask in of_kind if len(set(patients[mask].tolist())) >= MIN_RECORDS}
         few = [name for name, _ in of_kind if name not in enough]
-        found[kind] = {}
+        found[kind] = {name: None for name, _ in of_kind}
         for name, mask in enough.items():
             own = figures(quantities, mask, patients, draws, np.random.default_rng([seed, 120]))
-            worse = [figure for figure in IDEAL if figure in own and is_worse(figure, own[figure], whole[figure])]
+            worse = [figure for figure in IDEAL if own[figure] and is_worse(figure, own[figure], whole[figure])]
             found[kind][name] = own | ({"worse": worse} if worse else {})
         if few:
             found[kind]["left_out"] = f"{FEW} or patients of {', '.join(few)}"
@@ -173,8 +173,8 @@ def figures(
     over the statements that enough of the slice's records have and lack; `*_distance`: Wasserstein-1 to real over
     the floor, in halves of the patients; `kid` and `fd_distance`: of the judge's features, in such halves, from
     `min_records` patients on. KID is unbiased, so it may be compared between slices of any size, and its `floor` is
-    the mean absolute KID of real records; FD over its floor is the nearer to 1 the fewer records there are. What cannot
-    be told is left out.
+    the mean absolute KID of real records; FD over its floor is the nearer to 1 the fewer records there are. None is
+    what cannot be told.
     """
     among = patients[mask]
     drawn = list(patient_draws(among, draws, rng))
@@ -183,10 +183,13 @@ def figures(
     told = {figure: {"value": value, **ends} for figure, (value, of) in own.items() if (ends := _ends(of))}
     return {
         RECORDS: int(mask.sum()),
+        **dict.fromkeys(IDEAL),
         **told,
         **_distances(quantities, mask, among, draws, rng),
         **_in_features(quantities, mask, among, draws, rng),
-        RECONSTRUCTED: {figure: value for figure, (value, _) in alone.items()},
+        RECONSTRUCTED: {
+            figure: alone[figure][0] if figure in alone else None for figure in IDEAL if figure not in IN_HALVES
+        },
     }
 
 

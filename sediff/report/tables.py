@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sediff.report import rows
+from sediff.report.measured import named
 from sediff.report.rows import Metrics, Row
 
 
@@ -17,7 +18,12 @@ class Table:
 
 
 def evaluation_tables(evaluation: Metrics) -> list[Table]:
-    """The tables that the metrics have rows for; a cell that a public page hides has words."""
+    """The tables that the metrics have rows for; a cell that a public page hides has words.
+
+    Args:
+        evaluation: without what was left out.
+    """
+    evaluation = named(evaluation)
     tables = (
         Table(
             "Heart rate",

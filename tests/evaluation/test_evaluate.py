@@ -27,6 +27,7 @@ from tests.encoder.conftest import PARAMS
 from tests.learnable import write_records
 
 LABELS = np.arange(480) // 8 % 2
+COUNTS = ("not_learned", "rare.statements", "names")
 SIZES = EvaluationParams(bootstraps=6, neighbours=3, min_records=20, pictures=1)
 
 
@@ -112,6 +113,26 @@ def test_a_real_record_counts_once_however_often_its_condition_was_asked(trained
     assert len(set(rhythms)) == 1
 
 
+def tables(metrics: dict, path: str = "") -> dict[str, set[str]]:
+    """The keys of each table of numbers, by its own key; those of counts have a row for whatever was counted."""
+    found = {path: set(metrics)} if not path.endswith(COUNTS) else {}
+    for key, value in metrics.items():
+        if isinstance(value, dict):
+            found |= tables(value, f"{path}.{key}")
+    return found
+
+
+def test_few_records_give_null_in_the_place_of_what_many_give(trained, vocabulary, tmp_path):
+    many = evaluated(trained, vocabulary, tmp_path / "a", lambda x: x)
+    few = evaluated(trained, vocabulary, tmp_path / "b", lambda x: x, times=(1, 0, 0, 0, 0, 0, 0))
+    of_many, of_few = tables(many), tables(few)
+    assert few["records"] < 30 and len(of_few) < len(of_many)
+    assert {path: keys for path, keys in of_few.items() if of_many.get(path, keys) != keys} == {}
+    assert few["dispersion"]["sinus"] is None or few["intervals"]["pr"]["all"] is None
+    notes = [note.partition(":")[0] for note in few["left_out"]]
+    assert len(notes) == len(set(notes))
+
+
 def test_it_says_how_many_held_out_patients_the_judges_know(trained, vocabulary, tmp_path):
     fair = evaluated(trained, vocabulary, tmp_path / "a", lambda x: x)
     assert fair["judges"] == {"held_out_patients": 60, "seen_patients": 0}
@@ -122,7 +143,7 @@ def test_it_says_how_many_held_out_patients_the_judges_know(trained, vocabulary,
     assert evaluated(other, vocabulary, tmp_path / "b", lambda x: x)["judges"]["seen_patients"] == 2
     known.model_copy(update={"pseudonym_key": "0" * 16}).write(other / "judges")
     unknown = evaluated(other, vocabulary, tmp_path / "c", lambda x: x)
-    assert "seen_patients" not in unknown["judges"], "what cannot be told is not said to be none"
+    assert unknown["judges"]["seen_patients"] is None, "what cannot be told is not said to be none"
     assert any("seen_patients" in note for note in unknown["left_out"])
 
 
@@ -139,7 +160,7 @@ def test_a_canary_that_came_out_is_counted(trained, vocabulary, tmp_path):
     assert spread["privacy"]["canaries"]["planted"] == 2
     assert spread["privacy"]["canaries"]["came_out"] >= 2
     clean = evaluated(trained, vocabulary, tmp_path / "b", lambda x: x)
-    assert "canaries" not in clean["privacy"]
+    assert clean["privacy"]["canaries"] is None
     for name in ("canaries", "membership"):
         assert any(note.startswith(f"privacy.{name}: ") for note in clean["left_out"]), "and says so"
 
@@ -148,8 +169,8 @@ def test_few_real_records_asked_often_are_few(trained, vocabulary, tmp_path):
     metrics = evaluated(trained, vocabulary, tmp_path, lambda x: x, times=(20, *[0] * 9))
     assert metrics["records"] == 240
     assert metrics["clip"]["real_records"] == 12
-    assert "auroc_synthetic" in metrics["agreement"]
-    assert "auroc_real" not in metrics["agreement"], "six records of a statement are too few to say"
+    assert metrics["agreement"]["auroc_synthetic"] is not None
+    assert metrics["agreement"]["auroc_real"] is None, "six records of a statement are too few to say"
     for name in ("distribution", "retrieval", "wordings", "logits"):
         assert any(note.startswith(f"{name}: ") for note in metrics["left_out"]), f"of {name} it says so"
 
@@ -172,7 +193,7 @@ def test_without_any_heart_rate_the_rest_is_measured(trained, vocabulary, tmp_pa
     shutil.rmtree(other / "corpus")
     write_records(other / "corpus", LABELS, missing=("heart_rate",))
     metrics = evaluated(other, vocabulary, tmp_path, lambda x: x)
-    assert "mae_bpm" not in metrics["heart_rate"]
+    assert metrics["heart_rate"]["mae_bpm"] is None
     assert metrics["agreement"]["auroc_synthetic"] > 0.9
 
 

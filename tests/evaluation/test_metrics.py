@@ -191,13 +191,16 @@ def test_rate_errors_and_failures_are_counted():
     asked, measured = np.array([60.0, 70, 80]), np.array([62.0, np.nan, 76])
     result = rhythm.compare_rates(asked, measured, np.array([True, True, False]))
     assert result == {"detector_failures": 1, "mae_bpm": 3.0, "mae_sinus_bpm": 2.0}
+    lost = rhythm.compare_rates(asked, np.full(3, np.nan), np.array([True, True, False]))
+    assert lost == {"detector_failures": 3, "mae_bpm": None, "mae_sinus_bpm": None}
 
 
 def test_dispersion_is_compared_within_a_rhythm_and_left_out_when_few():
     statements = [["AFIB"]] * 40 + [["SR"]] * 5
     real = np.concatenate([np.full(40, 0.2), np.full(5, 0.02)])
     result = rhythm.compare_dispersion(real + 0.05, real, statements, statements, 0.1, 10)
-    assert list(result) == ["fibrillation"]
+    assert [rhythm for rhythm, found in result.items() if "left_out" not in found] == ["fibrillation"]
+    assert "left_out" in result["sinus"] and "left_out" in result["sinus_arrhythmia"]
     assert result["fibrillation"]["wasserstein"] == pytest.approx(0.05)
     assert result["fibrillation"]["irregular_real"] == 1
 

@@ -104,6 +104,8 @@ def test_an_optional_metric_passes_only_where_its_stage_says_that_it_left_it_out
     assert check_gates(said, gates)[0].passed
     assert not check_gates(other, gates)[0].passed
     assert not check_gates({"evaluation": {}}, gates)[0].passed
+    for of_part in (None, {"tpr": None}):
+        assert check_gates({"evaluation": {"privacy": {"membership": of_part}}}, gates)[0].passed, "null is left out"
     strict = GatesParams.model_validate({"evaluation.privacy.membership.tpr": {"max": 0.025}})
     assert not check_gates(said, strict)[0].passed
 
