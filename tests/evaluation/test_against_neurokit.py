@@ -42,8 +42,8 @@ def test_beats_rate_and_rmssd_are_neurokit_s(rate):
 
 @pytest.mark.parametrize("rate", [55, 65, 75])
 def test_intervals_are_nearly_neurokit_s(rate):
-    """Its wavelet delineation, median over beats: ends of waves are a matter of opinion. At 110 bpm, where P follows
-    close on T, its PR and QT are 70 ms from ours, and half as long or long past what the rate allows.
+    """Its wavelet delineation, median over beats: ends of waves are a matter of opinion. At 110 bpm the two are 70 ms
+    apart in PR and in QT, which it takes to be 76 and 386 ms of an RR of 545.
     """
     lead, peaks = simulated(rate)
     ours = measure(delineate(np.tile(lead, (12, 1)), RATE, peaks / RATE))
