@@ -86,10 +86,18 @@ def evaluate(
     once.
 
     Raises:
-        UserError: the synthetic records belong to another corpus.
+        UserError: the synthetic records belong to another corpus, or the simulator has not run.
     """
     evidence = Evidence.load(
-        params, corpus, synthetic, judges_folder, generator.autoencoder, vocabulary, job.seed, pseudonyms
+        params,
+        corpus,
+        synthetic,
+        judges_folder,
+        generator.autoencoder,
+        generator.simulator,
+        vocabulary,
+        job.seed,
+        pseudonyms,
     )
     copies = nearest_training(evidence)
     found: dict[str, Any] = {}

@@ -12,7 +12,7 @@ from sediff.errors import UserError
 from sediff.evaluation.controls import controls
 from sediff.evaluation.distribution import coverage_density, deviation_ratios, distances, frechet_distance
 from sediff.evaluation.evidence import Evidence
-from sediff.evaluation.halves import REAL, RECONSTRUCTED, SYNTHETIC, patient_halves
+from sediff.evaluation.halves import REAL, RECONSTRUCTED, SIMULATOR, SYNTHETIC, patient_halves
 from sediff.evaluation.strata import FEW, MIN_RECORDS, each_stratum
 
 
@@ -36,6 +36,7 @@ def likeness(evidence: Evidence) -> dict[str, Any]:
     ):
         name = judge.name
         sets = {of_set: evidence.sets[of_set].features[name] for of_set in (SYNTHETIC, RECONSTRUCTED)}
+        sets[SIMULATOR] = evidence.simulated.features[name]
         sets |= {control: judge.features(signals) for control, signals in made_up.items()}
         of_held_out, owners = evidence.held_out.features[name], evidence.patients.tolist()
         values = distances(
@@ -73,6 +74,7 @@ def deviation(evidence: Evidence) -> dict[str, Any]:
     """
     real = evidence.sets[REAL].leads
     ratios = {name: deviation_ratios(evidence.sets[name].leads, real) for name in (SYNTHETIC, RECONSTRUCTED)}
+    ratios[SIMULATOR] = deviation_ratios(evidence.simulated.leads, real)
     first, second = patient_halves(evidence.patients.tolist(), evidence.rng(8))
     ratios["real_halves"] = deviation_ratios(real[first], real[second]) if len(first) else {}
     extremes = {name: {"lowest": min(of.values()), "highest": max(of.values())} for name, of in ratios.items() if of}
@@ -86,7 +88,8 @@ def deviation(evidence: Evidence) -> dict[str, Any]:
 
 def _by_stratum(evidence: Evidence) -> dict[str, Any]:
     """The same by lead within each stratum that has enough records."""
-    spreads = {name: of.leads.std(-1).astype(np.float64) for name, of in evidence.sets.items()}
+    sets = {**evidence.sets, SIMULATOR: evidence.simulated}
+    spreads = {name: of.leads.std(-1).astype(np.float64) for name, of in sets.items()}
     found: dict[str, Any] = {}
     for stratum, among in each_stratum(evidence.strata):
         if among.sum() < MIN_RECORDS:

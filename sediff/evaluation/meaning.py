@@ -13,7 +13,7 @@ from sediff.encoder.judge import in_batches
 from sediff.encoder.scores import MIN_CASES
 from sediff.evaluation.agreement import auroc_ratio, scores
 from sediff.evaluation.evidence import Evidence
-from sediff.evaluation.halves import REAL, RECONSTRUCTED, SYNTHETIC, Floats
+from sediff.evaluation.halves import REAL, RECONSTRUCTED, SIMULATOR, SYNTHETIC, Floats
 from sediff.evaluation.rare import Judged, rare_statements
 from sediff.evaluation.sureness import logit_distances
 from sediff.evaluation.text_retrieval import places_of, retrieval, wordings
@@ -24,7 +24,7 @@ SHUFFLED = "shuffled"
 
 @dataclass(frozen=True)
 class Read:
-    """What a judge makes of the signals: of all synthetic records, and of each set of the evidence."""
+    """What a judge makes of the signals: of all synthetic records, of each set, and of the simulator's alone."""
 
     made: Floats
     sets: dict[str, Floats]
@@ -34,6 +34,7 @@ class Read:
         """Each signal is read once."""
         made = judge(evidence.made.leads)
         others = {name: judge(evidence.sets[name].leads) for name in (RECONSTRUCTED, REAL)}
+        others[SIMULATOR] = judge(evidence.simulated.leads)
         return cls(made, {SYNTHETIC: made[evidence.conditions.first], **others})
 
 
@@ -54,7 +55,7 @@ def meaning(evidence: Evidence) -> dict[str, Any]:
 
 
 def _agreement(evidence: Evidence, logits: Read) -> dict[str, Any]:
-    """The judge on synthetic records, on the same conditions' reconstructed and real ones, on shuffled conditions."""
+    """The judge on synthetic records, and on reconstructed, real and simulated ones of the conditions; on shuffled."""
     codes, statements = evidence.judges.statement.codes, evidence.made.rows["statements"].to_list()
     truth = statement_labels(statements, codes)
     of_conditions = truth[evidence.conditions.first]
@@ -64,6 +65,7 @@ def _agreement(evidence: Evidence, logits: Read) -> dict[str, Any]:
         SYNTHETIC: Judged(truth, logits.made, of_made),
         RECONSTRUCTED: Judged(of_conditions, logits.sets[RECONSTRUCTED], patients),
         REAL: Judged(of_conditions, logits.sets[REAL], patients),
+        SIMULATOR: Judged(of_conditions, logits.sets[SIMULATOR], patients),
         SHUFFLED: Judged(truth[evidence.rng(1).permutation(len(truth))], logits.made, of_made),
     }
     drawn = patient_draws(patients, draws, evidence.rng(40))
@@ -135,6 +137,7 @@ def _clip(evidence: Evidence, texts: Floats, ecgs: Read) -> dict[str, Any]:
         (SYNTHETIC, texts, ecgs.made, of_made),
         (RECONSTRUCTED, of_conditions, ecgs.sets[RECONSTRUCTED], evidence.patients),
         (REAL, of_conditions, ecgs.sets[REAL], evidence.patients),
+        (SIMULATOR, of_conditions, ecgs.sets[SIMULATOR], evidence.patients),
         (SHUFFLED, texts, ecgs.made[evidence.rng(4).permutation(len(ecgs.made))], of_made),
     ):
         cosine = (asked * found).sum(1)

@@ -12,6 +12,7 @@ DISTANCES = (
 )
 IN_FEATURES = (("distribution", "statement judge"), ("distribution_waveform", "waveform judge"))
 SETS = ("synthetic", "reconstructed", "real")
+MADE = ("synthetic", "reconstructed", "simulator")
 SLICED = {
     "mae_bpm": "Heart rate off by (bpm)",
     "dispersion": "RMSSD / mean RR, difference",
@@ -39,7 +40,7 @@ EFFECTS = {
 }
 RETRIEVED = {
     "retrieval": {
-        **{of_set: ("asked for", of_set) for of_set in SETS},
+        **{of_set: ("asked for", of_set) for of_set in (*SETS, "simulator")},
         "frequency_baseline": ("none: the most frequent sets of statements", "all"),
     },
     "wordings": {
@@ -54,6 +55,7 @@ AS_WRITTEN = {
     **{word: word.upper() for word in ("p", "r", "t", "st", "pr", "qrs", "qt", "rr", "v1", "v5")},
 }
 NO_PLACE = "–"
+IN_WORDS = {"simulator": "simulator alone", "shuffled": "synthetic, of another condition"}
 
 
 def means(metrics: Metrics, path: str = "") -> Iterator[Row]:
@@ -86,7 +88,7 @@ def _over_floor(found: Metrics, path: str) -> Iterator[Row]:
             yield from _over_floor(value, f"{path}, {_words(key)}")
             continue
         medians = (_number(value[of_set]["median"]) if of_set in value else NO_PLACE for of_set in SETS)
-        ratios = (_ratio(value["over_floor"].get(of_set)) for of_set in SETS[:2])
+        ratios = (_ratio(value["over_floor"].get(of_set)) for of_set in MADE)
         yield (f"{path}, {_words(key)}", _number(value.get("records", NO_PLACE)), *medians, *ratios)
 
 
@@ -98,8 +100,19 @@ def in_features(evaluation: Metrics) -> Iterator[Row]:
             if metric not in found.get("over_floor", {}).get("synthetic", {}):
                 continue
             medians = (_number(found[of_set][metric]["median"]) for of_set in SETS)
-            ratios = (_ratio(found["over_floor"][of_set][metric]) for of_set in SETS[:2])
+            ratios = (_ratio(found["over_floor"].get(of_set, {}).get(metric)) for of_set in MADE)
             yield (f"{title}, {judge}", _number(found["records_compared"]), *medians, *ratios)
+
+
+def agreement(evaluation: Metrics) -> Iterator[Row]:
+    """What the judges make of each set, and of wrong pairs."""
+    found, clip = evaluation.get("agreement", {}), evaluation.get("clip", {})
+    for of_set in (*MADE, "real", "shuffled"):
+        scores = (_beside(found, f"{score}_{of_set}") for score in ("auroc", "auprc"))
+        ratio = _figure(found.get("over_real", {}).get(of_set, {}), "ratio")
+        cells = (*scores, ratio, _figure(clip.get(of_set, {}), "mean"))
+        if set(cells) != {NO_PLACE}:
+            yield (IN_WORDS.get(of_set, of_set), *cells)
 
 
 def statements(found: Metrics) -> Iterator[Row]:
@@ -153,7 +166,7 @@ def deviations(found: Metrics) -> Iterator[Row]:
     """Each lead's standard deviation within each rhythm."""
     for stratum, of_stratum in found.items():
         for lead, real in of_stratum["real"].items():
-            ratios = (_with_interval(of_stratum[of][lead]["ratio"], of_stratum[of][lead]) for of in SETS[:2])
+            ratios = (_figure(of_stratum.get(of, {}).get(lead, {}), "ratio") for of in MADE)
             yield (f"{_words(stratum)}, {lead}", _number(of_stratum["records"]), *ratios, _number(real))
 
 
@@ -215,6 +228,18 @@ def _sliced(values: Metrics, key: str) -> str:
         return NO_PLACE
     mark = WORSE if key in values.get("worse", ()) else ""
     return _with_interval(values[key]["value"], values[key]) + mark
+
+
+def _figure(found: Metrics, key: str) -> str:
+    """A number with the interval that it stands in."""
+    return _with_interval(found[key], found) if key in found else NO_PLACE
+
+
+def _beside(found: Metrics, key: str) -> str:
+    """A number with the interval that stands beside it, where one does."""
+    if f"{key}_interval" in found:
+        return _with_interval(found[key], found[f"{key}_interval"])
+    return _number(found.get(key, NO_PLACE))
 
 
 def _with_interval(value: float | str, interval: Metrics) -> str:

@@ -28,10 +28,28 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
         ),
         Table(
             "Distances",
-            "From real records; floor: of other real ones, as many. × floor: synthetic over the floor, and what the "
-            "autoencoder alone makes of it. PR, QRS and QT in ms, the axis in degrees, amplitudes and beats in mV.",
-            ("Distance", "Records", "Synthetic", "Reconstructed", "Floor", "× floor", "× floor, autoencoder alone"),
+            "From real records; floor: of other real ones, as many. × floor: synthetic over the floor, what the "
+            "autoencoder alone makes of real records, and the simulator alone of their conditions. PR, QRS and QT in ms, "
+            "the axis in degrees, amplitudes and beats in mV.",
+            (
+                "Distance",
+                "Records",
+                "Synthetic",
+                "Reconstructed",
+                "Floor",
+                "× floor",
+                "× floor, autoencoder alone",
+                "× floor, simulator alone",
+            ),
             (*rows.distances(evaluation), *rows.in_features(evaluation)),
+        ),
+        Table(
+            "Agreement",
+            "What the statement judge reads of what was asked for, mean over the statements, and over that on real "
+            "records of the same conditions; the mean cosine of text and ECG by the text judge. 95 % intervals over "
+            "patients.",
+            ("Records", "AUROC", "AUPRC", "AUROC over real's", "CLIP score"),
+            tuple(rows.agreement(evaluation)),
         ),
         Table(
             "Statements",
@@ -62,7 +80,7 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
             "Deviation by rhythm",
             "Standard deviation by lead, the median over records: real's in mV, the others' as a share of real's with "
             "its 95 % interval over patients.",
-            ("Rhythm, lead", "Records", "Synthetic", "Reconstructed", "Real (mV)"),
+            ("Rhythm, lead", "Records", "Synthetic", "Reconstructed", "Simulator alone", "Real (mV)"),
             tuple(rows.deviations(evaluation.get("deviation_by_stratum", {}))),
         ),
         Table(

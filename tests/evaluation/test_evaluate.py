@@ -24,7 +24,7 @@ from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns, read_signals, signal_column, write_table
 from sediff.training import Job
 from tests.encoder.conftest import PARAMS
-from tests.learnable import write_records
+from tests.learnable import write_records, write_simulator
 
 LABELS = np.arange(480) // 8 % 2
 SIZES = EvaluationParams(bootstraps=6, neighbours=3, min_records=20, pictures=1)
@@ -65,6 +65,7 @@ def evaluated(trained: Path, vocabulary, folder: Path, change, times: Sequence[i
         (folder / name).mkdir(parents=True)
     torch.manual_seed(0)
     Autoencoder(16, 1).save(folder / "autoencoder")
+    write_simulator(folder / "simulator")
     generator = Folders(*(folder / name for name in ("simulator", "knowledge", "conditioner", "autoencoder", "none")))
     job = Job(folder / "out", folder / "report", folder / "work", 0, torch.device("cpu"))
     arguments = (trained / "judges", generator, vocabulary, Pseudonyms(), EmbeddingAccess(), job, OwnFits(2, 0.3))
@@ -87,6 +88,9 @@ def test_good_records_are_told_from_records_of_other_conditions(trained, vocabul
         near["reconstruction"]["fd"]["low"] > near["distribution"]["real"]["fd"]["high"]
     )  # of an untrained autoencoder
     assert near["agreement"]["auroc_synthetic"] > 0.9 > 0.3 > wrong["agreement"]["auroc_synthetic"]
+    for of_set in ("real", "simulator"):
+        assert near["agreement"][f"auroc_{of_set}"] == wrong["agreement"][f"auroc_{of_set}"] > 0.9
+    assert near["agreement"]["over_real"]["simulator"]["low"] > 0.9, "narrow and wide beats are all there is to read"
     assert near["clip"]["synthetic"]["low"] > near["clip"]["shuffled"]["high"]
     assert near["clip"]["synthetic"]["mean"] == pytest.approx(near["clip"]["real"]["mean"], abs=0.2)
     assert wrong["clip"]["synthetic"]["high"] < near["clip"]["synthetic"]["low"]
