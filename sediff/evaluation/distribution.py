@@ -89,7 +89,7 @@ def distances(
     rng: np.random.Generator,
     most: int | None = None,
 ) -> dict[str, Any]:
-    """FD, KID and coverage of each set against held-out real records, beside the floor: those against each other.
+    """FD, KID, coverage and density of each set against held-out real records, beside the floor: those against each other.
 
     All are taken at one number of records, "records_compared": each draw halves the held-out patients, and compares
     records of the one half with as many of the other, and with as many of each set, drawn without replacement, whose
@@ -99,13 +99,13 @@ def distances(
     Args:
         held_out: features of the real records, (n, d); patients: of each.
         sets: features of records by name, rows aligned; owners: patient whose condition each row has.
-        neighbours: k of coverage.
+        neighbours: k of coverage and density.
         most: compare no more records than these.
 
     Returns:
         Intervals by set, "real" for the floor, and metric; and under "over_floor" for each set: FD over the floor's
-        median; KID over the mean absolute value of the floor's draws, "kid_scale", as these lie around 0; coverage as
-        a share of the floor's median.
+        median; KID over the mean absolute value of the floor's draws, "kid_scale", as these lie around 0; coverage and
+        density as shares of the floor's medians.
     """
     splits = [patient_halves(patients, rng) for _ in range(draws)]
     places = [_places([patients[row] for row in first], owners) for first, _ in splits]
@@ -120,8 +120,8 @@ def distances(
         rows = rng.choice(np.flatnonzero(place >= size), size, replace=False)
         drawn = {"real": held_out[second[:size]], **{name: features[rows] for name, features in sets.items()}}
         for name, features in drawn.items():
-            coverage, _ = covered(reference, radii, features, neighbours)
-            found[name].append({**_both(reference, features), "coverage": coverage})
+            coverage, density = covered(reference, radii, features, neighbours)
+            found[name].append({**_both(reference, features), "coverage": coverage, "density": density})
     by_metric = {
         name: {metric: np.array([value[metric] for value in values]) for metric in values[0]}
         for name, values in found.items()
@@ -154,7 +154,7 @@ def _over_floor(found: Mapping[str, Mapping[str, Features]]) -> dict[str, Any]:
     scale = {
         "fd": float(np.median(found["real"]["fd"])),
         "kid": float(np.abs(found["real"]["kid"]).mean()),
-        "coverage": float(np.median(found["real"]["coverage"])),
+        **{metric: float(np.median(found["real"][metric])) for metric in ("coverage", "density")},
     }
     ratios = {
         name: {metric: interval((of / scale[metric]).tolist()) for metric, of in values.items() if scale[metric]}

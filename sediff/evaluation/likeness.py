@@ -1,4 +1,4 @@
-"""How alike the sets of records are: FD, KID and coverage in the judges' features, and deviation by lead."""
+"""How alike the sets of records are: FD, KID, coverage and density in the judges' features, and deviation by lead."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ from sediff.evaluation.strata import FEW, MIN_RECORDS, each_stratum
 
 
 def likeness(evidence: Evidence) -> dict[str, Any]:
-    """FD, KID and coverage in the features of judges (a) and (b), beside the floor and controls that must look bad."""
+    """FD, KID, coverage and density in the features of judges (a) and (b), beside the floor and what must look bad."""
     params, real = evidence.params, evidence.sets[REAL]
     if evidence.held_out is None:
         note = f"fewer than evaluation.min_records = {params.min_records} real records"
@@ -45,7 +45,8 @@ def likeness(evidence: Evidence) -> dict[str, Any]:
         coverage, density = coverage_density(real.features[name], sets[SYNTHETIC], params.neighbours)
         values |= {"coverage": coverage, "density": density}
         for control in ("noise", "shuffled_leads"):
-            values[f"coverage_{control}"], _ = coverage_density(real.features[name], sets[control], params.neighbours)
+            coverage, density = coverage_density(real.features[name], sets[control], params.neighbours)
+            values |= {f"coverage_{control}": coverage, f"density_{control}": density}
         result[section] = values
     if (records := result["distribution"].get("records_compared")) and evidence.held_out_copies is not None:
         own = evidence.held_out.features[evidence.judges.statement.name]

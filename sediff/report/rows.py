@@ -10,8 +10,10 @@ DISTANCES = (
     ("intervals", "Wasserstein-1"),
     ("median_beats", "median beats"),
 )
+FEATURE_METRICS = {"fd": "FD", "kid": "KID", "coverage": "coverage", "density": "density"}
 IN_FEATURES = (("distribution", "statement judge"), ("distribution_waveform", "waveform judge"))
 SETS = ("synthetic", "reconstructed", "real")
+CONTROLS = ("simulator", "shuffled_leads", "noise", "flat_line")
 MADE = ("synthetic", "reconstructed", "simulator")
 SLICED = {
     "mae_bpm": "Heart rate off by (bpm)",
@@ -96,12 +98,23 @@ def in_features(evaluation: Metrics) -> Iterator[Row]:
     """Distances in the judges' features."""
     for section, judge in IN_FEATURES:
         found = evaluation.get(section, {})
-        for metric, title in (("fd", "FD"), ("kid", "KID"), ("coverage", "coverage")):
+        for metric, title in FEATURE_METRICS.items():
             if metric not in found.get("over_floor", {}).get("synthetic", {}):
                 continue
             medians = (_number(found[of_set][metric]["median"]) for of_set in SETS)
             ratios = (_ratio(found["over_floor"].get(of_set, {}).get(metric)) for of_set in MADE)
             yield (f"{title}, {judge}", _number(found["records_compared"]), *medians, *ratios)
+
+
+def controls(evaluation: Metrics) -> Iterator[Row]:
+    """Distances of what must look bad."""
+    for section, judge in IN_FEATURES:
+        found = evaluation.get(section, {})
+        for metric, title in FEATURE_METRICS.items():
+            told = [_figure(found.get(of, {}).get(metric, {}), "median") for of in CONTROLS]
+            if set(told) != {NO_PLACE}:
+                floor = _figure(found.get("real", {}).get(metric, {}), "median")
+                yield (f"{title}, {judge}", _number(found["records_compared"]), floor, *told)
 
 
 def agreement(evaluation: Metrics) -> Iterator[Row]:

@@ -84,6 +84,8 @@ def test_good_records_are_told_from_records_of_other_conditions(trained, vocabul
         assert values["real"]["kid"]["high"] < values["noise"]["kid"]["low"]
         assert values["flat_line"]["fd"]["low"] > values["real"]["fd"]["high"]
         assert values["coverage"] > 0.8 > values["coverage_noise"]
+        assert values["density"] > 0.5 > max(values[f"density_{control}"] for control in ("noise", "shuffled_leads"))
+        assert values["synthetic"]["density"]["low"] > values["noise"]["density"]["high"]
     assert (
         near["reconstruction"]["fd"]["low"] > near["distribution"]["real"]["fd"]["high"]
     )  # of an untrained autoencoder

@@ -144,6 +144,8 @@ def test_distances_are_taken_at_one_number_beside_the_floor():
     )
     assert alike["coverage"]["median"] == pytest.approx(1, abs=0.1)
     assert far["coverage"]["median"] < 0.7
+    assert alike["density"]["median"] == pytest.approx(1, abs=0.15)
+    assert found["far"]["density"]["high"] < 0.3 < 0.8 < found["real"]["density"]["low"]
 
 
 def test_real_records_in_the_place_of_synthetic_ones_reach_the_floor_and_no_less():

@@ -37,6 +37,7 @@ EVALUATION = {
         "records_compared": 160,
         "coverage": 0.97,
         **{name: {"fd": interval(3.5)} for name in ("synthetic", "reconstructed", "real")},
+        "noise": {"fd": interval(90)},
         "over_floor": {
             name: {"fd": interval(ratio)}
             for name, ratio in (("synthetic", 7), ("reconstructed", 1.1), ("simulator", 40))
@@ -46,7 +47,10 @@ EVALUATION = {
 
 
 def test_every_set_stands_beside_the_floor():
-    of_means, distances = evaluation_tables(EVALUATION)
+    of_means, distances, controls = evaluation_tables(EVALUATION)
+    assert controls.rows == (
+        ("FD, statement judge", "160", "3.5 (3.49 to 3.51)", "–", "–", "90 (90 to 90)", "–"),
+    )  # fmt: skip
     assert of_means.rows[0] == (
         "beat consistency, sinus", "306", "0.94", "0.951", "0.955", "-0.0153 (-0.025 to -0.005)", "0.002",
     )  # fmt: skip
@@ -57,7 +61,7 @@ def test_every_set_stands_beside_the_floor():
     ]
     assert distances.rows[1][-3:] == ("1.3", "1", "–")
     assert distances.rows[2] == ("FD, statement judge", "160", "3.5", "3.5", "3.5", "7", "1.1", "40")
-    assert all(len(row) == len(table.head) for table in (of_means, distances) for row in table.rows)
+    assert all(len(row) == len(table.head) for table in (of_means, distances, controls) for row in table.rows)
 
 
 def test_attacks_have_a_row_each():
