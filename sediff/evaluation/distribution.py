@@ -89,7 +89,7 @@ def distances(
     rng: np.random.Generator,
     most: int | None = None,
 ) -> dict[str, Any]:
-    """FD, KID, coverage and density of each set against held-out real records, beside the floor: those against each other.
+    """FD, KID, coverage and density of each set against held-out real records, beside these against each other.
 
     All are taken at one number of records, "records_compared": each draw halves the held-out patients, and compares
     records of the one half with as many of the other, and with as many of each set, drawn without replacement, whose

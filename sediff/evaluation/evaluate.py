@@ -22,10 +22,12 @@ from sediff.evaluation.impossible import impossible
 from sediff.evaluation.intervals import intervals
 from sediff.evaluation.likeness import deviation, likeness
 from sediff.evaluation.meaning import meaning
+from sediff.evaluation.paired import paired, relative
 from sediff.evaluation.params import EvaluationParams
 from sediff.evaluation.pictures import draw_pairs, draw_rhythm, draw_spectra
 from sediff.evaluation.rhythm import heart_rate, rhythm
 from sediff.evaluation.slices import slices
+from sediff.evaluation.spectra import spectra
 from sediff.evaluation.truth import against_truth
 from sediff.evaluation.within import within_conditions
 from sediff.files import write_json
@@ -58,7 +60,9 @@ SECTIONS: tuple[Callable[[Evidence], dict[str, Any]], ...] = (
     deviation,
     meaning,
     likeness,
+    spectra,
     within_conditions,
+    paired,
     slices,
 )
 
@@ -103,6 +107,7 @@ def evaluate(
     found: dict[str, Any] = {}
     for section in SECTIONS:
         found |= section(evidence)
+    found["paired"] |= relative(found)
     if truth is not None:
         found |= against_truth(evidence, truth)
     found["privacy"] = {

@@ -13,6 +13,7 @@ from sediff.ecg import independent_leads, to_microvolts, twelve_leads
 from sediff.encoder.judge import BATCH
 from sediff.encoder.patients import Training
 from sediff.evaluation.compared import Judges, Matched, Records
+from sediff.evaluation.diversity import one_alike
 from sediff.evaluation.halves import REAL, RECONSTRUCTED, SYNTHETIC
 from sediff.evaluation.params import EvaluationParams
 from sediff.evaluation.prior import simulated
@@ -36,6 +37,7 @@ class Evidence:
             encoded and decoded) and "real", rows aligned; read: what is read in each.
         simulated: the simulator alone, of each condition, rows aligned with the sets.
         statements, strata, patients: of each row of the sets.
+        alike: by row of the sets, a real record (12, 1000) of another patient that matches its condition, if any.
         held_out: human-validated held-out records, the floor; none where the real ones are too few to compare.
         held_out_copies: judge (a)'s features of their reconstructions.
         training: signals of training records, (m, 8, 1000), int16 µV; training_ids: of each.
@@ -55,6 +57,7 @@ class Evidence:
     statements: list[list[str]]
     strata: NDArray[np.str_]
     patients: NDArray[np.str_]
+    alike: dict[int, NDArray[np.int16]]
     held_out: Records | None
     held_out_copies: NDArray[np.float64] | None
     training: NDArray[np.int16]
@@ -94,6 +97,8 @@ class Evidence:
         read_made = Readings.of(made.signals)
         asked = sets[SYNTHETIC].rows
         statements = asked["statements"].to_list()
+        place = {int(row): number for number, row in enumerate(conditions.corpus_rows)}
+        alike = one_alike(columns, conditions.corpus_rows, np.random.default_rng([seed, 140]))
         held_out = held_out_copies = None
         if len(real.rows) >= params.min_records:
             floor = floor_rows(columns, params.min_records)
@@ -119,6 +124,7 @@ class Evidence:
             statements,
             strata_of(statements),
             real.rows["patient_id"].to_numpy(),
+            {place[row]: stored[other] for row, other in sorted(alike.items())},
             held_out,
             held_out_copies,
             independent_leads(stored[train]),

@@ -143,4 +143,20 @@ def _clip(evidence: Evidence, texts: Floats, ecgs: Read) -> dict[str, Any]:
         cosine = (asked * found).sum(1)
         drawn = patient_draws(patients, evidence.params.bootstraps, evidence.rng(43))
         result[name] = {"mean": float(cosine.mean()), **interval([float(cosine[rows].mean()) for rows in drawn])}
-    return result
+    return {**result, "over_real": _clip_over_real(evidence, of_conditions, ecgs.sets)}
+
+
+def _clip_over_real(evidence: Evidence, texts: Floats, ecgs: Mapping[str, Floats]) -> dict[str, Any]:
+    """Mean cosine of text and ECG of each set over that of the real records, each condition once."""
+    cosines = {name: (texts * of_set).sum(1) for name, of_set in ecgs.items()}
+    real, drawn = (
+        cosines.pop(REAL),
+        list(patient_draws(evidence.patients, evidence.params.bootstraps, evidence.rng(44))),
+    )
+    return {
+        name: {
+            "ratio": float(of.mean() / real.mean()),
+            **interval([float(of[rows].mean() / real[rows].mean()) for rows in drawn]),
+        }
+        for name, of in cosines.items()
+    }

