@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 
 from sediff.bootstrap import interval
 from sediff.ecg import INDEPENDENT_LEADS
+from sediff.evaluation.beside import beside
 from sediff.evaluation.halves import patient_halves
 
 Features = NDArray[np.float64]
@@ -62,21 +63,37 @@ def neighbour_distances(real: Features, neighbours: int) -> Features:
 
 def covered(real: Features, radii: Features, synthetic: Features, neighbours: int) -> tuple[float, float]:
     """Coverage and density of balls of these radii around the real records."""
-    hit, inside = np.zeros(len(real), bool), 0
+    counts = reached(real, radii, synthetic)
+    return float((counts > 0).mean()), float(counts.sum() / (neighbours * len(synthetic)))
+
+
+def reached(real: Features, radii: Features, synthetic: Features) -> NDArray[np.intp]:
+    """How many synthetic records lie in the ball around each real one, (n,)."""
+    counts = np.empty(len(real), np.intp)
     for start in range(0, len(real), BLOCK):
         rows = slice(start, start + BLOCK)
-        close = cdist(real[rows], synthetic) <= radii[rows, None]
-        hit[rows], inside = close.any(1), inside + int(close.sum())
-    return float(hit.mean()), float(inside / (neighbours * len(synthetic)))
+        counts[rows] = (cdist(real[rows], synthetic) <= radii[rows, None]).sum(1)
+    return counts
 
 
 def covered_records(real: Features, synthetic: Features, neighbours: int) -> NDArray[np.bool_]:
     """Which of the real records (n, d) have a synthetic one in their ball: (n,); their share is the coverage."""
-    radii, hit = neighbour_distances(real, neighbours), np.zeros(len(real), bool)
-    for start in range(0, len(real), BLOCK):
-        rows = slice(start, start + BLOCK)
-        hit[rows] = (cdist(real[rows], synthetic) <= radii[rows, None]).any(1)
-    return hit
+    return reached(real, neighbour_distances(real, neighbours), synthetic) > 0
+
+
+def coverage_beside(
+    real: Features, synthetic: Features, neighbours: int, drawn: Sequence[NDArray[np.intp]], ending: str = ""
+) -> dict[str, Any]:
+    """Coverage and density with intervals over draws of the real records' rows, the keys with an ending.
+
+    A real record keeps its ball in each draw: one that is drawn twice would have none.
+    """
+    counts = reached(real, neighbour_distances(real, neighbours), synthetic)
+    of_records = {"coverage": counts > 0, "density": counts * (len(real) / (neighbours * len(synthetic)))}
+    found: dict[str, Any] = {}
+    for name, values in of_records.items():
+        found |= beside(f"{name}{ending}", float(values.mean()), [float(values[rows].mean()) for rows in drawn])
+    return found
 
 
 def distances(

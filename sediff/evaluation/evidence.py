@@ -98,7 +98,7 @@ class Evidence:
         asked = sets[SYNTHETIC].rows
         statements = asked["statements"].to_list()
         place = {int(row): number for number, row in enumerate(conditions.corpus_rows)}
-        alike = one_alike(columns, conditions.corpus_rows, np.random.default_rng([seed, 140]))
+        alike = one_alike(columns, conditions.corpus_rows, np.random.default_rng([seed, 143]))
         held_out = held_out_copies = None
         if len(real.rows) >= params.min_records:
             floor = floor_rows(columns, params.min_records)

@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 from sediff.bootstrap import interval, patient_draws
 from sediff.ecg import INDEPENDENT_LEADS, limb_lead_residual
 from sediff.errors import UserError
+from sediff.evaluation.beside import beside
 from sediff.evaluation.controls import controls
-from sediff.evaluation.distribution import coverage_density, deviation_ratios, distances, frechet_distance
+from sediff.evaluation.distribution import coverage_beside, deviation_ratios, distances, frechet_distance
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import REAL, RECONSTRUCTED, SIMULATOR, SYNTHETIC, patient_halves
 from sediff.evaluation.strata import FEW, MIN_RECORDS, each_stratum
+
+ALL = "all"
 
 
 def likeness(evidence: Evidence) -> dict[str, Any]:
@@ -42,11 +45,9 @@ def likeness(evidence: Evidence) -> dict[str, Any]:
         values = distances(
             of_held_out, held_out_patients, sets, owners, params.neighbours, params.bootstraps, evidence.rng(3)
         )
-        coverage, density = coverage_density(real.features[name], sets[SYNTHETIC], params.neighbours)
-        values |= {"coverage": coverage, "density": density}
-        for control in ("noise", "shuffled_leads"):
-            coverage, density = coverage_density(real.features[name], sets[control], params.neighbours)
-            values |= {f"coverage_{control}": coverage, f"density_{control}": density}
+        drawn = list(patient_draws(evidence.patients, params.bootstraps, evidence.rng(152)))
+        for of_set, ending in ((SYNTHETIC, ""), ("noise", "_noise"), ("shuffled_leads", "_shuffled_leads")):
+            values |= coverage_beside(real.features[name], sets[of_set], params.neighbours, drawn, ending)
         result[section] = values
     if (records := result["distribution"].get("records_compared")) and evidence.held_out_copies is not None:
         own = evidence.held_out.features[evidence.judges.statement.name]
@@ -80,19 +81,29 @@ def deviation(evidence: Evidence) -> dict[str, Any]:
     ratios["real_halves"] = deviation_ratios(real[first], real[second]) if len(first) else {}
     extremes = {name: {"lowest": min(of.values()), "highest": max(of.values())} for name, of in ratios.items() if of}
     return {
-        "limb_leads": {"residual_uv": float(np.abs(limb_lead_residual(evidence.made.signals)).max())},
+        "limb_leads": _limb_leads(evidence),
         "deviation_ratio": deviation_ratios(evidence.made.leads, real),
         "deviation": extremes,
         "deviation_by_stratum": _by_stratum(evidence),
     }
 
 
+def _limb_leads(evidence: Evidence) -> dict[str, Any]:
+    """Departure from the limb-lead identities in µV: the largest, and the mean over records of each's largest."""
+    largest = np.array([np.abs(limb_lead_residual(record)).max() for record in evidence.made.signals])
+    owners = evidence.patients[evidence.conditions.partner]
+    drawn = patient_draws(owners, evidence.params.bootstraps, evidence.rng(153))
+    means = [float(largest[rows].mean()) for rows in drawn]
+    return {"residual_uv": float(largest.max()), **beside("mean_uv", float(largest.mean()), means)}
+
+
 def _by_stratum(evidence: Evidence) -> dict[str, Any]:
-    """The same by lead within each stratum that has enough records."""
+    """The same by lead, of all records and within each stratum that has enough, with intervals over patients."""
     sets = {**evidence.sets, SIMULATOR: evidence.simulated}
     spreads = {name: of.leads.std(-1).astype(np.float64) for name, of in sets.items()}
     found: dict[str, Any] = {}
-    for stratum, among in each_stratum(evidence.strata):
+    everything = (ALL, np.ones(len(evidence.strata), bool))
+    for stratum, among in (everything, *each_stratum(evidence.strata)):
         if among.sum() < MIN_RECORDS:
             found[stratum] = {"left_out": FEW}
             continue

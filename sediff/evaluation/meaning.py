@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from sediff.bootstrap import interval, patient_draws
 from sediff.encoder.judge import in_batches
 from sediff.encoder.scores import MIN_CASES
-from sediff.evaluation.agreement import auroc_ratio, scores
+from sediff.evaluation.agreement import auroc_ratio, mean_auroc, scores
+from sediff.evaluation.beside import beside
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import REAL, RECONSTRUCTED, SIMULATOR, SYNTHETIC, Floats
+from sediff.evaluation.precision import mean_auprc
 from sediff.evaluation.rare import Judged, rare_statements
 from sediff.evaluation.sureness import logit_distances
 from sediff.evaluation.text_retrieval import places_of, retrieval, wordings
@@ -70,17 +72,27 @@ def _agreement(evidence: Evidence, logits: Read) -> dict[str, Any]:
     }
     drawn = patient_draws(patients, draws, evidence.rng(40))
     return {
-        **_by_statement(judged, codes),
+        **_by_statement(judged, codes, draws, evidence.rng(45)),
         "rare": rare_statements(judged, codes, MIN_CASES, draws, evidence.rng(42)),
         "not_learned": dict(sorted(Counter(code for row in statements for code in row if code not in codes).items())),
         **auroc_over_real(of_conditions, logits.sets, drawn),
     }
 
 
-def _by_statement(judged: Mapping[str, Judged], codes: Sequence[str]) -> dict[str, Any]:
-    """AUROC and AUPRC of each statement with `MIN_CASES` on both sides, real's beside, and their means for each set."""
+def _by_statement(
+    judged: Mapping[str, Judged], codes: Sequence[str], draws: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """AUROC and AUPRC of each statement with `MIN_CASES` on both sides, real's beside, and their means for each set.
+
+    The means have intervals over patients.
+    """
     found = {name: scores(of_set.truth, of_set.logits, codes, MIN_CASES) for name, of_set in judged.items()}
-    result = {f"{score}_{name}": of[score] for name, of in found.items() if of for score in ("auroc", "auprc")}
+    result: dict[str, Any] = {}
+    for name, of in found.items():
+        if of:
+            drawn = patient_draws(judged[name].patients, draws, rng)
+            columns = [codes.index(code) for code in of["statements"]]
+            result |= _means_beside(name, of, judged[name], columns, drawn)
     if not found[SYNTHETIC]:
         return result | {"left_out": {"auroc_synthetic": f"no statement has {MIN_CASES} records with and without it"}}
     real = found[REAL].get("statements", {})
@@ -92,6 +104,20 @@ def _by_statement(judged: Mapping[str, Judged], codes: Sequence[str]) -> dict[st
     common = [code for code, count in zip(codes, controls, strict=True) if count < MIN_CASES]
     note = f"fewer than {MIN_CASES} records without {', '.join(common)}"
     return result | ({"left_out": {"statements": note}} if common else {})
+
+
+def _means_beside(
+    name: str, found: Mapping[str, Any], judged: Judged, columns: Sequence[int], drawn: Iterable[NDArray[np.intp]]
+) -> dict[str, Any]:
+    """Mean AUROC and AUPRC over some statements with intervals over the draws that can tell them."""
+    truth, logits = judged.truth[:, columns], judged.logits[:, columns]
+    rows = [of for of in drawn if truth[of].any()]
+    by_score = {"auroc": [mean_auroc(truth[of], logits[of]) for of in rows]}
+    by_score["auprc"] = [mean_auprc(truth[of], logits[of]) for of in rows]
+    result: dict[str, Any] = {}
+    for score, values in by_score.items():
+        result |= beside(f"{score}_{name}", found[score], [value for value in values if np.isfinite(value)])
+    return result
 
 
 def auroc_over_real(

@@ -93,6 +93,12 @@ def test_good_records_are_told_from_records_of_other_conditions(trained, vocabul
     for of_set in ("real", "simulator"):
         assert near["agreement"][f"auroc_{of_set}"] == wrong["agreement"][f"auroc_{of_set}"] > 0.9
     assert near["agreement"]["over_real"]["simulator"]["low"] > 0.9, "narrow and wide beats are all there is to read"
+    for key in ("auroc_synthetic", "auprc_synthetic", "auroc_real", "auroc_simulator", "auroc_shuffled"):
+        spread = near["agreement"][f"{key}_interval"]
+        assert spread["low"] <= near["agreement"][key] <= spread["high"]
+    assert near["agreement"]["auroc_shuffled_interval"]["high"] > near["agreement"]["auroc_shuffled_interval"]["low"]
+    assert near["deviation_by_stratum"]["all"]["records"] == near["records"]
+    assert near["limb_leads"]["mean_uv"] <= near["limb_leads"]["residual_uv"]
     spectra = near["spectra"]["all"]
     assert spectra["synthetic"]["high"] < spectra["noise"]["low"] and "shuffled_leads" in spectra
     assert near["paired"]["synthetic"]["mae_mv"]["high"] < near["paired"]["flat_line"]["mae_mv"]["low"]

@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 import torch
 from prdc import compute_prdc
+from sklearn.metrics import average_precision_score
 
+from sediff.bootstrap import patient_draws
 from sediff.ecg import INDEPENDENT_LEADS
 from sediff.evaluation import agreement, distribution, privacy, rhythm
 from sediff.evaluation.controls import controls
 from sediff.evaluation.distribution import (
+    coverage_beside,
     coverage_density,
     deviation_ratios,
     distances,
@@ -17,6 +20,7 @@ from sediff.evaluation.distribution import (
 )
 from sediff.evaluation.halves import patient_halves
 from sediff.evaluation.likeness import lead_deviations
+from sediff.evaluation.precision import mean_auprc
 from sediff.vocabulary import statement_labels
 
 RNG = np.random.default_rng(0)
@@ -71,6 +75,29 @@ def test_coverage_of_a_set_with_itself_and_with_one_mode():
     collapsed = real[:1] + 1e-3 * gaussian(400, mean=3)
     assert coverage_density(real, collapsed, 5)[0] < 0.1
     assert coverage_density(real, real + 100, 5) == (0, 0)
+
+
+def test_coverage_s_interval_is_that_of_a_binomial_share_and_density_s_holds_it():
+    for count in (200, 1800):
+        real, made = gaussian(count), gaussian(300, mean=0.5)
+        drawn = list(patient_draws(np.arange(count), 200, np.random.default_rng(0)))
+        found = coverage_beside(real, made, 5, drawn, "_noise")
+        coverage, density = coverage_density(real, made, 5)
+        assert found["coverage_noise"] == pytest.approx(coverage) and found["density_noise"] == pytest.approx(density)
+        spread = found["coverage_noise_interval"]
+        deviation = np.sqrt(coverage * (1 - coverage) / count)
+        assert spread["high"] - spread["low"] == pytest.approx(2 * 1.96 * deviation, rel=0.25), "of a binomial share"
+        assert found["density_noise_interval"]["low"] < density < found["density_noise_interval"]["high"]
+
+
+def test_average_precision_is_scikit_learn_s_with_ties_and_all():
+    rng = np.random.default_rng(0)
+    truth = rng.random((300, 6)) < np.linspace(0.02, 0.6, 6)
+    truth[:, 0] = False
+    for values in (rng.normal(size=truth.shape) + truth, rng.integers(0, 5, truth.shape).astype(float)):
+        theirs = [average_precision_score(truth[:, column], values[:, column]) for column in range(1, 6)]
+        assert mean_auprc(truth, values) == pytest.approx(np.mean(theirs), rel=1e-12)
+    assert np.isnan(mean_auprc(truth[:, :1], values[:, :1])), "a statement without cases has none"
 
 
 def test_coverage_and_density_are_those_of_prdc():
