@@ -26,8 +26,11 @@ ROWS: tuple[tuple[str, Callable[[Metrics], str]], ...] = (
     ("FD, median of the draws; real against real", lambda m: f"{_fd(m, 'synthetic')}; {_fd(m, 'real')}"),
     ("FD of shuffled leads; of noise", lambda m: f"{_fd(m, 'shuffled_leads')}; {_fd(m, 'noise')}"),
     ("coverage", lambda m: f"{m['evaluation']['distribution']['coverage']:.2f}"),
+    ("density, over real's", lambda m: _over_floor(m, "density")),
+    ("spectra, distance from real's; real's halves; noise", lambda m: _spectra(m)),
     ("AUROC of the judge; on real; labels shuffled", lambda m: _agreement(m)),
     ("CLIP score, mean; of real; of another text", lambda m: _clip(m)),
+    ("the simulator alone: FD, coverage, AUROC", lambda m: _simulator(m)),
     ("near-copies of training records", lambda m: f"{m['evaluation']['privacy']['near_copies']}"),
     ("planted copies found", lambda m: f"{m['evaluation']['privacy']['planted_copies_found']:.0%}"),
     ("autoencoder, median absolute error", lambda m: f"{m['autoencoder']['absolute_error_uv']['median']:.0f} µV"),
@@ -84,6 +87,21 @@ def _intervals(metrics: Metrics, name: str, side: str) -> list[float]:
 
 def _fd(metrics: Metrics, side: str) -> str:
     return f"{metrics['evaluation']['distribution'][side]['fd']['median']:.1f}"
+
+
+def _over_floor(metrics: Metrics, metric: str) -> str:
+    return f"{metrics['evaluation']['distribution']['over_floor']['synthetic'][metric]['median']:.2f}"
+
+
+def _spectra(metrics: Metrics) -> str:
+    found = metrics["evaluation"]["spectra"]["all"]
+    return "; ".join(f"{found[side]['median']:.1f} dB" for side in ("synthetic", "real", "noise"))
+
+
+def _simulator(metrics: Metrics) -> str:
+    found = metrics["evaluation"]
+    coverage = found["distribution"]["simulator"]["coverage"]["median"]
+    return f"{_fd(metrics, 'simulator')}; {coverage:.2f}; {found['agreement']['auroc_simulator']:.3f}"
 
 
 def _agreement(metrics: Metrics) -> str:

@@ -130,7 +130,7 @@ def main() -> None:
         found = [
             Evidence.load(
                 params.evaluation, data / "corpus", made(dataset, arguments.records, arguments.workers),
-                data / "encoder/judges", data / "autoencoder", vocabulary, seed, Pseudonyms(),
+                data / "encoder/judges", data / "autoencoder", data / "simulator", vocabulary, seed, Pseudonyms(),
             )
             for dataset in (plain, gated)
         ]  # fmt: skip

@@ -28,10 +28,12 @@ from sediff.evaluation.intervals import intervals
 from sediff.evaluation.keys import with_keys
 from sediff.evaluation.likeness import deviation, likeness
 from sediff.evaluation.meaning import meaning
+from sediff.evaluation.paired import paired, relative
 from sediff.evaluation.params import EvaluationParams
 from sediff.evaluation.pictures import draw_pairs, draw_rhythm, draw_spectra
 from sediff.evaluation.rhythm import heart_rate, rhythm
 from sediff.evaluation.slices import slices
+from sediff.evaluation.spectra import spectra
 from sediff.evaluation.truth import against_truth
 from sediff.evaluation.within import within_conditions
 from sediff.files import write_json
@@ -64,7 +66,9 @@ SECTIONS: tuple[Callable[[Evidence], dict[str, Any]], ...] = (
     deviation,
     meaning,
     likeness,
+    spectra,
     within_conditions,
+    paired,
     slices,
 )
 
@@ -92,15 +96,24 @@ def evaluate(
     once.
 
     Raises:
-        UserError: the synthetic records belong to another corpus.
+        UserError: the synthetic records belong to another corpus, or the simulator has not run.
     """
     evidence = Evidence.load(
-        params, corpus, synthetic, judges_folder, generator.autoencoder, vocabulary, job.seed, pseudonyms
+        params,
+        corpus,
+        synthetic,
+        judges_folder,
+        generator.autoencoder,
+        generator.simulator,
+        vocabulary,
+        job.seed,
+        pseudonyms,
     )
     copies = nearest_training(evidence)
     found: dict[str, Any] = {}
     for section in SECTIONS:
         found |= section(evidence)
+    found["paired"] |= relative(found)
     if truth is not None:
         found |= against_truth(evidence, truth)
     found["privacy"] = {

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sediff.bootstrap import interval, patient_draws
 
 SYNTHETIC, RECONSTRUCTED, REAL = SETS = ("synthetic", "reconstructed", "real")
+SIMULATOR = "simulator"  # alone: a baseline beside the sets, see `prior`
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 T = TypeVar("T", float, Floats)

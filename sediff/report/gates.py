@@ -104,8 +104,8 @@ def _is_null(metrics: Any, parts: Sequence[str]) -> bool:
 
 
 def half_width(metrics: Any, key: str) -> float:
-    """Half the width of the 95 % interval that stands beside a metric; 0 where there is none."""
-    beside = _at(metrics, key.rpartition(".")[0])
+    """Half the width of the 95 % interval beside a metric, or of its own `KEY_interval`; 0 where there is none."""
+    beside = _at(metrics, f"{key}_interval") or _at(metrics, key.rpartition(".")[0])
     if not isinstance(beside, Mapping) or key.rpartition(".")[2] in ("low", "high"):
         return 0.0
     low, high = beside.get("low"), beside.get("high")

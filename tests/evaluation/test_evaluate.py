@@ -24,7 +24,7 @@ from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns, read_signals, signal_column, write_table
 from sediff.training import Job
 from tests.encoder.conftest import PARAMS
-from tests.learnable import write_records
+from tests.learnable import write_records, write_simulator
 
 LABELS = np.arange(480) // 8 % 2
 COUNTS = ("not_learned", "rare.statements", "names")
@@ -66,6 +66,7 @@ def evaluated(trained: Path, vocabulary, folder: Path, change, times: Sequence[i
         (folder / name).mkdir(parents=True)
     torch.manual_seed(0)
     Autoencoder(16, 1).save(folder / "autoencoder")
+    write_simulator(folder / "simulator")
     generator = Folders(*(folder / name for name in ("simulator", "knowledge", "conditioner", "autoencoder", "none")))
     job = Job(folder / "out", folder / "report", folder / "work", 0, torch.device("cpu"))
     arguments = (trained / "judges", generator, vocabulary, Pseudonyms(), EmbeddingAccess(), job, OwnFits(2, 0.3))
@@ -84,10 +85,31 @@ def test_good_records_are_told_from_records_of_other_conditions(trained, vocabul
         assert values["real"]["kid"]["high"] < values["noise"]["kid"]["low"]
         assert values["flat_line"]["fd"]["low"] > values["real"]["fd"]["high"]
         assert values["coverage"] > 0.8 > values["coverage_noise"]
+        assert values["synthetic"]["density"]["low"] > 0.5 > values["flat_line"]["density"]["high"]
+        assert values["density"] > 0.5 and {"density_noise", "density_shuffled_leads"} < values.keys()
     assert (
         near["reconstruction"]["fd"]["low"] > near["distribution"]["real"]["fd"]["high"]
     )  # of an untrained autoencoder
     assert near["agreement"]["auroc_synthetic"] > 0.9 > 0.3 > wrong["agreement"]["auroc_synthetic"]
+    for of_set in ("real", "simulator"):
+        assert near["agreement"][f"auroc_{of_set}"] == wrong["agreement"][f"auroc_{of_set}"] > 0.9
+    assert near["agreement"]["over_real"]["simulator"]["low"] > 0.9, "narrow and wide beats are all there is to read"
+    for key in ("auroc_synthetic", "auprc_synthetic", "auroc_real", "auroc_simulator", "auroc_shuffled"):
+        spread = near["agreement"][f"{key}_interval"]
+        assert spread["low"] <= near["agreement"][key] <= spread["high"]
+    assert near["agreement"]["auroc_shuffled_interval"]["high"] > near["agreement"]["auroc_shuffled_interval"]["low"]
+    assert near["deviation_by_stratum"]["all"]["records"] == near["records"]
+    assert near["limb_leads"]["mean_uv"] <= near["limb_leads"]["residual_uv"]
+    spectra = near["spectra"]["all"]
+    assert spectra["synthetic"]["high"] < spectra["noise"]["low"] and "shuffled_leads" in spectra
+    assert near["paired"]["synthetic"]["mae_mv"]["high"] < near["paired"]["flat_line"]["mae_mv"]["low"]
+    assert near["paired"]["synthetic"]["mae_mv"]["mean"] == pytest.approx(0.01, rel=0.1), "of uniform ±20 µV"
+    assert wrong["paired"]["synthetic"]["mae_mv"]["mean"] == pytest.approx(
+        2 * wrong["paired"]["flat_line"]["mae_mv"]["mean"], rel=1e-5
+    )
+    assert near["paired"]["random"]["mae_mv"]["low"] > near["paired"]["flat_line"]["mae_mv"]["low"]
+    assert near["paired"]["same_condition"]["records"] == near["records"] == near["paired"]["random"]["records"]
+    assert near["paired"]["rclip"]["ratio"] == pytest.approx(1, abs=0.2) and near["paired"]["rfid"]["low"] < 2
     assert near["clip"]["synthetic"]["low"] > near["clip"]["shuffled"]["high"]
     assert near["clip"]["synthetic"]["mean"] == pytest.approx(near["clip"]["real"]["mean"], abs=0.2)
     assert wrong["clip"]["synthetic"]["high"] < near["clip"]["synthetic"]["low"]
@@ -171,7 +193,7 @@ def test_few_real_records_asked_often_are_few(trained, vocabulary, tmp_path):
     assert metrics["clip"]["real_records"] == 12
     assert metrics["agreement"]["auroc_synthetic"] is not None
     assert metrics["agreement"]["auroc_real"] is None, "six records of a statement are too few to say"
-    for name in ("distribution", "retrieval", "wordings", "logits"):
+    for name in ("distribution", "retrieval", "wordings", "logits", "spectra", "paired.rfid"):
         assert any(note.startswith(f"{name}: ") for note in metrics["left_out"]), f"of {name} it says so"
 
 

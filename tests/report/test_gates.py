@@ -45,6 +45,8 @@ def test_without_intervals_the_difference_itself_counts():
 def test_half_a_width_is_of_the_interval_beside_the_metric():
     assert half_width(metrics(1.0, 0.3), "evaluation.distribution.fd.median") == pytest.approx(0.3)
     assert half_width(metrics(1.0), "evaluation.distribution.fd.median") == 0
+    own = {"evaluation": {"coverage": 0.8, "coverage_interval": {"low": 0.7, "high": 0.9}, "low": 0, "high": 9}}
+    assert half_width(own, "evaluation.coverage") == pytest.approx(0.1), "its own goes before that of all"
     assert half_width(metrics(1.0, 0.3), "evaluation.distribution.fd.high") == 0, "an end of it has none of its own"
 
 
