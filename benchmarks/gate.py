@@ -66,8 +66,9 @@ def _rates(plain: dict[str, Any], gated: dict[str, Any]) -> Iterator[Row]:
 
 
 def _rhythms(plain: dict[str, Any], gated: dict[str, Any]) -> Iterator[Row]:
-    for name, of in plain.items():
-        other, count = gated[name], f"{of['records']} records"
+    for key, of in ((key, of) for key, of in plain.items() if {"records"} <= of.keys() & gated[key].keys()):
+        name = key.replace("_", " ")
+        other, count = gated[key], f"{of['records']} records"
         shares = (of["irregular_synthetic"], other["irregular_synthetic"], of["irregular_real"])
         yield (f"irregular among {name}, {count}", *(f"{share:.1%}" for share in shares))
         told = (f"{value:.4f}" for value in (of["wasserstein"], other["wasserstein"], of["wasserstein_real_halves"]))
@@ -129,7 +130,7 @@ def main() -> None:
         found = [
             Evidence.load(
                 params.evaluation, data / "corpus", made(dataset, arguments.records, arguments.workers),
-                data / "encoder/judges", data / "autoencoder", vocabulary, seed, Pseudonyms(),
+                data / "encoder/judges", data / "autoencoder", data / "simulator", vocabulary, seed, Pseudonyms(),
             )
             for dataset in (plain, gated)
         ]  # fmt: skip

@@ -1,17 +1,17 @@
-"""The simulator against neurokit2: `python benchmarks/simulator.py --neurokit PYTHON [--simulator data/simulator]`.
+"""The simulator against neurokit2: `python benchmarks/simulator.py [--neurokit PYTHON] [--simulator data/simulator]`.
 
 Both make 12-lead records of 10 s at 100 Hz on the same cores in the same run: ours as `sediff simulate` does, with
 rhythm and rounding to int16, neurokit2 by `ecg_simulate(method="multileads")`. They take turns, so that what else
 the machine does meets both; torch and numpy have one thread, as neurokit2 uses one.
 
-neurokit2 is no dependency, for its wheel installs a package `tests` that shadows the project's own. PYTHON is the
-interpreter of an environment of its own, and runs as a process of its own:
-`python3.11 -m venv /tmp/nk && /tmp/nk/bin/pip install neurokit2`.
+neurokit2 is of the extra `dev`, and runs as a process of its own. PYTHON is the interpreter of another environment
+that has it; without it, this one's.
 """
 
 import argparse
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -31,7 +31,7 @@ print({records} / (time.perf_counter() - start))
 def main() -> None:
     """Time both in turns and print rates and ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--neurokit", type=Path, required=True, metavar="PYTHON", help="interpreter that has neurokit2")
+    parser.add_argument("--neurokit", type=Path, default=sys.executable, metavar="PYTHON", help="that has neurokit2")
     parser.add_argument("--simulator", type=Path, default=Path("data/simulator"), help="what the stage wrote")
     parser.add_argument("--statement", default="NORM")
     parser.add_argument("--records", type=int, default=4000, help="of ours, a turn")

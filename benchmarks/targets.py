@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sediff.evaluation.strata import STRATA
+from sediff.report.measured import measured
 
 Metrics = Mapping[str, Any]
 Bounds = tuple[float | None, float | None]  # lowest and highest that meet a target
@@ -245,7 +246,7 @@ def _number(value: float | None) -> str:
 
 def read(reports: Path) -> Metrics:
     """Metrics of a folder of reports by stage."""
-    return {path.parent.name: json.loads(path.read_text()) for path in sorted(reports.glob("*/metrics.json"))}
+    return measured({path.parent.name: json.loads(path.read_text()) for path in sorted(reports.glob("*/metrics.json"))})
 
 
 def main() -> None:

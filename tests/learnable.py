@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from sediff.ecg import INDEPENDENT_LEADS
 from sediff.knowledge import experience
 from sediff.knowledge.distill import Distilled
 from sediff.knowledge.report import POSSIBLE, Report
@@ -13,8 +14,12 @@ from sediff.knowledge.retrieval import Neighbours
 from sediff.knowledge.statistics import summarise
 from sediff.knowledge.table import experience_table
 from sediff.records import signal_column, write_table
+from sediff.simulator.morphology import ALL, FILE, OWN
+from sediff.simulator.ode import WAVES
+from sediff.simulator.rhythm import RHYTHMS, RhythmFit, RhythmModel
 
 CODES = ("NORM", "CLBBB")
+NUMBERS = ("theta", "a", "b", "offset_exponent", "width_exponent")  # of a wave
 
 
 def signals(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -62,6 +67,21 @@ def write_records(
     )
     (folder / "records").mkdir(parents=True)
     write_table(table, folder / "records/shard-000.parquet")
+
+
+def write_simulator(folder: Path) -> None:
+    """Write what the simulator stage would fit to these records: of each statement its R wave."""
+    folder.mkdir(parents=True)
+    RhythmModel({rhythm: RhythmFit([200.0], [[0.02, 0.04]], [[1.0, 1.0]], 0.1, 30) for rhythm in RHYTHMS}).save(folder)
+    rows = []
+    for statement, height, width in ((ALL, 0.9, 0.02), (CODES[0], 0.9, 0.02), (CODES[1], -0.9, 0.05)):
+        b = 2 * np.pi * width  # at 60 bpm, where ω = 2π
+        waves = [{"a": 2 * np.pi * height / b**2 if wave == "R" else 0.0, "b": b} for wave in WAVES]
+        own = {"statement": statement, "source": OWN, "count": 1, "fitted_at": 60.0, "theta": 0.0}
+        rows += [{**own, **wave, "offset_exponent": 0.0, "width_exponent": 1.0} for wave in waves] * len(
+            INDEPENDENT_LEADS
+        )
+    pl.DataFrame(rows, schema_overrides=dict.fromkeys(NUMBERS, pl.Float32)).write_parquet(folder / FILE)
 
 
 def write_experiences(folder: Path, count: int, statements: int) -> None:

@@ -90,7 +90,7 @@ def _pace(cells: dict[int, dict], baseline: dict[int, dict]) -> str:
 
 
 def _mean(metrics: Sequence[dict[str, Any]], name: str) -> float | None:
-    values = [m[name] for m in metrics if name in m]
+    values = [m[name] for m in metrics if m.get(name) is not None]
     return float(np.mean(values)) if values else None
 
 

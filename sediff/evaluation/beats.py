@@ -1,4 +1,4 @@
-"""What beats show, record by record, by rhythm: P waves, consistency, RR autocorrelation, early wide beats."""
+"""What beats show, record by record, by rhythm: P waves, consistency, RMSSD, RR autocorrelation, early wide beats."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,8 +11,13 @@ from sediff.evaluation.halves import Floats, compare_means, known
 from sediff.evaluation.signs import OF_STATEMENT, SIGNS
 from sediff.evaluation.strata import FEW, MIN_RECORDS, each_stratum
 
-BY_STRATUM = {"p_waves": "p_share", "beat_consistency": "consistency", "rr_autocorrelation": "lag"}
-PREMATURE_BEATS = {"share": "ventricular", "coupling": "coupling"}
+BY_STRATUM = {
+    "p_waves": "p_share",
+    "beat_consistency": "consistency",
+    "rr_autocorrelation": "lag",
+    "rmssd": "dispersion",
+}
+PREMATURE_BEATS = {"share": "ventricular", "count": "premature", "coupling": "coupling"}
 
 
 def beats(evidence: Evidence) -> dict[str, Any]:
@@ -20,8 +25,8 @@ def beats(evidence: Evidence) -> dict[str, Any]:
 
     `p_waves`: share of beats with a P wave before the QRS (in fibrillation, false ones); `beat_consistency`: mean
     correlation of a record's beats with its median beat; `rr_autocorrelation`: correlation of successive RR intervals;
-    `early_wide_beats`, of records with ventricular premature beats: their share of all beats, and the interval to the
-    beat before as a share of the median RR.
+    `rmssd`: over the mean RR; `early_wide_beats`, of records with ventricular premature beats: the share of wide beats
+    among all, how many of them come early in 10 s, and the interval to the beat before as a share of the median RR.
     """
     draws = evidence.params.bootstraps
     result: dict[str, Any] = {}
@@ -45,7 +50,7 @@ def signs(evidence: Evidence) -> dict[str, Any]:
         of_sign = {name: of[:, SIGNS.index(sign)] for name, of in read.items()}
         among = np.array([statement in codes for codes in evidence.statements])
         key = f"{statement}_{sign}"
-        found[key] = means(of_sign, among, evidence.patients, draws, evidence.rng(70 + number))
+        found[key] = means(of_sign, among, evidence.patients, draws, evidence.rng(200 + number))
     return {"signs": found}
 
 

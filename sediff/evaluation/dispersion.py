@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
+from sediff.beats import find_r_peaks, heart_rate, rmssd
 from sediff.evaluation.beats import means
 from sediff.evaluation.evidence import Evidence
-from sediff.evaluation.halves import Floats, distances_in_halves, known, over_floor, pooled_over_floor
+from sediff.evaluation.halves import SIMULATOR, Floats, distances_in_halves, known, over_floor, pooled_over_floor
 from sediff.evaluation.rhythm import sinus_rows
 from sediff.evaluation.strata import FEW, MIN_RECORDS, each_stratum
 
@@ -18,13 +19,19 @@ POOLED = "pooled"
 
 def dispersion(evidence: Evidence) -> dict[str, Any]:
     """Wasserstein distances by stratum, and the share of sinus rhythms above `evaluation.irregular`."""
-    values, patients = evidence.values("dispersion"), evidence.patients
+    values = {**evidence.values("dispersion"), SIMULATOR: read_dispersion(evidence.simulated.leads)}
+    patients = evidence.patients
     draws = evidence.params.bootstraps
     limit = evidence.params.irregular
     above = {name: np.where(np.isfinite(of), of > limit, np.nan) for name, of in values.items()}
     irregular = means(above, sinus_rows(evidence.statements), patients, draws, evidence.rng(10))
     by_stratum = dispersion_distances(values, evidence.strata, patients, draws, evidence.rng(11))
     return {"dispersion": by_stratum, "irregular_sinus": irregular}
+
+
+def read_dispersion(leads: NDArray[np.float32]) -> Floats:
+    """RMSSD / mean RR of signals (n, 8, 1000) in mV, as `Readings` has it: (n,)."""
+    return np.array([rmssd(peaks) * heart_rate(peaks) / 60_000 for peaks in find_r_peaks(leads)])
 
 
 def dispersion_distances(
@@ -54,4 +61,6 @@ def dispersion_distances(
         found[stratum], counts[stratum] = {name: np.array(of) for name, of in drawn.items()}, len(rows)
     if found:
         result[POOLED] = {"over_floor": pooled_over_floor(found, counts)}
+    else:
+        left_out[POOLED] = FEW
     return {**result, "left_out": left_out}

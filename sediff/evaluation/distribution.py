@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 
 from sediff.bootstrap import interval
 from sediff.ecg import INDEPENDENT_LEADS
+from sediff.evaluation.beside import beside
 from sediff.evaluation.halves import patient_halves
 
 Features = NDArray[np.float64]
@@ -62,21 +63,37 @@ def neighbour_distances(real: Features, neighbours: int) -> Features:
 
 def covered(real: Features, radii: Features, synthetic: Features, neighbours: int) -> tuple[float, float]:
     """Coverage and density of balls of these radii around the real records."""
-    hit, inside = np.zeros(len(real), bool), 0
+    counts = reached(real, radii, synthetic)
+    return float((counts > 0).mean()), float(counts.sum() / (neighbours * len(synthetic)))
+
+
+def reached(real: Features, radii: Features, synthetic: Features) -> NDArray[np.intp]:
+    """How many synthetic records lie in the ball around each real one, (n,)."""
+    counts = np.empty(len(real), np.intp)
     for start in range(0, len(real), BLOCK):
         rows = slice(start, start + BLOCK)
-        close = cdist(real[rows], synthetic) <= radii[rows, None]
-        hit[rows], inside = close.any(1), inside + int(close.sum())
-    return float(hit.mean()), float(inside / (neighbours * len(synthetic)))
+        counts[rows] = (cdist(real[rows], synthetic) <= radii[rows, None]).sum(1)
+    return counts
 
 
 def covered_records(real: Features, synthetic: Features, neighbours: int) -> NDArray[np.bool_]:
     """Which of the real records (n, d) have a synthetic one in their ball: (n,); their share is the coverage."""
-    radii, hit = neighbour_distances(real, neighbours), np.zeros(len(real), bool)
-    for start in range(0, len(real), BLOCK):
-        rows = slice(start, start + BLOCK)
-        hit[rows] = (cdist(real[rows], synthetic) <= radii[rows, None]).any(1)
-    return hit
+    return reached(real, neighbour_distances(real, neighbours), synthetic) > 0
+
+
+def coverage_beside(
+    real: Features, synthetic: Features, neighbours: int, drawn: Sequence[NDArray[np.intp]], ending: str = ""
+) -> dict[str, Any]:
+    """Coverage and density with intervals over draws of the real records' rows, the keys with an ending.
+
+    A real record keeps its ball in each draw: one that is drawn twice would have none.
+    """
+    counts = reached(real, neighbour_distances(real, neighbours), synthetic)
+    of_records = {"coverage": counts > 0, "density": counts * (len(real) / (neighbours * len(synthetic)))}
+    found: dict[str, Any] = {}
+    for name, values in of_records.items():
+        found |= beside(f"{name}{ending}", float(values.mean()), [float(values[rows].mean()) for rows in drawn])
+    return found
 
 
 def distances(
@@ -89,7 +106,7 @@ def distances(
     rng: np.random.Generator,
     most: int | None = None,
 ) -> dict[str, Any]:
-    """FD, KID and coverage of each set against held-out real records, beside the floor: those against each other.
+    """FD, KID, coverage and density of each set against held-out real records, beside these against each other.
 
     All are taken at one number of records, "records_compared": each draw halves the held-out patients, and compares
     records of the one half with as many of the other, and with as many of each set, drawn without replacement, whose
@@ -99,13 +116,13 @@ def distances(
     Args:
         held_out: features of the real records, (n, d); patients: of each.
         sets: features of records by name, rows aligned; owners: patient whose condition each row has.
-        neighbours: k of coverage.
+        neighbours: k of coverage and density.
         most: compare no more records than these.
 
     Returns:
         Intervals by set, "real" for the floor, and metric; and under "over_floor" for each set: FD over the floor's
-        median; KID over the mean absolute value of the floor's draws, "kid_scale", as these lie around 0; coverage as
-        a share of the floor's median.
+        median; KID over the mean absolute value of the floor's draws, "kid_scale", as these lie around 0; coverage and
+        density as shares of the floor's medians.
     """
     splits = [patient_halves(patients, rng) for _ in range(draws)]
     places = [_places([patients[row] for row in first], owners) for first, _ in splits]
@@ -120,8 +137,8 @@ def distances(
         rows = rng.choice(np.flatnonzero(place >= size), size, replace=False)
         drawn = {"real": held_out[second[:size]], **{name: features[rows] for name, features in sets.items()}}
         for name, features in drawn.items():
-            coverage, _ = covered(reference, radii, features, neighbours)
-            found[name].append({**_both(reference, features), "coverage": coverage})
+            coverage, density = covered(reference, radii, features, neighbours)
+            found[name].append({**_both(reference, features), "coverage": coverage, "density": density})
     by_metric = {
         name: {metric: np.array([value[metric] for value in values]) for metric in values[0]}
         for name, values in found.items()
@@ -154,7 +171,7 @@ def _over_floor(found: Mapping[str, Mapping[str, Features]]) -> dict[str, Any]:
     scale = {
         "fd": float(np.median(found["real"]["fd"])),
         "kid": float(np.abs(found["real"]["kid"]).mean()),
-        "coverage": float(np.median(found["real"]["coverage"])),
+        **{metric: float(np.median(found["real"][metric])) for metric in ("coverage", "density")},
     }
     ratios = {
         name: {metric: interval((of / scale[metric]).tolist()) for metric, of in values.items() if scale[metric]}

@@ -60,6 +60,13 @@ def matched_conditions(
     return [condition for _, condition in sorted(found, key=lambda item: item[0])][:conditions]
 
 
+def one_alike(columns: pl.DataFrame, rows: NDArray[np.intp], rng: np.random.Generator) -> dict[int, int]:
+    """A record of another patient for each of some rows of the corpus that has one which matches it, drawn."""
+    asked = np.isin(np.arange(len(columns)), rows)
+    found = matched_conditions(columns, asked, np.ones(len(columns), bool), len(rows), 1, rng)
+    return {condition.row: int(condition.matches[0]) for condition in found}
+
+
 def mean_distance(features: Features) -> float:
     """Mean Euclidean distance over all pairs of records (n, d): its expectation does not depend on n."""
     return float(pdist(features).mean())

@@ -75,6 +75,6 @@ def effect(
         of_draws = [slope(x[name][draw], y[name][draw]) for draw in drawn]
         result[name] = {"value": slope(x[name][rows], y[name][rows]), **interval(of_draws)}
     real = result[REAL]
-    if real["low"] > 0 or real["high"] < 0:
-        result["over_real"] = {name: result[name]["value"] / real["value"] for name in x if name != REAL}
-    return result
+    is_there = real["low"] > 0 or real["high"] < 0
+    ratios = {name: result[name]["value"] / real["value"] for name in x if is_there and name != REAL}
+    return result | {"over_real": ratios or None}

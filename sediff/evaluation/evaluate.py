@@ -1,4 +1,9 @@
-"""The evaluation stage: synthetic records of held-out conditions against the real records of those conditions."""
+"""The evaluation stage: synthetic records of held-out conditions against the real records of those conditions.
+
+Which keys `metrics.json` has depends on the parameters, the vocabulary and what the corpus names, not on how many
+records there are. What cannot be told, as of too few records, is null at its key, with nothing below, and `left_out`
+says why. A name that is no key as it is stands under another one (see `keys`), and `names` says under which.
+"""
 
 from collections import Counter
 from collections.abc import Callable
@@ -20,12 +25,15 @@ from sediff.evaluation.exposure import Folders, OwnFits
 from sediff.evaluation.halves import REAL
 from sediff.evaluation.impossible import impossible
 from sediff.evaluation.intervals import intervals
+from sediff.evaluation.keys import with_keys
 from sediff.evaluation.likeness import deviation, likeness
 from sediff.evaluation.meaning import meaning
+from sediff.evaluation.paired import paired, relative
 from sediff.evaluation.params import EvaluationParams
 from sediff.evaluation.pictures import draw_pairs, draw_rhythm, draw_spectra
 from sediff.evaluation.rhythm import heart_rate, rhythm
 from sediff.evaluation.slices import slices
+from sediff.evaluation.spectra import spectra
 from sediff.evaluation.truth import against_truth
 from sediff.evaluation.within import within_conditions
 from sediff.files import write_json
@@ -33,7 +41,7 @@ from sediff.pseudonyms import Pseudonyms
 from sediff.training import Job
 from sediff.vocabulary import Vocabulary, statement_labels
 
-LEFT_OUT = "left_out"
+LEFT_OUT, NAMES = "left_out", "names"
 
 
 def _sizes(evidence: Evidence) -> dict[str, Any]:
@@ -58,7 +66,9 @@ SECTIONS: tuple[Callable[[Evidence], dict[str, Any]], ...] = (
     deviation,
     meaning,
     likeness,
+    spectra,
     within_conditions,
+    paired,
     slices,
 )
 
@@ -86,15 +96,24 @@ def evaluate(
     once.
 
     Raises:
-        UserError: the synthetic records belong to another corpus.
+        UserError: the synthetic records belong to another corpus, or the simulator has not run.
     """
     evidence = Evidence.load(
-        params, corpus, synthetic, judges_folder, generator.autoencoder, vocabulary, job.seed, pseudonyms
+        params,
+        corpus,
+        synthetic,
+        judges_folder,
+        generator.autoencoder,
+        generator.simulator,
+        vocabulary,
+        job.seed,
+        pseudonyms,
     )
     copies = nearest_training(evidence)
     found: dict[str, Any] = {}
     for section in SECTIONS:
         found |= section(evidence)
+    found["paired"] |= relative(found)
     if truth is not None:
         found |= against_truth(evidence, truth)
     found["privacy"] = {
@@ -102,10 +121,9 @@ def evaluate(
         **canaries(evidence, corpus),
         **membership(evidence, corpus, generator, own, access, job, truth is not None),
     }
+    found, names = with_keys(found)
     metrics, notes = without_notes(found)
-    if notes:
-        metrics[LEFT_OUT] = notes
-    write_json(job.report / "metrics.json", _rounded(metrics))
+    write_json(job.report / "metrics.json", _rounded({**metrics, NAMES: names, LEFT_OUT: notes}))
     made, read = evidence.made, evidence.read_made
     made.rows.select("record_id", "matched_record_id").with_columns(
         measured_heart_rate=pl.Series(read.heart_rate, dtype=pl.Float32).fill_nan(None),
@@ -118,18 +136,20 @@ def evaluate(
 
 
 def without_notes(found: dict[str, Any], path: str = "") -> tuple[dict[str, Any], list[str]]:
-    """Metrics without their notes, and the notes, each named by its dotted key; what is empty then is left out."""
-    metrics, notes = {}, []
+    """Metrics with None in the place of what a note says is left out, and the notes, each named by its dotted key."""
+    metrics: dict[str, Any] = {}
+    notes: list[str] = []
     for key, value in found.items():
         name = f"{path}.{key}" if path else key
         if key == LEFT_OUT:
             of_keys = {"": value} if isinstance(value, str) else value
             notes += [f"{'.'.join(filter(None, (path, part)))}: {note}" for part, note in of_keys.items()]
+            metrics |= {part: None for part in of_keys if part and part not in found}
         elif isinstance(value, dict):
-            inner, more = without_notes(value, name)
+            metrics[key], more = without_notes(value, name)
             notes += more
-            if inner or not more:
-                metrics[key] = inner
+            if isinstance(value.get(LEFT_OUT), str) and len(value) == 1:
+                metrics[key] = None
         else:
             metrics[key] = value
     return metrics, notes
@@ -159,24 +179,26 @@ def _chosen(made: Records, judge: Judge, count: int) -> dict[int, str]:
 
 
 def _rounded(value: Any) -> Any:
-    """Six significant digits; what is not a number is left out."""
+    """Six significant digits; None for what is not a number."""
     if isinstance(value, dict):
-        return {str(key): _rounded(v) for key, v in value.items() if not (isinstance(v, float) and not np.isfinite(v))}
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+        return {str(key): _rounded(v) for key, v in value.items()}
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.6g}") if np.isfinite(value) else None
 
 
 def _summary(metrics: dict[str, Any]) -> str:
     parts = [f"{metrics['records']} records"]
-    if "mae_bpm" in metrics["heart_rate"]:
+    if metrics["heart_rate"]["mae_bpm"] is not None:
         parts.append(f"heart rate off by {metrics['heart_rate']['mae_bpm']:.2f} bpm")
-    if "synthetic" in metrics.get("distribution", {}):
-        distribution = metrics["distribution"]
+    distribution = metrics.get("distribution") or {}
+    if "synthetic" in distribution:
         parts.append(
             f"FD {distribution['synthetic']['fd']['median']:.2f} (real {distribution['real']['fd']['median']:.2f})"
         )
         parts.append(f"coverage {distribution['coverage']:.2f}")
     found = metrics["agreement"]
-    if "auroc_synthetic" in found:
-        real = f" (real {found['auroc_real']:.3f})" if "auroc_real" in found else ""
+    if found.get("auroc_synthetic") is not None:
+        real = f" (real {found['auroc_real']:.3f})" if found["auroc_real"] is not None else ""
         parts.append(f"AUROC {found['auroc_synthetic']:.3f}{real}")
     return ", ".join(parts)

@@ -13,8 +13,10 @@ from sediff.ecg import independent_leads, to_microvolts, twelve_leads
 from sediff.encoder.judge import BATCH
 from sediff.encoder.patients import Training
 from sediff.evaluation.compared import Judges, Matched, Records
+from sediff.evaluation.diversity import one_alike
 from sediff.evaluation.halves import REAL, RECONSTRUCTED, SYNTHETIC
 from sediff.evaluation.params import EvaluationParams
+from sediff.evaluation.prior import simulated
 from sediff.evaluation.readings import Readings
 from sediff.evaluation.strata import strata_of
 from sediff.pseudonyms import Pseudonyms
@@ -33,7 +35,9 @@ class Evidence:
         conditions: the real records whose conditions they have.
         sets: "synthetic" (the first record made of each condition), "reconstructed" (the condition's real record,
             encoded and decoded) and "real", rows aligned; read: what is read in each.
+        simulated: the simulator alone, of each condition, rows aligned with the sets.
         statements, strata, patients: of each row of the sets.
+        alike: by row of the sets, a real record (12, 1000) of another patient that matches its condition, if any.
         held_out: human-validated held-out records, the floor; none where the real ones are too few to compare.
         held_out_copies: judge (a)'s features of their reconstructions.
         training: signals of training records, (m, 8, 1000), int16 µV; training_ids: of each.
@@ -49,9 +53,11 @@ class Evidence:
     conditions: Matched
     sets: dict[str, Records]
     read: dict[str, Readings]
+    simulated: Records
     statements: list[list[str]]
     strata: NDArray[np.str_]
     patients: NDArray[np.str_]
+    alike: dict[int, NDArray[np.int16]]
     held_out: Records | None
     held_out_copies: NDArray[np.float64] | None
     training: NDArray[np.int16]
@@ -67,6 +73,7 @@ class Evidence:
         synthetic: Path,
         judges_folder: Path,
         autoencoder: Path,
+        simulator: Path,
         vocabulary: Vocabulary,
         seed: int,
         pseudonyms: Pseudonyms,
@@ -74,7 +81,7 @@ class Evidence:
         """Read and measure all records.
 
         Raises:
-            UserError: the synthetic records belong to another corpus.
+            UserError: the synthetic records belong to another corpus, or the simulator has not run.
         """
         judges, network = Judges.load(judges_folder), Autoencoder.load(autoencoder)
         made = Records.of(read_columns(synthetic / "records"), read_signals(synthetic / "records"), judges)
@@ -88,7 +95,10 @@ class Evidence:
             REAL: real,
         }
         read_made = Readings.of(made.signals)
-        statements = sets[SYNTHETIC].rows["statements"].to_list()
+        asked = sets[SYNTHETIC].rows
+        statements = asked["statements"].to_list()
+        place = {int(row): number for number, row in enumerate(conditions.corpus_rows)}
+        alike = one_alike(columns, conditions.corpus_rows, np.random.default_rng([seed, 143]))
         held_out = held_out_copies = None
         if len(real.rows) >= params.min_records:
             floor = floor_rows(columns, params.min_records)
@@ -110,9 +120,11 @@ class Evidence:
                 RECONSTRUCTED: Readings.of(copies),
                 REAL: Readings.of(real.signals),
             },
+            Records.of(asked, simulated(simulator, asked, seed), judges),
             statements,
             strata_of(statements),
             real.rows["patient_id"].to_numpy(),
+            {place[row]: stored[other] for row, other in sorted(alike.items())},
             held_out,
             held_out_copies,
             independent_leads(stored[train]),

@@ -7,7 +7,7 @@ less.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from sediff.bootstrap import interval, patient_draws
 
 SYNTHETIC, RECONSTRUCTED, REAL = SETS = ("synthetic", "reconstructed", "real")
+SIMULATOR = "simulator"  # alone: a baseline beside the sets, see `prior`
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
+T = TypeVar("T", float, Floats)
 
 
 def patient_halves(patients: Sequence[str], rng: np.random.Generator) -> tuple[Rows, Rows]:
@@ -30,16 +32,16 @@ def patient_halves(patients: Sequence[str], rng: np.random.Generator) -> tuple[R
 def distances_in_halves(
     values: Mapping[str, Floats],
     patients: Sequence[str],
-    distance: Callable[[Floats, Floats], float],
+    distance: Callable[[Floats, Floats], T],
     draws: int,
     rng: np.random.Generator,
-) -> dict[str, list[float]]:
+) -> dict[str, list[T]]:
     """Distance of each set from real records in each draw, by the set's name; that of "real" is the floor.
 
     Args:
         values: of each set, (n, ...), rows aligned; patients: of each row.
     """
-    found: dict[str, list[float]] = {name: [] for name in values}
+    found: dict[str, list[T]] = {name: [] for name in values}
     for _ in range(draws):
         first, second = patient_halves(patients, rng)
         size = min(len(first), len(second))
@@ -79,7 +81,7 @@ def compare_means(
 ) -> dict[str, Any]:
     """Mean of each set, and its difference from that of the real records with a bootstrap interval.
 
-    Its ratio to real is given unless the quantity may be negative. The floor, `real_halves`, is the mean absolute
+    Its ratio to real is None where the quantity may be negative. The floor, `real_halves`, is the mean absolute
     difference between random halves of the real patients.
 
     Args:
@@ -91,7 +93,7 @@ def compare_means(
     halves = [patient_halves(patients.tolist(), rng) for _ in range(draws)]
     real = values[REAL]
     ratios = means[REAL] > 0 and all((of_set >= 0).all() for of_set in values.values())
-    over_real = {"over_real": {name: means[name] / means[REAL] for name in made}} if ratios else {}
+    over_real = {name: means[name] / means[REAL] for name in made} if ratios else None
     floor = [abs(real[first].mean() - real[second].mean()) for first, second in halves]
     return {
         "records": len(patients),
@@ -103,7 +105,7 @@ def compare_means(
             }
             for name in made
         },
-        **over_real,
+        "over_real": over_real,
         "real_halves": float(np.mean(floor)),
     }
 

@@ -1,4 +1,4 @@
-"""How alike the sets of records are: FD, KID and coverage in the judges' features, and deviation by lead."""
+"""How alike the sets of records are: FD, KID, coverage and density in the judges' features, and deviation by lead."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,19 +9,22 @@ from numpy.typing import NDArray
 from sediff.bootstrap import interval, patient_draws
 from sediff.ecg import INDEPENDENT_LEADS, limb_lead_residual
 from sediff.errors import UserError
+from sediff.evaluation.beside import beside
 from sediff.evaluation.controls import controls
-from sediff.evaluation.distribution import coverage_density, deviation_ratios, distances, frechet_distance
+from sediff.evaluation.distribution import coverage_beside, deviation_ratios, distances, frechet_distance
 from sediff.evaluation.evidence import Evidence
-from sediff.evaluation.halves import REAL, RECONSTRUCTED, SYNTHETIC, patient_halves
+from sediff.evaluation.halves import REAL, RECONSTRUCTED, SIMULATOR, SYNTHETIC, patient_halves
 from sediff.evaluation.strata import FEW, MIN_RECORDS, each_stratum
+
+ALL = "all"
 
 
 def likeness(evidence: Evidence) -> dict[str, Any]:
-    """FD, KID and coverage in the features of judges (a) and (b), beside the floor and controls that must look bad."""
+    """FD, KID, coverage and density in the features of judges (a) and (b), beside the floor and what must look bad."""
     params, real = evidence.params, evidence.sets[REAL]
     if evidence.held_out is None:
         note = f"fewer than evaluation.min_records = {params.min_records} real records"
-        return {"distribution": {"left_out": note}}
+        return {section: {"left_out": note} for section in ("distribution", "distribution_waveform", "reconstruction")}
     if params.neighbours >= len(real.rows):
         raise UserError(
             f"evaluation.neighbours = {params.neighbours} needs more than the {len(real.rows)} real records "
@@ -36,15 +39,15 @@ def likeness(evidence: Evidence) -> dict[str, Any]:
     ):
         name = judge.name
         sets = {of_set: evidence.sets[of_set].features[name] for of_set in (SYNTHETIC, RECONSTRUCTED)}
+        sets[SIMULATOR] = evidence.simulated.features[name]
         sets |= {control: judge.features(signals) for control, signals in made_up.items()}
         of_held_out, owners = evidence.held_out.features[name], evidence.patients.tolist()
         values = distances(
             of_held_out, held_out_patients, sets, owners, params.neighbours, params.bootstraps, evidence.rng(3)
         )
-        coverage, density = coverage_density(real.features[name], sets[SYNTHETIC], params.neighbours)
-        values |= {"coverage": coverage, "density": density}
-        for control in ("noise", "shuffled_leads"):
-            values[f"coverage_{control}"], _ = coverage_density(real.features[name], sets[control], params.neighbours)
+        drawn = list(patient_draws(evidence.patients, params.bootstraps, evidence.rng(152)))
+        for of_set, ending in ((SYNTHETIC, ""), ("noise", "_noise"), ("shuffled_leads", "_shuffled_leads")):
+            values |= coverage_beside(real.features[name], sets[of_set], params.neighbours, drawn, ending)
         result[section] = values
     if (records := result["distribution"].get("records_compared")) and evidence.held_out_copies is not None:
         own = evidence.held_out.features[evidence.judges.statement.name]
@@ -73,22 +76,34 @@ def deviation(evidence: Evidence) -> dict[str, Any]:
     """
     real = evidence.sets[REAL].leads
     ratios = {name: deviation_ratios(evidence.sets[name].leads, real) for name in (SYNTHETIC, RECONSTRUCTED)}
+    ratios[SIMULATOR] = deviation_ratios(evidence.simulated.leads, real)
     first, second = patient_halves(evidence.patients.tolist(), evidence.rng(8))
     ratios["real_halves"] = deviation_ratios(real[first], real[second]) if len(first) else {}
     extremes = {name: {"lowest": min(of.values()), "highest": max(of.values())} for name, of in ratios.items() if of}
     return {
-        "limb_leads": {"residual_uv": float(np.abs(limb_lead_residual(evidence.made.signals)).max())},
+        "limb_leads": _limb_leads(evidence),
         "deviation_ratio": deviation_ratios(evidence.made.leads, real),
         "deviation": extremes,
         "deviation_by_stratum": _by_stratum(evidence),
     }
 
 
+def _limb_leads(evidence: Evidence) -> dict[str, Any]:
+    """Departure from the limb-lead identities in µV: the largest, and the mean over records of each's largest."""
+    largest = np.array([np.abs(limb_lead_residual(record)).max() for record in evidence.made.signals])
+    owners = evidence.patients[evidence.conditions.partner]
+    drawn = patient_draws(owners, evidence.params.bootstraps, evidence.rng(153))
+    means = [float(largest[rows].mean()) for rows in drawn]
+    return {"residual_uv": float(largest.max()), **beside("mean_uv", float(largest.mean()), means)}
+
+
 def _by_stratum(evidence: Evidence) -> dict[str, Any]:
-    """The same by lead within each stratum that has enough records."""
-    spreads = {name: of.leads.std(-1).astype(np.float64) for name, of in evidence.sets.items()}
+    """The same by lead, of all records and within each stratum that has enough, with intervals over patients."""
+    sets = {**evidence.sets, SIMULATOR: evidence.simulated}
+    spreads = {name: of.leads.std(-1).astype(np.float64) for name, of in sets.items()}
     found: dict[str, Any] = {}
-    for stratum, among in each_stratum(evidence.strata):
+    everything = (ALL, np.ones(len(evidence.strata), bool))
+    for stratum, among in (everything, *each_stratum(evidence.strata)):
         if among.sum() < MIN_RECORDS:
             found[stratum] = {"left_out": FEW}
             continue

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from sediff.bootstrap import interval, patient_draws
 from sediff.encoder.judge import in_batches
 from sediff.encoder.scores import MIN_CASES
-from sediff.evaluation.agreement import auroc_ratio, scores
+from sediff.evaluation.agreement import auroc_ratio, mean_auroc, scores
+from sediff.evaluation.beside import beside
 from sediff.evaluation.evidence import Evidence
-from sediff.evaluation.halves import REAL, RECONSTRUCTED, SYNTHETIC, Floats
+from sediff.evaluation.halves import REAL, RECONSTRUCTED, SIMULATOR, SYNTHETIC, Floats
+from sediff.evaluation.precision import mean_auprc
 from sediff.evaluation.rare import Judged, rare_statements
 from sediff.evaluation.sureness import logit_distances
 from sediff.evaluation.text_retrieval import places_of, retrieval, wordings
@@ -24,7 +26,7 @@ SHUFFLED = "shuffled"
 
 @dataclass(frozen=True)
 class Read:
-    """What a judge makes of the signals: of all synthetic records, and of each set of the evidence."""
+    """What a judge makes of the signals: of all synthetic records, of each set, and of the simulator's alone."""
 
     made: Floats
     sets: dict[str, Floats]
@@ -34,6 +36,7 @@ class Read:
         """Each signal is read once."""
         made = judge(evidence.made.leads)
         others = {name: judge(evidence.sets[name].leads) for name in (RECONSTRUCTED, REAL)}
+        others[SIMULATOR] = judge(evidence.simulated.leads)
         return cls(made, {SYNTHETIC: made[evidence.conditions.first], **others})
 
 
@@ -54,7 +57,7 @@ def meaning(evidence: Evidence) -> dict[str, Any]:
 
 
 def _agreement(evidence: Evidence, logits: Read) -> dict[str, Any]:
-    """The judge on synthetic records, on the same conditions' reconstructed and real ones, on shuffled conditions."""
+    """The judge on synthetic records, and on reconstructed, real and simulated ones of the conditions; on shuffled."""
     codes, statements = evidence.judges.statement.codes, evidence.made.rows["statements"].to_list()
     truth = statement_labels(statements, codes)
     of_conditions = truth[evidence.conditions.first]
@@ -64,27 +67,44 @@ def _agreement(evidence: Evidence, logits: Read) -> dict[str, Any]:
         SYNTHETIC: Judged(truth, logits.made, of_made),
         RECONSTRUCTED: Judged(of_conditions, logits.sets[RECONSTRUCTED], patients),
         REAL: Judged(of_conditions, logits.sets[REAL], patients),
+        SIMULATOR: Judged(of_conditions, logits.sets[SIMULATOR], patients),
         SHUFFLED: Judged(truth[evidence.rng(1).permutation(len(truth))], logits.made, of_made),
     }
     drawn = patient_draws(patients, draws, evidence.rng(40))
     return {
-        **_by_statement(judged, codes),
+        **_by_statement(judged, codes, draws, evidence.rng(45)),
         "rare": rare_statements(judged, codes, MIN_CASES, draws, evidence.rng(42)),
         "not_learned": dict(sorted(Counter(code for row in statements for code in row if code not in codes).items())),
         **auroc_over_real(of_conditions, logits.sets, drawn),
     }
 
 
-def _by_statement(judged: Mapping[str, Judged], codes: Sequence[str]) -> dict[str, Any]:
-    """AUROC and AUPRC of each statement with `MIN_CASES` on both sides, real's beside, and their means for each set."""
+def _by_statement(
+    judged: Mapping[str, Judged], codes: Sequence[str], draws: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """AUROC and AUPRC of each statement with `MIN_CASES` on both sides, real's beside, and their means for each set.
+
+    The means have intervals over patients.
+    """
     found = {name: scores(of_set.truth, of_set.logits, codes, MIN_CASES) for name, of_set in judged.items()}
-    result = {f"{score}_{name}": of[score] for name, of in found.items() if of for score in ("auroc", "auprc")}
+    of_scores = [f"{score}_{name}" for name in found for score in ("auroc", "auprc")]
+    result: dict[str, Any] = dict.fromkeys([*of_scores, *(f"{key}_interval" for key in of_scores)])
+    for name, of in found.items():
+        if of:
+            drawn = patient_draws(judged[name].patients, draws, rng)
+            columns = [codes.index(code) for code in of["statements"]]
+            result |= _means_beside(name, of, judged[name], columns, drawn)
     if not found[SYNTHETIC]:
-        return result | {"left_out": {"auroc_synthetic": f"no statement has {MIN_CASES} records with and without it"}}
+        return result | {
+            "statements": dict.fromkeys(codes),
+            "left_out": {"auroc_synthetic": f"no statement has {MIN_CASES} records with and without it"},
+        }
     real = found[REAL].get("statements", {})
     result["statements"] = {
         code: own | {f"{score}_real": real[code][score] for score in ("auroc", "auprc") if code in real}
-        for code, own in found[SYNTHETIC]["statements"].items()
+        if (own := found[SYNTHETIC]["statements"].get(code))
+        else None
+        for code in codes
     }
     controls = (~judged[SYNTHETIC].truth).sum(0)
     common = [code for code, count in zip(codes, controls, strict=True) if count < MIN_CASES]
@@ -92,12 +112,26 @@ def _by_statement(judged: Mapping[str, Judged], codes: Sequence[str]) -> dict[st
     return result | ({"left_out": {"statements": note}} if common else {})
 
 
+def _means_beside(
+    name: str, found: Mapping[str, Any], judged: Judged, columns: Sequence[int], drawn: Iterable[NDArray[np.intp]]
+) -> dict[str, Any]:
+    """Mean AUROC and AUPRC over some statements with intervals over the draws that can tell them."""
+    truth, logits = judged.truth[:, columns], judged.logits[:, columns]
+    rows = [of for of in drawn if truth[of].any()]
+    by_score = {"auroc": [mean_auroc(truth[of], logits[of]) for of in rows]}
+    by_score["auprc"] = [mean_auprc(truth[of], logits[of]) for of in rows]
+    result: dict[str, Any] = {}
+    for score, values in by_score.items():
+        result |= beside(f"{score}_{name}", found[score], [value for value in values if np.isfinite(value)])
+    return result
+
+
 def auroc_over_real(
     truth: NDArray[np.bool_], logits: Mapping[str, NDArray[np.float64]], drawn: Iterable[NDArray[np.intp]]
 ) -> dict[str, Any]:
     """Mean AUROC of the judge on each set over that on the real records of the same conditions.
 
-    Statements with `MIN_CASES` on both sides count, in all sets the same; {} where none has.
+    Statements with `MIN_CASES` on both sides count, in all sets the same; None where none has.
 
     Args:
         truth: (n, statements); logits: of each set, the same shape; drawn: bootstrap draws of rows.
@@ -105,7 +139,7 @@ def auroc_over_real(
     cases = truth.sum(0)
     columns = np.flatnonzero((cases >= MIN_CASES) & (cases <= len(truth) - MIN_CASES))
     if not len(columns):
-        return {}
+        return {"over_real": None}
     truth, rows = truth[:, columns], list(drawn)
     scored = {name: of_set[:, columns] for name, of_set in logits.items()}
     ratios = {name: auroc_ratio(truth, of, scored[REAL], rows) for name, of in scored.items() if name != REAL}
@@ -135,9 +169,26 @@ def _clip(evidence: Evidence, texts: Floats, ecgs: Read) -> dict[str, Any]:
         (SYNTHETIC, texts, ecgs.made, of_made),
         (RECONSTRUCTED, of_conditions, ecgs.sets[RECONSTRUCTED], evidence.patients),
         (REAL, of_conditions, ecgs.sets[REAL], evidence.patients),
+        (SIMULATOR, of_conditions, ecgs.sets[SIMULATOR], evidence.patients),
         (SHUFFLED, texts, ecgs.made[evidence.rng(4).permutation(len(ecgs.made))], of_made),
     ):
         cosine = (asked * found).sum(1)
         drawn = patient_draws(patients, evidence.params.bootstraps, evidence.rng(43))
         result[name] = {"mean": float(cosine.mean()), **interval([float(cosine[rows].mean()) for rows in drawn])}
-    return result
+    return {**result, "over_real": _clip_over_real(evidence, of_conditions, ecgs.sets)}
+
+
+def _clip_over_real(evidence: Evidence, texts: Floats, ecgs: Mapping[str, Floats]) -> dict[str, Any]:
+    """Mean cosine of text and ECG of each set over that of the real records, each condition once."""
+    cosines = {name: (texts * of_set).sum(1) for name, of_set in ecgs.items()}
+    real, drawn = (
+        cosines.pop(REAL),
+        list(patient_draws(evidence.patients, evidence.params.bootstraps, evidence.rng(44))),
+    )
+    return {
+        name: {
+            "ratio": float(of.mean() / real.mean()),
+            **interval([float(of[rows].mean() / real[rows].mean()) for rows in drawn]),
+        }
+        for name, of in cosines.items()
+    }

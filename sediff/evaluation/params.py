@@ -27,7 +27,7 @@ class AuditParams(Section):
 class EvaluationParams(Section):
     """Sizes and thresholds of what is measured."""
 
-    bootstraps: int = Field(20, ge=2, description="draws of the bootstrap intervals")
+    bootstraps: int = Field(100, ge=2, description="draws of the bootstrap intervals")
     neighbours: int = Field(5, ge=1, description="k of coverage and density")
     min_records: int = Field(50, ge=2, description="fewer records give no value")
     irregular: float = Field(0.1, gt=0, description="RMSSD / mean RR above which a rhythm counts as irregular")

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from sediff.beats import beat_windows, find_r_peaks, heart_rate, median_beat, rmssd
 from sediff.delineation import Delineation, delineate, measure
+from sediff.delineation.beats import PREMATURE
 from sediff.ecg import SAMPLING_RATE, independent_leads, to_millivolts
 from sediff.evaluation.rules import broken_rules
 from sediff.evaluation.signs import SIGNS, read_signs
@@ -27,7 +28,8 @@ class Readings:
         p_share: share of the record's beats with a P wave before the QRS, (n,).
         consistency: mean correlation of the record's beats with its median beat, (n,).
         ventricular: share of beats that are wide and of another shape than the dominant one, (n,).
-        coupling: their mean RR interval to the beat before, as a share of the record's median RR, (n,).
+        premature: number of these that come early, at less than `PREMATURE` of the record's median RR, (n,).
+        coupling: the wide beats' mean RR interval to the beat before, as a share of the record's median RR, (n,).
         lag: correlation of successive RR intervals, (n,).
         pr, qrs_duration, qt, qtcf: of the dominant beat, ms, (n,); axis: degrees, (n,).
         st, p_amplitudes, r_amplitudes, s_amplitudes, t_amplitudes: mV, (n, 12).
@@ -40,6 +42,7 @@ class Readings:
     p_share: Floats
     consistency: Floats
     ventricular: Floats
+    premature: Floats
     coupling: Floats
     lag: Floats
     pr: Floats
@@ -108,13 +111,17 @@ def _p_share(beats: Delineation) -> float:
 
 
 def _ventricular(beats: Delineation) -> dict[str, float]:
-    """Share of wide beats of another shape, and how early they come."""
+    """Share of wide beats of another shape, how many of them come early, and how early they come."""
     wide = beats.kind == "V"
     if len(wide) < FEWEST_BEATS:
-        return {"ventricular": float("nan"), "coupling": float("nan")}
+        return dict.fromkeys(("ventricular", "premature", "coupling"), float("nan"))
     intervals = np.diff(beats.r_peak)
     coupling = intervals[wide[1:]] / np.median(intervals)
-    return {"ventricular": float(wide.mean()), "coupling": float(coupling.mean()) if len(coupling) else float("nan")}
+    return {
+        "ventricular": float(wide.mean()),
+        "premature": float((coupling < PREMATURE).sum()),
+        "coupling": float(coupling.mean()) if len(coupling) else float("nan"),
+    }
 
 
 def _lag(intervals: Floats) -> float:

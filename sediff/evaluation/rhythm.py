@@ -1,6 +1,6 @@
 """Rate and RMSSD / mean RR, as the detector reads them, against what was asked and against real records."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,13 +8,17 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
+from sediff.bootstrap import interval, patient_draws
 from sediff.evaluation.evidence import MIN_CASES, Evidence
-from sediff.evaluation.halves import REAL, RECONSTRUCTED
-from sediff.simulator.rhythm import SINUS, rhythm_of
+from sediff.evaluation.halves import REAL, RECONSTRUCTED, Floats
+from sediff.evaluation.strata import FEW, MIN_RECORDS, each_stratum
+from sediff.simulator.rhythm import RHYTHMS, SINUS, rhythm_of
+
+ALL = "all"
 
 
 def heart_rate(evidence: Evidence) -> dict[str, Any]:
-    """Rates against those asked: of all synthetic records, of the reconstructed and of the real ones."""
+    """Rates against those asked: of all synthetic records, of reconstructed and real ones, and of each by rhythm."""
     asked = evidence.made.rows["heart_rate"].cast(pl.Float64).to_numpy()
     sinus = sinus_rows(evidence.made.rows["statements"].to_list())
     first = evidence.conditions.first
@@ -22,7 +26,12 @@ def heart_rate(evidence: Evidence) -> dict[str, Any]:
         name: compare_rates(asked[first], evidence.read[name].heart_rate, sinus[first])
         for name in (RECONSTRUCTED, REAL)
     }
-    return {"heart_rate": compare_rates(asked, evidence.read_made.heart_rate, sinus) | others}
+    draws, rng = evidence.params.bootstraps, evidence.rng(140)
+    errors = {name: np.abs(of - asked[first]) for name, of in evidence.values("heart_rate").items()}
+    strata = ((ALL, np.ones(len(first), bool)), *each_stratum(evidence.strata))
+    by_rhythm = {name: rate_errors(errors, among, evidence.patients, draws, rng) for name, among in strata}
+    whole = compare_rates(asked, evidence.read_made.heart_rate, sinus)
+    return {"heart_rate": {**whole, **others, "by_rhythm": by_rhythm}}
 
 
 def rhythm(evidence: Evidence) -> dict[str, Any]:
@@ -42,16 +51,46 @@ def rhythm(evidence: Evidence) -> dict[str, Any]:
 def compare_rates(asked: NDArray[np.float64], measured: NDArray[np.float64], sinus: NDArray[np.bool_]) -> dict:
     """Mean absolute error in bpm, over all records and over sinus rhythms, and records the detector failed on.
 
+    None where no record has a rate.
+
     Args:
         asked, measured: 60 / mean RR in bpm, (n,); a record in which no two beats are found has no rate.
     """
     error = np.abs(measured - asked)
     known = np.isfinite(error)
-    values: dict[str, float] = {"detector_failures": int(np.isnan(measured).sum())}
-    for name, rows in (("mae_bpm", known), ("mae_sinus_bpm", known & sinus)):
-        if rows.any():
-            values[name] = float(error[rows].mean())
-    return values
+    return {
+        "detector_failures": int(np.isnan(measured).sum()),
+        **{
+            name: float(error[rows].mean()) if rows.any() else None
+            for name, rows in (("mae_bpm", known), ("mae_sinus_bpm", known & sinus))
+        },
+    }
+
+
+def rate_errors(
+    errors: Mapping[str, Floats], among: NDArray[np.bool_], patients: NDArray, draws: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Mean absolute error in each set, bpm, with its interval over patients, and how many records have no rate.
+
+    Args:
+        errors: absolute, of each set, (n,), rows aligned; NaN where the detector finds no two beats.
+        among: the rows that count, (n,); patients: of each row, (n,).
+    """
+    rows = np.flatnonzero(among)
+    if min(np.isfinite(of[rows]).sum() for of in errors.values()) < MIN_RECORDS:
+        return {"left_out": FEW}
+    drawn = [rows[draw] for draw in patient_draws(patients[rows], draws, rng)]
+    return {
+        "records": len(rows),
+        **{
+            name: {
+                "mae_bpm": float(np.nanmean(of[rows])),
+                **interval([float(np.nanmean(of[draw])) for draw in drawn]),
+                "detector_failures": int(np.isnan(of[rows]).sum()),
+            }
+            for name, of in errors.items()
+        },
+    }
 
 
 def compare_dispersion(
@@ -67,13 +106,15 @@ def compare_dispersion(
     Wasserstein-1 is given beside that between random halves of the real records, at half the number.
     """
     rhythms, real_rhythms = (np.array([rhythm_of(codes) for codes in of]) for of in (statements, real_statements))
-    result = {}
-    for rhythm in sorted(set(rhythms)):
+    result: dict[str, Any] = {}
+    for rhythm in RHYTHMS:
+        key = rhythm.replace(" ", "_")
         s = synthetic[(rhythms == rhythm) & np.isfinite(synthetic)]
         r = real[(real_rhythms == rhythm) & np.isfinite(real)]
         if min(len(s), len(r)) < min_records:
+            result[key] = {"left_out": f"fewer than {min_records} records"}
             continue
-        result[rhythm] = {
+        result[key] = {
             "records": len(s),
             "real_records": len(r),
             "median_synthetic": float(np.median(s)),

@@ -17,7 +17,7 @@ from torch.nn.functional import gelu
 
 from sediff.bootstrap import interval, patient_draws
 from sediff.evaluation.agreement import auroc_ratio
-from sediff.evaluation.distribution import covered_records
+from sediff.evaluation.distribution import covered_records, frechet_distance, kernel_distance
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import REAL, RECONSTRUCTED, SYNTHETIC, Floats, distances_in_halves, known
 from sediff.evaluation.strata import FEW, MIN_RECORDS
@@ -35,7 +35,9 @@ DIFFERENCES = {
     "qrs_duration": "qrs_duration",
     "qtcf": "qtcf",
 }
+MOST = 250  # records of a half in KID and FD: more cost seconds a slice, and would make FD of large slices another one
 DISTANCES = ("dispersion", "pr", "qrs_duration", "qt")
+IN_HALVES = (*(f"{name}_distance" for name in DISTANCES), "kid", "fd_distance")  # figures of synthetic records alone
 # What each figure is of a perfect generator; a distance over the floor only falls as it gets better.
 IDEAL = {
     "mae_bpm": 0.0,
@@ -43,7 +45,7 @@ IDEAL = {
     "coverage": 1.0,
     "deviation_ratio": 1.0,
     "auroc_over_real": 1.0,
-    **{f"{name}_distance": 0.0 for name in DISTANCES},
+    **dict.fromkeys(IN_HALVES, 0.0),
 }
 Mask = NDArray[np.bool_]
 Sets = Mapping[str, Floats]
@@ -58,7 +60,7 @@ class Quantities:
         readings: those of `DIFFERENCES` and `DISTANCES` by name, (n,).
         spreads: standard deviations, (n, 8) mV; features: of the statement judge, (n, d).
         truth: of the judge's statements, (n, statements); logits: as it reads them.
-        neighbours: k of coverage.
+        neighbours: k of coverage; min_records: fewer patients of a slice have no KID and FD.
     """
 
     asked: Floats
@@ -69,6 +71,7 @@ class Quantities:
     truth: Mask
     logits: Sets
     neighbours: int
+    min_records: int
 
     @classmethod
     def of(cls, evidence: Evidence) -> "Quantities":
@@ -85,28 +88,30 @@ class Quantities:
             truth=statement_labels(evidence.statements, judge.codes),
             logits={name: of[:, : len(judge.codes)].astype(np.float64) for name, of in logits.items()},
             neighbours=evidence.params.neighbours,
+            min_records=evidence.params.min_records,
         )
 
 
 def slices(evidence: Evidence) -> dict[str, Any]:
     """For each slice, and all records, what `figures` gives."""
-    masks = slices_of(evidence.sets[REAL].rows, evidence.statements)
+    masks = slices_of(evidence.sets[REAL].rows, evidence.statements, evidence.vocabulary.codes)
     quantities, draws = Quantities.of(evidence), evidence.params.bootstraps
     return {"slices": compare_slices(quantities, masks, evidence.patients, draws, evidence.seed)}
 
 
-def slices_of(rows: pl.DataFrame, statements: Sequence[Sequence[str]]) -> dict[str, list[tuple[str, Mask]]]:
-    """Which records, (n,), are of each sex, age band, both, source, site, device and statement that occurs.
+def slices_of(
+    rows: pl.DataFrame, statements: Sequence[Sequence[str]], codes: Sequence[str]
+) -> dict[str, list[tuple[str, Mask]]]:
+    """Which records, (n,), are of each sex, age band, both, source, site and device that occur, and each statement.
 
     Args:
-        rows: of the corpus; statements: of each.
+        rows: of the corpus; statements: of each; codes: of all statements that there are.
     """
     sex = _named(rows["sex"].fill_null(""))
     years = rows["age"].cast(pl.Float64).to_numpy()
     bands = [(name, (years >= low) & (years < high)) for name, (low, high) in AGE_BANDS.items()]
     age = [(name, mask) for name, mask in [*bands, (UNKNOWN, ~np.isfinite(years))] if mask.any()]
     both = [(f"{one}_{other}", a & b) for one, a in sex for other, b in age]
-    codes = sorted({code for row in statements for code in row})
     return {
         "sex": sex,
         "age": age,
@@ -139,10 +144,10 @@ def compare_slices(
     for kind, of_kind in masks.items():
         enough = {name: mask for name, mask in of_kind if len(set(patients[mask].tolist())) >= MIN_RECORDS}
         few = [name for name, _ in of_kind if name not in enough]
-        found[kind] = {}
+        found[kind] = {name: None for name, _ in of_kind}
         for name, mask in enough.items():
             own = figures(quantities, mask, patients, draws, np.random.default_rng([seed, 120]))
-            worse = [figure for figure in IDEAL if figure in own and is_worse(figure, own[figure], whole[figure])]
+            worse = [figure for figure in IDEAL if own[figure] and is_worse(figure, own[figure], whole[figure])]
             found[kind][name] = own | ({"worse": worse} if worse else {})
         if few:
             found[kind]["left_out"] = f"{FEW} or patients of {', '.join(few)}"
@@ -167,7 +172,10 @@ def figures(
     the real records in the judge's features, by the set's records of the same slice, and its interval over real ones;
     `deviation_ratio`: mean over the leads of the median deviation over real's; `auroc_over_real`: of the judge, mean
     over the statements that enough of the slice's records have and lack; `*_distance`: Wasserstein-1 to real over
-    the floor, in halves of the patients. What cannot be told is left out.
+    the floor, in halves of the patients; `kid` and `fd_distance`: of the judge's features, in such halves, from
+    `min_records` patients on. KID is unbiased, so it may be compared between slices of any size, and its `floor` is
+    the mean absolute KID of real records; FD over its floor is the nearer to 1 the fewer records there are. None is
+    what cannot be told.
     """
     among = patients[mask]
     drawn = list(patient_draws(among, draws, rng))
@@ -176,9 +184,13 @@ def figures(
     told = {figure: {"value": value, **ends} for figure, (value, of) in own.items() if (ends := _ends(of))}
     return {
         RECORDS: int(mask.sum()),
+        **dict.fromkeys(IDEAL),
         **told,
         **_distances(quantities, mask, among, draws, rng),
-        RECONSTRUCTED: {figure: value for figure, (value, _) in alone.items()},
+        **_in_features(quantities, mask, among, draws, rng),
+        RECONSTRUCTED: {
+            figure: alone[figure][0] if figure in alone else None for figure in IDEAL if figure not in IN_HALVES
+        },
     }
 
 
@@ -233,6 +245,30 @@ def _distances(
             ratios = np.array(drawn[SYNTHETIC]) / floor
             found[f"{name}_distance"] = {"value": float(ratios.mean()), **_ends(ratios.tolist())}
     return found
+
+
+def _in_features(
+    quantities: Quantities, mask: Mask, patients: NDArray, draws: int, rng: np.random.Generator
+) -> dict[str, dict[str, float]]:
+    """KID of synthetic and real records, and FD over the mean of its floor, in halves of the patients."""
+    if len(set(patients.tolist())) < quantities.min_records:
+        return {}
+    features = {of_set: quantities.features[of_set][mask] for of_set in (SYNTHETIC, REAL)}
+    drawn = distances_in_halves(features, patients.tolist(), _kid_and_fd, draws, rng)
+    kid, fd = np.transpose(drawn[SYNTHETIC])
+    real_kid, real_fd = np.transpose(drawn[REAL])
+    ratios = fd / real_fd.mean()
+    floor = float(np.abs(real_kid).mean())
+    return {
+        "kid": {"value": float(kid.mean()), **_ends(kid.tolist()), "floor": floor},
+        "fd_distance": {"value": float(ratios.mean()), **_ends(ratios.tolist())},
+    }
+
+
+def _kid_and_fd(a: Floats, b: Floats) -> Floats:
+    """Of the first `MOST` of both, which are in random order."""
+    a, b = a[:MOST], b[:MOST]
+    return np.array([kernel_distance(a, b), frechet_distance(a, b)])
 
 
 def _over_real(spreads: Floats, real: Floats) -> float:

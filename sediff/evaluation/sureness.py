@@ -40,7 +40,7 @@ def logit_distances(
     counts = np.array([len(set(patients[asked].tolist())) for asked in truth.T])
     columns = np.flatnonzero(counts >= min_patients)
     few = [code for code, count in zip(codes, counts, strict=True) if 0 < count < min_patients]
-    result: dict[str, Any] = {}
+    result: dict[str, Any] = dict.fromkeys((*codes, POOLED))
     distances: dict[str, dict[str, Floats]] = {}
     truth, scaled = truth[:, columns], _in_deviations(truth, logits, columns)
     for column, asked in enumerate(truth.T):
@@ -56,7 +56,7 @@ def logit_distances(
         }
         distances[code] = {name: np.array(of_set) for name, of_set in drawn.items()}
     if distances:
-        records = {code: int(of["records"]) for code, of in result.items()}
+        records = {code: int(result[code]["records"]) for code in distances}
         shift = _pooled_shift(truth, scaled, list(patient_draws(patients, draws, rng)))
         result[POOLED] = {"shift": shift, "over_floor": pooled_over_floor(distances, records)}
     return result | ({"left_out": f"fewer than {min_patients} patients with {', '.join(few)}"} if few else {})

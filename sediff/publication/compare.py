@@ -8,6 +8,7 @@ from sediff.publication.metrics import is_restricted, read_curves, read_metrics,
 from sediff.publication.versions import Version
 from sediff.report.compare import Run, compare_page
 from sediff.report.gates import check_gates
+from sediff.report.measured import measured
 
 WORKING_TREE = "working tree"
 
@@ -29,4 +30,4 @@ def _run(root: Path, params: Params, version: Version | None, restricted: bool) 
     metrics = read_metrics(root, version)
     pictures = {} if restricted else read_pictures(root, version)
     gates, curves = check_gates(metrics, params.gates), read_curves(root, version)
-    return Run(str(version or WORKING_TREE), metrics, pictures, gates, curves)
+    return Run(str(version or WORKING_TREE), measured(metrics), pictures, gates, curves)

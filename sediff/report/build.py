@@ -13,6 +13,7 @@ from sediff.report.asked import synthesis_tables
 from sediff.report.charts import line_chart
 from sediff.report.gates import cell_at, check_gates
 from sediff.report.markdown import corpus_of, tables_of
+from sediff.report.measured import measured
 from sediff.report.params import GatesParams
 from sediff.report.public import public
 from sediff.report.tables import evaluation_tables
@@ -69,7 +70,7 @@ def build_report(
     passed = all(result.passed for result in results)
     failed = [result.metric for result in results if not result.passed]
     write_json(report / "metrics.json", {"passed": int(passed), "gates": len(results), "failed": failed})
-    shown = public(metrics) if restricted else metrics
+    shown = public(measured(metrics)) if restricted else measured(metrics)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

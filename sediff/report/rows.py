@@ -9,9 +9,13 @@ DISTANCES = (
     ("dispersion", "RMSSD / mean RR, Wasserstein-1"),
     ("intervals", "Wasserstein-1"),
     ("median_beats", "median beats"),
+    ("spectra", "spectra (dB)"),
 )
+FEATURE_METRICS = {"fd": "FD", "kid": "KID", "coverage": "coverage", "density": "density"}
 IN_FEATURES = (("distribution", "statement judge"), ("distribution_waveform", "waveform judge"))
 SETS = ("synthetic", "reconstructed", "real")
+CONTROLS = ("simulator", "shuffled_leads", "noise", "flat_line")
+MADE = ("synthetic", "reconstructed", "simulator")
 SLICED = {
     "mae_bpm": "Heart rate off by (bpm)",
     "dispersion": "RMSSD / mean RR, difference",
@@ -27,6 +31,8 @@ SLICED = {
     "pr_distance": "PR, distance × floor",
     "qrs_duration_distance": "QRS, distance × floor",
     "qt_distance": "QT, distance × floor",
+    "kid": "KID",
+    "fd_distance": "FD, distance × floor",
 }
 WORSE = " ▼"
 EFFECTS = {
@@ -39,7 +45,7 @@ EFFECTS = {
 }
 RETRIEVED = {
     "retrieval": {
-        **{of_set: ("asked for", of_set) for of_set in SETS},
+        **{of_set: ("asked for", of_set) for of_set in (*SETS, "simulator")},
         "frequency_baseline": ("none: the most frequent sets of statements", "all"),
     },
     "wordings": {
@@ -51,9 +57,19 @@ RETRIEVED = {
 }
 AS_WRITTEN = {
     "qtcf": "QTcF",
+    "rmssd": "RMSSD / mean RR",
     **{word: word.upper() for word in ("p", "r", "t", "st", "pr", "qrs", "qt", "rr", "v1", "v5")},
 }
 NO_PLACE = "–"
+PAIRED = {
+    "synthetic": "synthetic",
+    "reconstructed": "itself, reconstructed",
+    "simulator": "simulator alone",
+    "flat_line": "a flat line",
+    "random": "another real one, drawn",
+    "same_condition": "a real one of the same condition",
+}
+IN_WORDS = {"simulator": "simulator alone", "shuffled": "synthetic, of another condition"}
 
 
 def means(metrics: Metrics, path: str = "") -> Iterator[Row]:
@@ -71,6 +87,14 @@ def means(metrics: Metrics, path: str = "") -> Iterator[Row]:
             yield from means(value, name)
 
 
+def rates(found: Metrics) -> Iterator[Row]:
+    """How far the heart rate is off by rhythm, and in how many records no rate was found."""
+    for rhythm, of_rhythm in found.items():
+        told = (_with_interval(of_rhythm[of]["mae_bpm"], of_rhythm[of]) for of in SETS)
+        lost = (_number(of_rhythm[of]["detector_failures"]) for of in SETS)
+        yield (_words(rhythm), _number(of_rhythm["records"]), *told, *lost)
+
+
 def distances(evaluation: Metrics) -> Iterator[Row]:
     """Distances of each set from real records, over the floor."""
     for section, title in DISTANCES:
@@ -86,20 +110,59 @@ def _over_floor(found: Metrics, path: str) -> Iterator[Row]:
             yield from _over_floor(value, f"{path}, {_words(key)}")
             continue
         medians = (_number(value[of_set]["median"]) if of_set in value else NO_PLACE for of_set in SETS)
-        ratios = (_ratio(value["over_floor"].get(of_set)) for of_set in SETS[:2])
+        ratios = (_ratio(value["over_floor"].get(of_set)) for of_set in MADE)
         yield (f"{path}, {_words(key)}", _number(value.get("records", NO_PLACE)), *medians, *ratios)
+
+
+def spreads(found: Metrics) -> Iterator[Row]:
+    """Deviation and median of each interval and amplitude by rhythm, of an amplitude by lead too, beside real's."""
+    for name, strata in found.items():
+        for stratum, of_stratum in strata.items():
+            title, records = f"{_words(name)}, {_words(stratum)}", _number(of_stratum["records"])
+            medians = {of: of_stratum[of]["median"] for of in SETS}
+            parts = {title: {**of_stratum, "wasserstein": medians}}
+            parts |= {f"{title}, {lead}": of_lead for lead, of_lead in of_stratum.get("by_lead", {}).items()}
+            for part, values in parts.items():
+                departures = (values.get(key, {}) for key in ("deviation_ratio", "median_difference"))
+                cells = (of.get(side, NO_PLACE) for of in departures for side in (*SETS[:2], "real_halves"))
+                yield (part, records, *(_number(values["wasserstein"][of]) for of in SETS), *map(_number, cells))
 
 
 def in_features(evaluation: Metrics) -> Iterator[Row]:
     """Distances in the judges' features."""
     for section, judge in IN_FEATURES:
         found = evaluation.get(section, {})
-        for metric, title in (("fd", "FD"), ("kid", "KID"), ("coverage", "coverage")):
+        for metric, title in FEATURE_METRICS.items():
             if metric not in found.get("over_floor", {}).get("synthetic", {}):
                 continue
             medians = (_number(found[of_set][metric]["median"]) for of_set in SETS)
-            ratios = (_ratio(found["over_floor"][of_set][metric]) for of_set in SETS[:2])
+            ratios = (_ratio(found["over_floor"].get(of_set, {}).get(metric)) for of_set in MADE)
             yield (f"{title}, {judge}", _number(found["records_compared"]), *medians, *ratios)
+
+
+def controls(evaluation: Metrics) -> Iterator[Row]:
+    """Distances of what must look bad."""
+    for lead, of_lead in evaluation.get("spectra", {}).items():
+        distances = (_figure(of_lead.get(of, {}), "median") for of in ("real", *CONTROLS))
+        yield (f"spectra (dB), {_words(lead)}", _number(of_lead["records"]), *distances)
+    for section, judge in IN_FEATURES:
+        found = evaluation.get(section, {})
+        for metric, title in FEATURE_METRICS.items():
+            told = [_figure(found.get(of, {}).get(metric, {}), "median") for of in CONTROLS]
+            if set(told) != {NO_PLACE}:
+                floor = _figure(found.get("real", {}).get(metric, {}), "median")
+                yield (f"{title}, {judge}", _number(found["records_compared"]), floor, *told)
+
+
+def agreement(evaluation: Metrics) -> Iterator[Row]:
+    """What the judges make of each set, and of wrong pairs."""
+    found, clip = evaluation.get("agreement", {}), evaluation.get("clip", {})
+    for of_set in (*MADE, "real", "shuffled"):
+        scores = (_beside(found, f"{score}_{of_set}") for score in ("auroc", "auprc"))
+        ratio = _figure(found.get("over_real", {}).get(of_set, {}), "ratio")
+        cells = (*scores, ratio, _figure(clip.get(of_set, {}), "mean"))
+        if set(cells) != {NO_PLACE}:
+            yield (IN_WORDS.get(of_set, of_set), *cells)
 
 
 def statements(found: Metrics) -> Iterator[Row]:
@@ -149,11 +212,20 @@ def _hits(found: Metrics, k: int) -> str:
     return _with_interval(found[f"hits_at_{k}"], found[f"hits_at_{k}_interval"])
 
 
+def paired(found: Metrics) -> Iterator[Row]:
+    """Errors of each kind of record against the real one, and the papers' ratios."""
+    for name, title in PAIRED.items():
+        if name in found:
+            told = (_figure(found[name].get(metric, {}), "mean") for metric in ("mae_mv", "nrmse"))
+            ratios = (_figure(found.get(of, {}) if name == "synthetic" else {}, "ratio") for of in ("rfid", "rclip"))
+            yield (title, _number(found[name]["records"]), *told, *ratios)
+
+
 def deviations(found: Metrics) -> Iterator[Row]:
     """Each lead's standard deviation within each rhythm."""
     for stratum, of_stratum in found.items():
         for lead, real in of_stratum["real"].items():
-            ratios = (_with_interval(of_stratum[of][lead]["ratio"], of_stratum[of][lead]) for of in SETS[:2])
+            ratios = (_figure(of_stratum.get(of, {}).get(lead, {}), "ratio") for of in MADE)
             yield (f"{_words(stratum)}, {lead}", _number(of_stratum["records"]), *ratios, _number(real))
 
 
@@ -215,6 +287,18 @@ def _sliced(values: Metrics, key: str) -> str:
         return NO_PLACE
     mark = WORSE if key in values.get("worse", ()) else ""
     return _with_interval(values[key]["value"], values[key]) + mark
+
+
+def _figure(found: Metrics, key: str) -> str:
+    """A number with the interval that it stands in."""
+    return _with_interval(found[key], found) if key in found else NO_PLACE
+
+
+def _beside(found: Metrics, key: str) -> str:
+    """A number with the interval that stands beside it, where one does."""
+    if f"{key}_interval" in found:
+        return _with_interval(found[key], found[f"{key}_interval"])
+    return _number(found.get(key, NO_PLACE))
 
 
 def _with_interval(value: float | str, interval: Metrics) -> str:

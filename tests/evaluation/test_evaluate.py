@@ -24,9 +24,10 @@ from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns, read_signals, signal_column, write_table
 from sediff.training import Job
 from tests.encoder.conftest import PARAMS
-from tests.learnable import write_records
+from tests.learnable import write_records, write_simulator
 
 LABELS = np.arange(480) // 8 % 2
+COUNTS = ("not_learned", "rare.statements", "names")
 SIZES = EvaluationParams(bootstraps=6, neighbours=3, min_records=20, pictures=1)
 
 
@@ -65,6 +66,7 @@ def evaluated(trained: Path, vocabulary, folder: Path, change, times: Sequence[i
         (folder / name).mkdir(parents=True)
     torch.manual_seed(0)
     Autoencoder(16, 1).save(folder / "autoencoder")
+    write_simulator(folder / "simulator")
     generator = Folders(*(folder / name for name in ("simulator", "knowledge", "conditioner", "autoencoder", "none")))
     job = Job(folder / "out", folder / "report", folder / "work", 0, torch.device("cpu"))
     arguments = (trained / "judges", generator, vocabulary, Pseudonyms(), EmbeddingAccess(), job, OwnFits(2, 0.3))
@@ -83,10 +85,31 @@ def test_good_records_are_told_from_records_of_other_conditions(trained, vocabul
         assert values["real"]["kid"]["high"] < values["noise"]["kid"]["low"]
         assert values["flat_line"]["fd"]["low"] > values["real"]["fd"]["high"]
         assert values["coverage"] > 0.8 > values["coverage_noise"]
+        assert values["synthetic"]["density"]["low"] > 0.5 > values["flat_line"]["density"]["high"]
+        assert values["density"] > 0.5 and {"density_noise", "density_shuffled_leads"} < values.keys()
     assert (
         near["reconstruction"]["fd"]["low"] > near["distribution"]["real"]["fd"]["high"]
     )  # of an untrained autoencoder
     assert near["agreement"]["auroc_synthetic"] > 0.9 > 0.3 > wrong["agreement"]["auroc_synthetic"]
+    for of_set in ("real", "simulator"):
+        assert near["agreement"][f"auroc_{of_set}"] == wrong["agreement"][f"auroc_{of_set}"] > 0.9
+    assert near["agreement"]["over_real"]["simulator"]["low"] > 0.9, "narrow and wide beats are all there is to read"
+    for key in ("auroc_synthetic", "auprc_synthetic", "auroc_real", "auroc_simulator", "auroc_shuffled"):
+        spread = near["agreement"][f"{key}_interval"]
+        assert spread["low"] <= near["agreement"][key] <= spread["high"]
+    assert near["agreement"]["auroc_shuffled_interval"]["high"] > near["agreement"]["auroc_shuffled_interval"]["low"]
+    assert near["deviation_by_stratum"]["all"]["records"] == near["records"]
+    assert near["limb_leads"]["mean_uv"] <= near["limb_leads"]["residual_uv"]
+    spectra = near["spectra"]["all"]
+    assert spectra["synthetic"]["high"] < spectra["noise"]["low"] and "shuffled_leads" in spectra
+    assert near["paired"]["synthetic"]["mae_mv"]["high"] < near["paired"]["flat_line"]["mae_mv"]["low"]
+    assert near["paired"]["synthetic"]["mae_mv"]["mean"] == pytest.approx(0.01, rel=0.1), "of uniform ±20 µV"
+    assert wrong["paired"]["synthetic"]["mae_mv"]["mean"] == pytest.approx(
+        2 * wrong["paired"]["flat_line"]["mae_mv"]["mean"], rel=1e-5
+    )
+    assert near["paired"]["random"]["mae_mv"]["low"] > near["paired"]["flat_line"]["mae_mv"]["low"]
+    assert near["paired"]["same_condition"]["records"] == near["records"] == near["paired"]["random"]["records"]
+    assert near["paired"]["rclip"]["ratio"] == pytest.approx(1, abs=0.2) and near["paired"]["rfid"]["low"] < 2
     assert near["clip"]["synthetic"]["low"] > near["clip"]["shuffled"]["high"]
     assert near["clip"]["synthetic"]["mean"] == pytest.approx(near["clip"]["real"]["mean"], abs=0.2)
     assert wrong["clip"]["synthetic"]["high"] < near["clip"]["synthetic"]["low"]
@@ -112,6 +135,26 @@ def test_a_real_record_counts_once_however_often_its_condition_was_asked(trained
     assert len(set(rhythms)) == 1
 
 
+def tables(metrics: dict, path: str = "") -> dict[str, set[str]]:
+    """The keys of each table of numbers, by its own key; those of counts have a row for whatever was counted."""
+    found = {path: set(metrics)} if not path.endswith(COUNTS) else {}
+    for key, value in metrics.items():
+        if isinstance(value, dict):
+            found |= tables(value, f"{path}.{key}")
+    return found
+
+
+def test_few_records_give_null_in_the_place_of_what_many_give(trained, vocabulary, tmp_path):
+    many = evaluated(trained, vocabulary, tmp_path / "a", lambda x: x)
+    few = evaluated(trained, vocabulary, tmp_path / "b", lambda x: x, times=(1, 0, 0, 0, 0, 0, 0))
+    of_many, of_few = tables(many), tables(few)
+    assert few["records"] < 30 and len(of_few) < len(of_many)
+    assert {path: keys for path, keys in of_few.items() if of_many.get(path, keys) != keys} == {}
+    assert few["dispersion"]["sinus"] is None or few["intervals"]["pr"]["all"] is None
+    notes = [note.partition(":")[0] for note in few["left_out"]]
+    assert len(notes) == len(set(notes))
+
+
 def test_it_says_how_many_held_out_patients_the_judges_know(trained, vocabulary, tmp_path):
     fair = evaluated(trained, vocabulary, tmp_path / "a", lambda x: x)
     assert fair["judges"] == {"held_out_patients": 60, "seen_patients": 0}
@@ -122,7 +165,7 @@ def test_it_says_how_many_held_out_patients_the_judges_know(trained, vocabulary,
     assert evaluated(other, vocabulary, tmp_path / "b", lambda x: x)["judges"]["seen_patients"] == 2
     known.model_copy(update={"pseudonym_key": "0" * 16}).write(other / "judges")
     unknown = evaluated(other, vocabulary, tmp_path / "c", lambda x: x)
-    assert "seen_patients" not in unknown["judges"], "what cannot be told is not said to be none"
+    assert unknown["judges"]["seen_patients"] is None, "what cannot be told is not said to be none"
     assert any("seen_patients" in note for note in unknown["left_out"])
 
 
@@ -139,7 +182,7 @@ def test_a_canary_that_came_out_is_counted(trained, vocabulary, tmp_path):
     assert spread["privacy"]["canaries"]["planted"] == 2
     assert spread["privacy"]["canaries"]["came_out"] >= 2
     clean = evaluated(trained, vocabulary, tmp_path / "b", lambda x: x)
-    assert "canaries" not in clean["privacy"]
+    assert clean["privacy"]["canaries"] is None
     for name in ("canaries", "membership"):
         assert any(note.startswith(f"privacy.{name}: ") for note in clean["left_out"]), "and says so"
 
@@ -148,9 +191,9 @@ def test_few_real_records_asked_often_are_few(trained, vocabulary, tmp_path):
     metrics = evaluated(trained, vocabulary, tmp_path, lambda x: x, times=(20, *[0] * 9))
     assert metrics["records"] == 240
     assert metrics["clip"]["real_records"] == 12
-    assert "auroc_synthetic" in metrics["agreement"]
-    assert "auroc_real" not in metrics["agreement"], "six records of a statement are too few to say"
-    for name in ("distribution", "retrieval", "wordings", "logits"):
+    assert metrics["agreement"]["auroc_synthetic"] is not None
+    assert metrics["agreement"]["auroc_real"] is None, "six records of a statement are too few to say"
+    for name in ("distribution", "retrieval", "wordings", "logits", "spectra", "paired.rfid"):
         assert any(note.startswith(f"{name}: ") for note in metrics["left_out"]), f"of {name} it says so"
 
 
@@ -172,7 +215,7 @@ def test_without_any_heart_rate_the_rest_is_measured(trained, vocabulary, tmp_pa
     shutil.rmtree(other / "corpus")
     write_records(other / "corpus", LABELS, missing=("heart_rate",))
     metrics = evaluated(other, vocabulary, tmp_path, lambda x: x)
-    assert "mae_bpm" not in metrics["heart_rate"]
+    assert metrics["heart_rate"]["mae_bpm"] is None
     assert metrics["agreement"]["auroc_synthetic"] > 0.9
 
 

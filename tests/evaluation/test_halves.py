@@ -58,7 +58,7 @@ def test_means_differ_by_what_was_planted_within_the_interval():
     assert found["over_real"]["synthetic"] == pytest.approx(1.05, abs=0.01)
     assert found["real_halves"] < 0.02
     signed = compare_means({name: of - 1 for name, of in values.items()}, PATIENTS, 5, np.random.default_rng(0))
-    assert "over_real" not in signed, "of what may be negative there is no share"
+    assert signed["over_real"] is None, "of what may be negative there is no share"
 
 
 def test_records_of_one_patient_widen_the_interval():
@@ -97,8 +97,8 @@ def test_strata(statements, stratum):
     assert stratum_of(statements) == stratum
 
 
-def test_notes_are_named_by_their_key_and_what_is_empty_is_left_out():
+def test_notes_are_named_by_their_key_and_what_is_left_out_is_null():
     found = {"a": {"x": 1, "left_out": {"y": "few"}}, "b": {"left_out": "none"}, "c": {}, "d": 2}
     metrics, notes = without_notes(found)
-    assert metrics == {"a": {"x": 1}, "c": {}, "d": 2}
+    assert metrics == {"a": {"x": 1, "y": None}, "b": None, "c": {}, "d": 2}
     assert notes == ["a.y: few", "b: none"]

@@ -3,17 +3,65 @@
 import numpy as np
 import pytest
 
+from sediff.ecg import INDEPENDENT_LEADS, LEADS
 from sediff.evaluation.effects import effect, slope
-from sediff.evaluation.intervals import beat_distance, lead_wasserstein, unrolled
+from sediff.evaluation.intervals import beat_distance, compare_leads, compared, unrolled
 
 RNG = np.random.default_rng(0)
 PATIENTS = np.array([f"p{i}" for i in range(600)])
 
 
-def test_wasserstein_over_leads_is_the_mean_shift():
+def test_what_is_planted_in_a_lead_is_found_in_it():
     a = RNG.normal(size=(300, 12))
-    assert lead_wasserstein(a + np.arange(12), a) == pytest.approx(5.5)
-    assert lead_wasserstein(a[:, 0] + 2, a[:, 0]) == pytest.approx(2)
+    assert compared(a, a) == pytest.approx(np.array([[0.0], [1], [0]]) + np.zeros(12))
+    moved = compared(a + np.arange(12), a)
+    assert moved[0] == pytest.approx(np.arange(12)), "Wasserstein-1 of a shift is the shift"
+    assert moved[2] == pytest.approx(np.arange(12))
+    assert compared(3 * a, a)[1] == pytest.approx(np.full(12, 3))
+    assert np.isnan(compared(a, np.zeros((5, 12)))[1]).all(), "of no spread there is no share"
+
+
+def sets_with(lead: str, shift: float, scale: float) -> dict[str, np.ndarray]:
+    """Of three sets 600 values in each of twelve leads, one of which is another in synthetic records."""
+    found = {name: RNG.normal(size=(600, 12)) for name in ("synthetic", "reconstructed", "real")}
+    column = found["synthetic"][:, LEADS.index(lead)]
+    column[:] = scale * column + shift
+    return found
+
+
+def test_a_fault_of_one_lead_shows_in_that_lead_alone():
+    values = sets_with("V3", shift=1.0, scale=2.0)
+    found = compare_leads(values, PATIENTS.tolist(), 20, np.random.default_rng(0))
+    assert list(found["by_lead"]) == list(INDEPENDENT_LEADS)
+    v3 = found["by_lead"]["V3"]
+    assert v3["deviation_ratio"]["synthetic"] == pytest.approx(2, rel=0.1)
+    assert v3["median_difference"]["synthetic"] == pytest.approx(1, abs=0.25)
+    assert v3["wasserstein"]["synthetic"] > 5 * v3["wasserstein"]["real"]
+    for lead in (lead for lead in INDEPENDENT_LEADS if lead != "V3"):
+        of_lead = found["by_lead"][lead]
+        assert of_lead["wasserstein"]["synthetic"] == pytest.approx(of_lead["wasserstein"]["real"], rel=0.6)
+        for key, alike in (("deviation_ratio", 1), ("median_difference", 0)):
+            assert of_lead[key]["synthetic"] == pytest.approx(alike, abs=0.2)
+    assert found["deviation_ratio"]["synthetic"] == pytest.approx(1 + 1 / 12, abs=0.02), "the mean over twelve leads"
+
+
+def test_halves_of_the_real_records_say_how_far_chance_alone_goes():
+    """The difference of two medians of 300 normal numbers has a deviation of 1.253 √(2 / 300), and so this mean."""
+    values = sets_with("V3", shift=0.0, scale=1.0)
+    found = compare_leads(values, PATIENTS.tolist(), 200, np.random.default_rng(0))["by_lead"]
+    expected = 1.2533 * np.sqrt(2 / 300) * np.sqrt(2 / np.pi)
+    floors = [of_lead["median_difference"]["real_halves"] for of_lead in found.values()]
+    assert np.mean(floors) == pytest.approx(expected, rel=0.2)
+
+
+def test_a_quantity_of_no_lead_has_none():
+    values = {name: of[:, 0] for name, of in sets_with("I", shift=3.0, scale=1.0).items()}
+    found = compare_leads(values, PATIENTS.tolist(), 20, np.random.default_rng(0))
+    assert "by_lead" not in found
+    assert found["median_difference"]["synthetic"] == pytest.approx(3, abs=0.2)
+    assert found["synthetic"]["low"] > 2.5 and found["over_floor"]["synthetic"] > 5
+    still = {name: np.ones(600) for name in values}
+    assert "deviation_ratio" not in compare_leads(still, PATIENTS.tolist(), 20, np.random.default_rng(0))
 
 
 def test_angles_beside_the_cut_of_atan2_are_near():
@@ -47,7 +95,7 @@ def test_a_planted_slope_is_found_within_its_interval():
     assert found["synthetic"]["low"] < 75 < found["synthetic"]["high"]
     assert found["over_real"] == pytest.approx({"synthetic": 0.5, "reconstructed": 1}, abs=0.05)
     nothing = effect(*effects(0.5, noise=1e5), everyone, PATIENTS, 200, np.random.default_rng(0))
-    assert "over_real" not in nothing, "there is no share of an effect that may be none"
+    assert nothing["over_real"] is None, "there is no share of an effect that may be none"
 
 
 def test_the_slope_on_a_sex_is_the_difference_of_means():

@@ -2,14 +2,16 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from scipy.linalg import sqrtm
-from sklearn.metrics import pairwise_distances
-from sklearn.neighbors import NearestNeighbors
+import torch
+from prdc import compute_prdc
+from sklearn.metrics import average_precision_score
 
+from sediff.bootstrap import patient_draws
 from sediff.ecg import INDEPENDENT_LEADS
 from sediff.evaluation import agreement, distribution, privacy, rhythm
 from sediff.evaluation.controls import controls
 from sediff.evaluation.distribution import (
+    coverage_beside,
     coverage_density,
     deviation_ratios,
     distances,
@@ -18,6 +20,7 @@ from sediff.evaluation.distribution import (
 )
 from sediff.evaluation.halves import patient_halves
 from sediff.evaluation.likeness import lead_deviations
+from sediff.evaluation.precision import mean_auprc
 from sediff.vocabulary import statement_labels
 
 RNG = np.random.default_rng(0)
@@ -55,7 +58,7 @@ def test_kid_is_unbiased_at_small_numbers_and_grows_with_distance():
     assert kernel_distance(gaussian(200), gaussian(200, mean=1)) > 10 * np.std(draws)
 
 
-def test_kid_in_blocks_is_the_plain_sum():
+def test_kid_of_sets_of_two_sizes_is_the_plain_sum():
     a, b = gaussian(3000, dimensions=3), gaussian(2500, mean=0.5, dimensions=3)
 
     def kernel(x, y):
@@ -74,24 +77,55 @@ def test_coverage_of_a_set_with_itself_and_with_one_mode():
     assert coverage_density(real, real + 100, 5) == (0, 0)
 
 
-def test_coverage_and_density_are_those_of_scikit_learn_s_neighbours():
-    """As the package prdc of Naeem et al. computes them; its balls are open, which only ties would tell."""
-    real, made = gaussian(3000), gaussian(2500, mean=0.5)
-    radii = NearestNeighbors(n_neighbors=6).fit(real).kneighbors(real)[0][:, 5]  # the first is the record itself
-    inside = pairwise_distances(real, made) < radii[:, None]
+def test_coverage_s_interval_is_that_of_a_binomial_share_and_density_s_holds_it():
+    for count in (200, 1800):
+        real, made = gaussian(count), gaussian(300, mean=0.5)
+        drawn = list(patient_draws(np.arange(count), 200, np.random.default_rng(0)))
+        found = coverage_beside(real, made, 5, drawn, "_noise")
+        coverage, density = coverage_density(real, made, 5)
+        assert found["coverage_noise"] == pytest.approx(coverage) and found["density_noise"] == pytest.approx(density)
+        spread = found["coverage_noise_interval"]
+        deviation = np.sqrt(coverage * (1 - coverage) / count)
+        assert spread["high"] - spread["low"] == pytest.approx(2 * 1.96 * deviation, rel=0.25), "of a binomial share"
+        assert found["density_noise_interval"]["low"] < density < found["density_noise_interval"]["high"]
+
+
+def test_average_precision_is_scikit_learn_s_with_ties_and_all():
+    rng = np.random.default_rng(0)
+    truth = rng.random((300, 6)) < np.linspace(0.02, 0.6, 6)
+    truth[:, 0] = False
+    for values in (rng.normal(size=truth.shape) + truth, rng.integers(0, 5, truth.shape).astype(float)):
+        theirs = [average_precision_score(truth[:, column], values[:, column]) for column in range(1, 6)]
+        assert mean_auprc(truth, values) == pytest.approx(np.mean(theirs), rel=1e-12)
+    assert np.isnan(mean_auprc(truth[:, :1], values[:, :1])), "a statement without cases has none"
+
+
+def test_coverage_and_density_are_those_of_prdc():
+    """The package of Naeem et al.; its balls are open, which only ties would tell."""
+    real, made = gaussian(1500), gaussian(1200, mean=0.5)
+    theirs = compute_prdc(real, made, nearest_k=5)
     coverage, density = coverage_density(real, made, 5)
-    assert coverage == pytest.approx(inside.any(1).mean(), abs=1e-12)
-    assert density == pytest.approx(inside.sum(0).mean() / 5, rel=1e-12)
+    assert coverage == pytest.approx(theirs["coverage"], abs=1e-12)
+    assert density == pytest.approx(theirs["density"], rel=1e-12)
     assert 0 < coverage < 1
 
 
-def test_fd_is_that_of_the_matrix_root_of_both_covariances():
-    """As torchmetrics and the paper write it."""
+def test_fd_is_that_of_torchmetrics():
+    """`_compute_fid` is private there: the public class wants images for its own network."""
+    from torchmetrics.image.fid import _compute_fid  # takes seconds
+
     a, b = gaussian(500), gaussian(400, mean=0.5, deviation=1.5) @ np.linalg.qr(RNG.normal(size=(6, 6)))[0]
-    covariances = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    root = sqrtm(covariances[0] @ covariances[1]).real
-    wanted = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(covariances[0] + covariances[1] - 2 * root)
-    assert frechet_distance(a, b) == pytest.approx(wanted, rel=1e-9)
+    moments = (torch.from_numpy(moment) for x in (a, b) for moment in (x.mean(0), np.cov(x, rowvar=False)))
+    assert frechet_distance(a, b) == pytest.approx(float(_compute_fid(*moments)), rel=1e-9)
+
+
+def test_kid_is_that_of_torchmetrics():
+    """In blocks; theirs holds all pairs and takes sets of one size only."""
+    from torchmetrics.image.kid import poly_mmd  # takes seconds
+
+    a, b = gaussian(2500, dimensions=3), gaussian(2500, mean=0.5, dimensions=3)
+    theirs = float(poly_mmd(torch.from_numpy(a), torch.from_numpy(b)))
+    assert kernel_distance(a, b) == pytest.approx(theirs, rel=1e-9)
 
 
 def test_no_metric_holds_all_pairs_at_once(monkeypatch):
@@ -137,6 +171,8 @@ def test_distances_are_taken_at_one_number_beside_the_floor():
     )
     assert alike["coverage"]["median"] == pytest.approx(1, abs=0.1)
     assert far["coverage"]["median"] < 0.7
+    assert alike["density"]["median"] == pytest.approx(1, abs=0.15)
+    assert found["far"]["density"]["high"] < 0.3 < 0.8 < found["real"]["density"]["low"]
 
 
 def test_real_records_in_the_place_of_synthetic_ones_reach_the_floor_and_no_less():
@@ -191,13 +227,16 @@ def test_rate_errors_and_failures_are_counted():
     asked, measured = np.array([60.0, 70, 80]), np.array([62.0, np.nan, 76])
     result = rhythm.compare_rates(asked, measured, np.array([True, True, False]))
     assert result == {"detector_failures": 1, "mae_bpm": 3.0, "mae_sinus_bpm": 2.0}
+    lost = rhythm.compare_rates(asked, np.full(3, np.nan), np.array([True, True, False]))
+    assert lost == {"detector_failures": 3, "mae_bpm": None, "mae_sinus_bpm": None}
 
 
 def test_dispersion_is_compared_within_a_rhythm_and_left_out_when_few():
     statements = [["AFIB"]] * 40 + [["SR"]] * 5
     real = np.concatenate([np.full(40, 0.2), np.full(5, 0.02)])
     result = rhythm.compare_dispersion(real + 0.05, real, statements, statements, 0.1, 10)
-    assert list(result) == ["fibrillation"]
+    assert [rhythm for rhythm, found in result.items() if "left_out" not in found] == ["fibrillation"]
+    assert "left_out" in result["sinus"] and "left_out" in result["sinus_arrhythmia"]
     assert result["fibrillation"]["wasserstein"] == pytest.approx(0.05)
     assert result["fibrillation"]["irregular_real"] == 1
 

@@ -61,6 +61,14 @@ def test_early_wide_beats_are_counted_with_their_coupling():
     assert found.ventricular[plain] == 0 and np.isnan(found.coupling[plain])
     assert found.ventricular[premature] == pytest.approx(2 / 12)
     assert found.coupling[premature] == pytest.approx(0.52 / 0.8, abs=0.03)
+    assert found.premature.tolist() == [0, 2]
+
+
+def test_wide_beats_that_come_in_time_are_wide_and_not_early():
+    found = read(drawn(np.arange(0.5, 9.6, 0.8), wide=(3, 8)))
+    assert found.ventricular[0] == pytest.approx(2 / 12)
+    assert found.premature[0] == 0
+    assert found.coupling[0] == pytest.approx(1, abs=0.03)
 
 
 def test_equal_beats_are_consistent_and_noise_lowers_it_as_it_must():

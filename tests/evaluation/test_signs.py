@@ -33,6 +33,9 @@ def beat(duration: float = 90, pr: float = 160, **leads: Waves) -> Delineation:
 DELTA: dict[str, Waves] = {lead: [(0.5, 50, 18), (1.0, 75, 9)] for lead in NORMAL}
 CASES = {
     "rsr_v1": beat(140, V1=[(0.3, 25, 8), (-0.5, 50, 8), (0.9, 95, 14)], V6=[(1, 40, 10), (-0.4, 95, 18)]),
+    "wide_s_i": beat(140, I=[(0.8, 40, 10), (-0.4, 95, 18)]),
+    "wide_s_v6": beat(140, V6=[(1, 40, 10), (-0.4, 95, 18)]),
+    "broad_r_v6": beat(150, V6=[(1.2, 70, 24)]),
     "rs_v1": beat(150, V1=[(0.1, 15, 6), (-1.8, 70, 22)], V6=[(1.2, 70, 24)]),
     "q_inferior": beat(100, II=[(-0.4, 20, 9), (0.6, 60, 10)], I=[(0.9, 45, 10)]),
     "q_anterior": beat(100, V2=[(-1.2, 40, 14)], V3=[(-0.5, 20, 9), (0.5, 60, 9)]),
@@ -54,6 +57,14 @@ def test_a_sign_is_seen_where_it_was_drawn_and_in_no_normal_beat(sign):
 def test_bundle_branch_blocks_are_told_apart():
     assert read_signs(CASES["rsr_v1"])["rs_v1"] == 0
     assert read_signs(CASES["rs_v1"])["rsr_v1"] == 0
+
+
+def test_the_leads_of_a_block_are_told_apart():
+    """The wide S of a right block in I alone or V6 alone; of a left block's R in V6 without its QS or rS in V1."""
+    assert (read_signs(CASES["wide_s_i"])["wide_s_v6"], read_signs(CASES["wide_s_v6"])["wide_s_i"]) == (0, 0)
+    upright = read_signs(beat(150, V1=[(0.9, 50, 15)], V6=[(1.2, 70, 24)]))
+    assert (upright["broad_r_v6"], upright["rs_v1"]) == (1, 0)
+    assert all(read_signs(CASES["rsr_v1"])[sign] == of for sign, of in (("wide_s_v6", 1), ("wide_s_i", 0)))
 
 
 def test_a_short_pr_before_a_fast_upstroke_is_no_delta_wave_nor_is_a_slow_one_after_a_usual_pr():

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from sediff.evaluation.agreement import auroc_ratio, mean_auroc
-from sediff.evaluation.distribution import coverage_density
+from sediff.evaluation.distribution import coverage_density, frechet_distance
 from sediff.evaluation.halves import SETS
 from sediff.evaluation.slices import (
     DIFFERENCES,
@@ -60,12 +60,13 @@ def quantities(wrong: np.ndarray | None = None, seed: int = 0) -> Quantities:
         truth=truth,
         logits={name: 2.0 * truth + of for name, of in sets(2).items()},
         neighbours=5,
+        min_records=50,
     )
 
 
 def compared(found: Quantities, draws: int = 40) -> dict:
     rows, statements, patients = people()
-    return compare_slices(found, slices_of(rows, statements), patients, draws, 0)
+    return compare_slices(found, slices_of(rows, statements, ["LVH", "NORM", "WPW"]), patients, draws, 0)
 
 
 def marked(found: dict) -> dict[str, list[str]]:
@@ -73,14 +74,14 @@ def marked(found: dict) -> dict[str, list[str]]:
         f"{kind} {name}": values["worse"]
         for kind, of_kind in found.items()
         for name, values in of_kind.items()
-        if "worse" in values
+        if values and "worse" in values
     }
 
 
 def test_slices_cover_every_record_once_in_each_kind_but_statements():
     rows = pl.DataFrame({"sex": ["female", "male", None, "male"], "age": [39.9, 40.0, None, 90.0], "source": ["a"] * 4})
     rows = rows.with_columns(site=pl.Series(["1", "", "2", "1"]), device=pl.lit("AT-6"))
-    found = slices_of(rows, [["SR"], ["SR", "LVH"], [], ["LVH"]])
+    found = slices_of(rows, [["SR"], ["SR", "LVH"], [], ["LVH"]], ["LVH", "SR", "WPW"])
     for kind in ("sex", "age", "sex_and_age", "source", "site", "device"):
         assert np.sum([mask for _, mask in found[kind]], axis=0).tolist() == [1] * 4, kind
     assert [name for name, _ in found["site"]] == ["1", "2", "unknown"]
@@ -92,6 +93,7 @@ def test_slices_cover_every_record_once_in_each_kind_but_statements():
     assert {name: mask.tolist() for name, mask in found["statement"]} == {
         "LVH": [False, True, False, True],
         "SR": [True, True, False, False],
+        "WPW": [False] * 4,
     }
 
 
@@ -102,7 +104,7 @@ def test_what_is_fine_on_average_and_wrong_for_women_over_75_is_marked():
     assert women_over_75.mean() < 0.17
     assert found["all"]["conditions"]["mae_bpm"]["value"] < 3, "the average hides it"
     worse = marked(found)
-    faults = {"mae_bpm", "dispersion", "deviation_ratio", "coverage", "dispersion_distance"}
+    faults = {"mae_bpm", "dispersion", "deviation_ratio", "coverage", "dispersion_distance", "kid", "fd_distance"}
     assert faults <= set(worse["sex_and_age female_over_75"])
     assert {"mae_bpm", "dispersion"} <= set(worse["age over_75"]) & set(worse["sex female"])
     for fine in ("sex male", "age 40_to_60", "sex_and_age male_over_75", "sex_and_age female_40_to_60"):
@@ -114,13 +116,47 @@ def test_what_is_fine_on_average_and_wrong_for_women_over_75_is_marked():
 def test_a_generator_that_is_as_good_everywhere_is_marked_no_more_often_than_chance_allows():
     found = compared(quantities())
     told = [values for of_kind in found.values() for values in of_kind.values() if isinstance(values, dict)]
-    figures = sum(figure in values for values in told for figure in IDEAL)
+    figures = sum(values[figure] is not None for values in told for figure in IDEAL)
     assert sum(len(values) for values in marked(found).values()) < 0.15 * figures
+
+
+def test_kid_and_fd_are_of_the_slice_s_own_records_beside_the_floor():
+    rows, _, _ = people()
+    men = (rows["sex"] == "male").to_numpy()
+    found = compared(quantities(men))["sex"]
+    assert found["female"]["kid"]["low"] < 0 < found["female"]["kid"]["high"]
+    assert abs(found["female"]["kid"]["value"]) < 3 * found["female"]["kid"]["floor"]
+    assert found["female"]["fd_distance"]["low"] < 1 < found["female"]["fd_distance"]["high"]
+    shift = 9.0  # in each of the features, whose deviation is 1: FD is the sum of its squares
+    assert found["male"]["kid"]["low"] > 100 * found["female"]["kid"]["floor"]
+    planted = FEATURES * shift**2 / real_halves(men)
+    assert found["male"]["fd_distance"]["value"] == pytest.approx(planted, rel=0.3)
+
+
+def real_halves(rows: np.ndarray) -> float:
+    """Mean FD of random halves of the real records of some rows, each patient's in one half."""
+    real, rng = quantities(rows).features["real"][rows], np.random.default_rng(3)
+    pairs = real.reshape(-1, 2, FEATURES)
+    halves = [rng.permutation(pairs) for _ in range(40)]
+    middle = len(pairs) // 2
+    return float(
+        np.mean(
+            [frechet_distance(of[:middle].reshape(-1, FEATURES), of[middle:].reshape(-1, FEATURES)) for of in halves]
+        )
+    )
+
+
+def test_kid_needs_more_patients_than_the_other_figures():
+    few = np.arange(COUNT) < 2 * 30
+    found = compare_slices(quantities(), {"site": [("one", few)]}, people()[2], 5, 0)["site"]["one"]
+    assert found["mae_bpm"] and found["pr_distance"]
+    assert found["kid"] is None and found["fd_distance"] is None
 
 
 def test_a_slice_of_few_patients_is_left_out_by_name():
     found = compared(quantities(), draws=3)
-    assert "old" not in found["device"] and "old" in found["device"]["left_out"]
+    assert found["device"]["old"] is None and "old" in found["device"]["left_out"]
+    assert found["statement"]["WPW"] is None, "the vocabulary's statements have a key, whether they occur or not"
     assert found["device"]["new"]["records"] == COUNT - 10
 
 
@@ -151,7 +187,7 @@ def test_better_than_the_whole_or_within_its_interval_is_not_worse():
 def test_records_of_one_patient_have_no_distances_and_break_nothing():
     found = compare_slices(quantities(), {}, np.full(COUNT, "p"), 5, 0)["all"]["conditions"]
     assert found["mae_bpm"]["low"] <= found["mae_bpm"]["value"] <= found["mae_bpm"]["high"]
-    assert not any(name.endswith("_distance") for name in found)
+    assert not any(found[name] for name in found if name.endswith("_distance") or name == "kid")
 
 
 def test_a_draw_without_a_case_tells_no_ratio():

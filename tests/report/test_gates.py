@@ -45,6 +45,8 @@ def test_without_intervals_the_difference_itself_counts():
 def test_half_a_width_is_of_the_interval_beside_the_metric():
     assert half_width(metrics(1.0, 0.3), "evaluation.distribution.fd.median") == pytest.approx(0.3)
     assert half_width(metrics(1.0), "evaluation.distribution.fd.median") == 0
+    own = {"evaluation": {"coverage": 0.8, "coverage_interval": {"low": 0.7, "high": 0.9}, "low": 0, "high": 9}}
+    assert half_width(own, "evaluation.coverage") == pytest.approx(0.1), "its own goes before that of all"
     assert half_width(metrics(1.0, 0.3), "evaluation.distribution.fd.high") == 0, "an end of it has none of its own"
 
 
@@ -104,6 +106,8 @@ def test_an_optional_metric_passes_only_where_its_stage_says_that_it_left_it_out
     assert check_gates(said, gates)[0].passed
     assert not check_gates(other, gates)[0].passed
     assert not check_gates({"evaluation": {}}, gates)[0].passed
+    for of_part in (None, {"tpr": None}):
+        assert check_gates({"evaluation": {"privacy": {"membership": of_part}}}, gates)[0].passed, "null is left out"
     strict = GatesParams.model_validate({"evaluation.privacy.membership.tpr": {"max": 0.025}})
     assert not check_gates(said, strict)[0].passed
 

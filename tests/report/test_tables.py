@@ -37,13 +37,20 @@ EVALUATION = {
         "records_compared": 160,
         "coverage": 0.97,
         **{name: {"fd": interval(3.5)} for name in ("synthetic", "reconstructed", "real")},
-        "over_floor": {"synthetic": {"fd": interval(7)}, "reconstructed": {"fd": interval(1.1)}},
+        "noise": {"fd": interval(90)},
+        "over_floor": {
+            name: {"fd": interval(ratio)}
+            for name, ratio in (("synthetic", 7), ("reconstructed", 1.1), ("simulator", 40))
+        },
     },
 }
 
 
 def test_every_set_stands_beside_the_floor():
-    of_means, distances = evaluation_tables(EVALUATION)
+    of_means, distances, controls = evaluation_tables(EVALUATION)
+    assert controls.rows == (
+        ("FD, statement judge", "160", "3.5 (3.49 to 3.51)", "–", "–", "90 (90 to 90)", "–"),
+    )  # fmt: skip
     assert of_means.rows[0] == (
         "beat consistency, sinus", "306", "0.94", "0.951", "0.955", "-0.0153 (-0.025 to -0.005)", "0.002",
     )  # fmt: skip
@@ -52,9 +59,32 @@ def test_every_set_stands_beside_the_floor():
         "RMSSD / mean RR, Wasserstein-1, pooled",
         "FD, statement judge",
     ]
-    assert distances.rows[1][-2:] == ("1.3", "1")
-    assert distances.rows[2] == ("FD, statement judge", "160", "3.5", "3.5", "3.5", "7", "1.1")
-    assert all(len(row) == len(table.head) for table in (of_means, distances) for row in table.rows)
+    assert distances.rows[1][-3:] == ("1.3", "1", "–")
+    assert distances.rows[2] == ("FD, statement judge", "160", "3.5", "3.5", "3.5", "7", "1.1", "40")
+    assert all(len(row) == len(table.head) for table in (of_means, distances, controls) for row in table.rows)
+
+
+def test_heart_rates_have_a_row_for_each_rhythm():
+    side = {"mae_bpm": 1.3, **interval(1.3), "detector_failures": 1}
+    by_rhythm = {"fibrillation": {"records": 27, **dict.fromkeys(("synthetic", "reconstructed", "real"), side)}}
+    (table,) = evaluation_tables({"heart_rate": {"mae_bpm": 0.2, "by_rhythm": by_rhythm}})
+    assert table.rows == (("fibrillation", "27", *["1.3 (1.29 to 1.31)"] * 3, *["1"] * 3),)
+    assert len(table.head) == len(table.rows[0])
+
+
+def test_intervals_have_a_row_and_amplitudes_one_for_each_lead_too():
+    sides = {"synthetic": 1.1, "reconstructed": 1.0, "real_halves": 0.05}
+    spread = {"deviation_ratio": sides, "median_difference": sides}
+    whole = {"records": 30, **{name: interval(0.2) for name in ("synthetic", "reconstructed", "real")}, **spread}
+    by_lead = {"V1": {"wasserstein": {"synthetic": 0.3, "reconstructed": 0.2, "real": 0.1}, **spread}}
+    table = evaluation_tables({"intervals": {"pr": {"all": whole}, "st": {"sinus": {**whole, "by_lead": by_lead}}}})[-1]
+    told = ("1.1", "1", "0.05")
+    assert table.rows == (
+        ("PR, all", "30", *["0.2"] * 3, *told, *told),
+        ("ST, sinus", "30", *["0.2"] * 3, *told, *told),
+        ("ST, sinus, V1", "30", "0.3", "0.2", "0.1", *told, *told),
+    )
+    assert len(table.head) == len(table.rows[0])
 
 
 def test_attacks_have_a_row_each():
@@ -63,6 +93,37 @@ def test_attacks_have_a_row_each():
     (table,) = evaluation_tables({"privacy": privacy})
     told = "0.51 (0.48 to 0.54)"
     assert table.rows == (("calibrated loss", "1,000", "900", told, told),)
+
+
+def test_each_set_of_records_has_its_agreement():
+    ratio = {"ratio": 0.95, "low": 0.9, "high": 1.0}
+    agreement = {
+        "auroc_synthetic": 0.9,
+        "auroc_synthetic_interval": {"low": 0.85, "high": 0.92},
+        "auroc_simulator": 0.7,
+        "auprc_synthetic": 0.5,
+        "over_real": {"synthetic": ratio},
+    }
+    clip = {name: {"mean": 0.4, **interval(0.4)} for name in ("synthetic", "shuffled")}
+    (table,) = evaluation_tables({"agreement": agreement, "clip": clip})
+    assert table.rows == (
+        ("synthetic", "0.9 (0.85 to 0.92)", "0.5", "0.95 (0.9 to 1)", "0.4 (0.39 to 0.41)"),
+        ("simulator alone", "0.7", "–", "–", "–"),
+        ("synthetic, of another condition", "–", "–", "–", "0.4 (0.39 to 0.41)"),
+    )
+    assert all(len(row) == len(table.head) for row in table.rows)
+
+
+def test_the_papers_figures_are_marked_as_such():
+    mean = {"mean": 0.17, "low": 0.16, "high": 0.18}
+    errors = {"records": 400, "mae_mv": mean, "nrmse": mean}
+    ratio = {"ratio": 1.02, "low": 1.0, "high": 1.1}
+    found = {"synthetic": errors, "flat_line": errors, "rfid": ratio, "rclip": ratio}
+    (table,) = evaluation_tables({"paired": found})
+    assert table.title == "For comparison with the papers only"
+    told, ratios = ["0.17 (0.16 to 0.18)"] * 2, ["1.02 (1 to 1.1)"] * 2
+    assert table.rows == (("synthetic", "400", *told, *ratios), ("a flat line", "400", *told, "–", "–"))
+    assert all(len(row) == len(table.head) for row in table.rows)
 
 
 def test_effects_and_slices_have_a_row_each():
@@ -163,9 +224,10 @@ def test_patterns_that_no_heart_makes_have_a_row_each():
 
 def test_deviations_have_a_row_for_each_rhythm_and_lead():
     ratio = {"V1": {"ratio": 0.9, "low": 0.8, "high": 1.0}}
-    found = {"sinus": {"records": 306, "real": {"V1": 0.211}, "synthetic": ratio, "reconstructed": ratio}}
+    made = dict.fromkeys(("synthetic", "reconstructed", "simulator"), ratio)
+    found = {"sinus": {"records": 306, "real": {"V1": 0.211}, **made}}
     (table,) = evaluation_tables({"deviation_by_stratum": found})
-    assert table.rows == (("sinus, V1", "306", "0.9 (0.8 to 1)", "0.9 (0.8 to 1)", "0.211"),)
+    assert table.rows == (("sinus, V1", "306", *["0.9 (0.8 to 1)"] * 3, "0.211"),)
     assert len(table.head) == len(table.rows[0])
 
 
