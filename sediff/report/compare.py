@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from sediff.report.build import STAGES, TITLES, TYPES
 from sediff.report.charts import line_chart
-from sediff.report.gates import GateResult, difference_half_width, half_width, metric_at
+from sediff.report.gates import GateResult, cell_at, difference_half_width, half_width, metric_at
 from sediff.report.public import public
 
 NO_PLACE = "–"
@@ -95,9 +95,23 @@ def _compared(path: str, name: str, first: Mapping[str, Any], second: Mapping[st
 
 def _gates(
     first: Run, second: Run, shown: Sequence[Mapping[str, Any]]
-) -> list[tuple[GateResult, GateResult, Compared]]:
-    pairs = zip(first.gates, second.gates, strict=True)
-    return [(one, other, _compared(one.metric, one.metric, *shown)) for one, other in pairs]
+) -> list[tuple[GateResult, GateResult, Compared, list[str]]]:
+    """Both verdicts on each gate, its value in both, and how far each lies beyond its bound."""
+    return [
+        (
+            one,
+            other,
+            _compared(one.metric, one.metric, *shown),
+            [_beyond(*of) for of in zip((one, other), shown, strict=True)],
+        )
+        for one, other in zip(first.gates, second.gates, strict=True)
+    ]
+
+
+def _beyond(gate: GateResult, shown: Mapping[str, Any]) -> str:
+    """A gate's distance in words; none where its value is hidden, which it would tell."""
+    hidden = isinstance(cell_at(shown, gate.metric), str)
+    return NO_PLACE if gate.distance is None or hidden else f"{gate.distance:.4g}"
 
 
 def _keys(values: Any, prefix: str = "") -> list[str]:

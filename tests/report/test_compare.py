@@ -81,6 +81,20 @@ def test_learning_curves_and_pairs_of_ecgs_of_both_stand_beside_each_other():
     assert "data:image" not in compare_page(*runs, True)
 
 
+def test_gates_say_how_far_each_lies_beyond_its_bound_unless_its_value_is_hidden():
+    gates = GatesParams.model_validate({"evaluation.fd.median": {"max": 2.0}, "corpus.records": {"min": 100}})
+    few = {"corpus": {"records": 7}, "evaluation": {"fd": {"median": 1.0}}}
+    runs = [Run(name, of, {}, check_gates(of, gates)) for name, of in (("few", few), ("many", SECOND.metrics))]
+
+    def cells(restricted: bool) -> list[list[str]]:
+        table = compare_page(*runs, restricted).partition("<h2>Gates</h2>")[2].partition("</table>")[0]
+        return [re.findall("<td.*?>(.*?)</td>", row, re.DOTALL) for row in table.split("<tr>")[2:]]
+
+    assert cells(False)[0] == ["evaluation.fd.median", "at most 2", "1", "-1", "2.1", "0.1", "+1.1 ± 0.4"]
+    assert cells(False)[1] == ["corpus.records", "at least 100", "7", "93", "143", "-43", "+136"]
+    assert cells(True)[1] == ["corpus.records", "at least 100", "fewer than 10", "–", "143", "-43", "–"]
+
+
 def test_the_page_is_a_pure_function_of_what_it_compares():
     assert compare_page(FIRST, SECOND, False) == compare_page(FIRST, SECOND, False)
 
