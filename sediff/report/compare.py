@@ -11,8 +11,10 @@ from markupsafe import Markup
 
 from sediff.report.build import STAGES, TITLES, TYPES
 from sediff.report.charts import line_chart
+from sediff.report.differences import compared_tables
 from sediff.report.gates import GateResult, cell_at, difference_half_width, half_width, metric_at
 from sediff.report.public import public
+from sediff.report.tables import Table, evaluation_tables
 
 NO_PLACE = "–"
 
@@ -65,6 +67,7 @@ def compare_page(first: Run, second: Run, restricted: bool) -> str:
         sections=[
             {
                 "title": TITLES.get(stage, stage),
+                "tables": _tables(stage, shown, (first.name, second.name)),
                 "rows": compared(stage, *shown),
                 "charts": _charts(stage, first, second),
                 "pictures": [] if restricted else _pictures(stage, first, second),
@@ -130,6 +133,14 @@ def _told(metrics: Any, path: str) -> str:
     if isinstance(metrics, list):
         return ", ".join(map(str, metrics))
     return f"{metrics:.6g}" if isinstance(metrics, float) else str(metrics)
+
+
+def _tables(stage: str, shown: Sequence[Mapping[str, Any]], names: tuple[str, str]) -> list[Table]:
+    """The report's tables of a stage, of both runs."""
+    if stage != "evaluation":
+        return []
+    before, after = (evaluation_tables(metrics.get(stage, {})) for metrics in shown)
+    return compared_tables(before, after, names)
 
 
 def _charts(stage: str, first: Run, second: Run) -> list[tuple[str, Markup]]:
