@@ -54,7 +54,7 @@ def _difference(one: str, other: str) -> Iterator[str]:
         return
     difference = other.value - one.value
     if not (one.half_width and other.half_width):
-        yield from (f"{difference:+.3g}", "")
+        yield from (f"{difference:+,}" if isinstance(difference, int) else f"{difference:+.3g}", "")
         return
     unsure = difference_half_width(one.half_width, other.half_width)
     yield f"{difference:+.3g} ± {unsure:.2g}"

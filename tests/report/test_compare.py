@@ -119,14 +119,14 @@ def test_the_reports_tables_stand_there_with_the_difference_of_each_figure():
 
 def test_a_restricted_pages_tables_hide_counts_and_their_differences():
     runs = [
-        run(name, {"evaluation": {"effects": effect(100.0, 3.0, records)}}) for name, records in (("a", 7), ("b", 50))
+        run(name, {"evaluation": {"effects": effect(100.0, 3.0, records)}}) for name, records in (("a", 7), ("b", 5000))
     ]
     rows = [
         compare_page(*runs, restricted).partition("<h3>Effects</h3>")[2].partition("</table>")[0]
         for restricted in (False, True)
     ]
-    assert "<td>7</td><td>50</td><td>+43</td>" in rows[0]
-    assert "<td>fewer than 10</td><td>50</td><td>–</td>" in rows[1]
+    assert "<td>7</td><td>5,000</td><td>+4,993</td>" in rows[0]
+    assert "<td>fewer than 10</td><td>5,000</td><td>–</td>" in rows[1]
 
 
 def test_the_page_is_a_pure_function_of_what_it_compares():
