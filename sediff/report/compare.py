@@ -11,8 +11,10 @@ from markupsafe import Markup
 
 from sediff.report.build import STAGES, TITLES, TYPES
 from sediff.report.charts import line_chart
-from sediff.report.gates import GateResult, difference_half_width, half_width, metric_at
+from sediff.report.differences import compared_tables
+from sediff.report.gates import GateResult, cell_at, difference_half_width, half_width, metric_at
 from sediff.report.public import public
+from sediff.report.tables import Table, evaluation_tables
 
 NO_PLACE = "–"
 
@@ -65,6 +67,7 @@ def compare_page(first: Run, second: Run, restricted: bool) -> str:
         sections=[
             {
                 "title": TITLES.get(stage, stage),
+                "tables": _tables(stage, shown, (first.name, second.name)),
                 "rows": compared(stage, *shown),
                 "charts": _charts(stage, first, second),
                 "pictures": [] if restricted else _pictures(stage, first, second),
@@ -95,9 +98,23 @@ def _compared(path: str, name: str, first: Mapping[str, Any], second: Mapping[st
 
 def _gates(
     first: Run, second: Run, shown: Sequence[Mapping[str, Any]]
-) -> list[tuple[GateResult, GateResult, Compared]]:
-    pairs = zip(first.gates, second.gates, strict=True)
-    return [(one, other, _compared(one.metric, one.metric, *shown)) for one, other in pairs]
+) -> list[tuple[GateResult, GateResult, Compared, list[str]]]:
+    """Both verdicts on each gate, its value in both, and how far each lies beyond its bound."""
+    return [
+        (
+            one,
+            other,
+            _compared(one.metric, one.metric, *shown),
+            [_beyond(*of) for of in zip((one, other), shown, strict=True)],
+        )
+        for one, other in zip(first.gates, second.gates, strict=True)
+    ]
+
+
+def _beyond(gate: GateResult, shown: Mapping[str, Any]) -> str:
+    """A gate's distance in words; none where its value is hidden, which it would tell."""
+    hidden = isinstance(cell_at(shown, gate.metric), str)
+    return NO_PLACE if gate.distance is None or hidden else f"{gate.distance:.4g}"
 
 
 def _keys(values: Any, prefix: str = "") -> list[str]:
@@ -116,6 +133,14 @@ def _told(metrics: Any, path: str) -> str:
     if isinstance(metrics, list):
         return ", ".join(map(str, metrics))
     return f"{metrics:.6g}" if isinstance(metrics, float) else str(metrics)
+
+
+def _tables(stage: str, shown: Sequence[Mapping[str, Any]], names: tuple[str, str]) -> list[Table]:
+    """The report's tables of a stage, of both runs."""
+    if stage != "evaluation":
+        return []
+    before, after = (evaluation_tables(metrics.get(stage, {})) for metrics in shown)
+    return compared_tables(before, after, names)
 
 
 def _charts(stage: str, first: Run, second: Run) -> list[tuple[str, Markup]]:

@@ -72,6 +72,18 @@ PAIRED = {
 IN_WORDS = {"simulator": "simulator alone", "shuffled": "synthetic, of another condition"}
 
 
+class Figure(str):
+    """A cell's words, the number they begin with, and half the width of its 95 % interval; 0 where it has none."""
+
+    value: float
+    half_width: float
+
+    def __new__(cls, words: str, value: float, half_width: float = 0.0) -> "Figure":
+        figure = super().__new__(cls, words)
+        figure.value, figure.half_width = value, half_width
+        return figure
+
+
 def means(metrics: Metrics, path: str = "") -> Iterator[Row]:
     """Rows of whatever holds a mean for each set and their difference."""
     for key, value in metrics.items():
@@ -285,8 +297,9 @@ def slices(found: Metrics) -> Iterator[Row]:
 def _sliced(values: Metrics, key: str) -> str:
     if key not in values:
         return NO_PLACE
-    mark = WORSE if key in values.get("worse", ()) else ""
-    return _with_interval(values[key]["value"], values[key]) + mark
+    cell = _with_interval(values[key]["value"], values[key])
+    marked = cell + WORSE if key in values.get("worse", ()) else cell
+    return Figure(marked, cell.value, cell.half_width) if isinstance(cell, Figure) else marked
 
 
 def _figure(found: Metrics, key: str) -> str:
@@ -305,7 +318,9 @@ def _with_interval(value: float | str, interval: Metrics) -> str:
     """A number with its interval; words, where it is hidden, stand alone."""
     if isinstance(value, str):
         return value
-    return f"{_number(value)} ({_number(interval['low'])} to {_number(interval['high'])})"
+    words, ends = _number(value), (interval["low"], interval["high"])
+    half_width = 0.0 if any(isinstance(end, str) for end in ends) else (ends[1] - ends[0]) / 2
+    return Figure(f"{words} ({_number(ends[0])} to {_number(ends[1])})", value, half_width)
 
 
 def _ratio(value: Any) -> str:
@@ -316,7 +331,9 @@ def _ratio(value: Any) -> str:
 
 
 def _number(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+    if isinstance(value, str):
+        return value
+    return Figure(f"{value:,}" if isinstance(value, int) else f"{value:.3g}", value)
 
 
 def _words(key: str) -> str:

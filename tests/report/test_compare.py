@@ -81,6 +81,54 @@ def test_learning_curves_and_pairs_of_ecgs_of_both_stand_beside_each_other():
     assert "data:image" not in compare_page(*runs, True)
 
 
+def test_gates_say_how_far_each_lies_beyond_its_bound_unless_its_value_is_hidden():
+    gates = GatesParams.model_validate({"evaluation.fd.median": {"max": 2.0}, "corpus.records": {"min": 100}})
+    few = {"corpus": {"records": 7}, "evaluation": {"fd": {"median": 1.0}}}
+    runs = [Run(name, of, {}, check_gates(of, gates)) for name, of in (("few", few), ("many", SECOND.metrics))]
+
+    def cells(restricted: bool) -> list[list[str]]:
+        table = compare_page(*runs, restricted).partition("<h2>Gates</h2>")[2].partition("</table>")[0]
+        return [re.findall("<td.*?>(.*?)</td>", row, re.DOTALL) for row in table.split("<tr>")[2:]]
+
+    assert cells(False)[0] == ["evaluation.fd.median", "at most 2", "1", "-1", "2.1", "0.1", "+1.1 ± 0.4"]
+    assert cells(False)[1] == ["corpus.records", "at least 100", "7", "93", "143", "-43", "+136"]
+    assert cells(True)[1] == ["corpus.records", "at least 100", "fewer than 10", "–", "143", "-43", "–"]
+
+
+def effect(value: float, half: float, records: int) -> dict:
+    side = {"value": value, "low": value - half, "high": value + half}
+    return {"qt_on_rr": {"records": records, "synthetic": side, "reconstructed": side, "real": {**side, "value": 140}}}
+
+
+def test_the_reports_tables_stand_there_with_the_difference_of_each_figure():
+    runs = [
+        run(name, {"evaluation": {"effects": effect(value, half, 50)}})
+        for name, value, half in (("one", 100.0, 3.0), ("two", 110.0, 4.0))
+    ]
+    page = compare_page(*runs, False)
+    table = page.partition("<h3>Effects</h3>")[2].partition("</table>")[0]
+    assert "Left out, as they are the same in both: 1 of 4." in table, "the number of records"
+    assert re.findall("<th>(.*?)</th>", table) == [
+        "Effect", "Figure", "one", "two", "Difference", "Beyond chance",
+    ]  # fmt: skip
+    first = re.findall("<td>(.*?)</td>", table)[:6]
+    assert first == [
+        "QT on RR (ms for each s)", "Synthetic", "100 (97 to 103)", "110 (106 to 114)", "+10 ± 5", "yes",
+    ]  # fmt: skip
+
+
+def test_a_restricted_pages_tables_hide_counts_and_their_differences():
+    runs = [
+        run(name, {"evaluation": {"effects": effect(100.0, 3.0, records)}}) for name, records in (("a", 7), ("b", 5000))
+    ]
+    rows = [
+        compare_page(*runs, restricted).partition("<h3>Effects</h3>")[2].partition("</table>")[0]
+        for restricted in (False, True)
+    ]
+    assert "<td>7</td><td>5,000</td><td>+4,993</td>" in rows[0]
+    assert "<td>fewer than 10</td><td>5,000</td><td>–</td>" in rows[1]
+
+
 def test_the_page_is_a_pure_function_of_what_it_compares():
     assert compare_page(FIRST, SECOND, False) == compare_page(FIRST, SECOND, False)
 
