@@ -1,7 +1,7 @@
 """The report stage: gates' verdict and `reports/index.html`, a pure function of metrics, plots and manifests."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from sediff.report.markdown import corpus_of, tables_of
 from sediff.report.measured import measured
 from sediff.report.params import GatesParams
 from sediff.report.public import public
-from sediff.report.tables import evaluation_tables
+from sediff.report.tables import Table, evaluation_tables, usefulness_tables
 
 STAGES = (
     "corpus",
@@ -43,6 +43,7 @@ TITLES = {
     "evaluation": "Evaluation",
     "augmentation": "Usefulness",
 }
+TABLES = {"evaluation": evaluation_tables, "augmentation": usefulness_tables}
 QUEUES = {"ablation": ("Ablation", "sediff ablate"), "study": ("Studies of usefulness", "sediff study")}
 TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 
@@ -65,7 +66,7 @@ def build_report(
             of few patients, as a page that others may see must.
         simulated: say that the corpus is.
     """
-    metrics = {stage: read_out(path) for stage in STAGES if (path := reports / stage / "metrics.json").exists()}
+    metrics = read_metrics(reports)
     results = check_gates(metrics, gates)
     passed = all(result.passed for result in results)
     failed = [result.metric for result in results if not result.passed]
@@ -75,7 +76,7 @@ def build_report(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["figure"] = _figure
-    manifests = [read_out(path) for stage in STAGES if (path := data / stage / "manifest.json").exists()]
+    manifests = read_manifests(data)
     html = environment.get_template("template.html").render(
         passed=passed,
         gates=[(result, cell_at(shown, result.metric)) for result in sorted(results, key=lambda result: result.passed)],
@@ -95,6 +96,25 @@ def build_report(
     return f"{page}, {verdict}"
 
 
+def read_metrics(reports: Path) -> dict[str, Any]:
+    """Metrics by stage, of the stages that have run."""
+    return {stage: read_out(path) for stage in STAGES if (path := reports / stage / "metrics.json").exists()}
+
+
+def read_manifests(data: Path) -> list[dict[str, Any]]:
+    """Each stage's fingerprint and what it is a hash of, in the order of the stages."""
+    return [read_out(path) for stage in STAGES if (path := data / stage / "manifest.json").exists()]
+
+
+def stage_tables(stage: str, metrics: Mapping[str, Any]) -> list[Table]:
+    """The tables of a stage's metrics; most have none.
+
+    Args:
+        metrics: of the stage, without what was left out.
+    """
+    return TABLES[stage](metrics) if stage in TABLES else []
+
+
 def _figure(value: float | str, pattern: str) -> str:
     """A number as `pattern` has it; words, where it is not shown, as they are."""
     return value if isinstance(value, str) else pattern % value
@@ -108,7 +128,7 @@ def _section(stage: str, metrics: dict[str, Any], reports: Path, restricted: boo
         "name": stage,
         "title": TITLES[stage],
         "rows": _flat(metrics.get(stage, {})),
-        "tables": evaluation_tables(metrics.get(stage, {})) if stage == "evaluation" else [],
+        "tables": stage_tables(stage, metrics.get(stage, {})),
         "pictures": [] if restricted else _pictures(folder / "plots", "*.png"),
         "charts": [
             (f"{network}: {name}", Markup(line_chart((curve["x"], curve["y"]))))

@@ -9,12 +9,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from sediff.report.build import STAGES, TITLES, TYPES
+from sediff.report.build import STAGES, TITLES, TYPES, stage_tables
 from sediff.report.charts import line_chart
 from sediff.report.differences import compared_tables
 from sediff.report.gates import GateResult, cell_at, difference_half_width, half_width, metric_at
 from sediff.report.public import public
-from sediff.report.tables import Table, evaluation_tables
+from sediff.report.tables import Table
 
 NO_PLACE = "–"
 
@@ -137,9 +137,7 @@ def _told(metrics: Any, path: str) -> str:
 
 def _tables(stage: str, shown: Sequence[Mapping[str, Any]], names: tuple[str, str]) -> list[Table]:
     """The report's tables of a stage, of both runs."""
-    if stage != "evaluation":
-        return []
-    before, after = (evaluation_tables(metrics.get(stage, {})) for metrics in shown)
+    before, after = (stage_tables(stage, metrics.get(stage, {})) for metrics in shown)
     return compared_tables(before, after, names)
 
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sediff.report.params import Gate, GatesParams
+from sediff.report.rows import NO_PLACE, Row
+from sediff.report.tables import Table
+from sediff.report.words import GATES
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,24 @@ def _moved(metric: str, gate: Gate, value: float, metrics: Any, served: Any) -> 
     for words, allowed, moved in (("rose", gate.rise, value - before), ("fell", gate.fall, before - value)):
         if allowed is not None and moved - unsure > allowed:
             yield f"{words} by {moved:.4g} ± {unsure:.2g} from {told}"
+
+
+def gates_table(results: Sequence[GateResult], shown: Any) -> Table:
+    """The verdict, what failed first.
+
+    Args:
+        shown: metrics by stage as a page shows them, where a value may be hidden in words.
+    """
+    rows = tuple(_row(result, cell_at(shown, result.metric)) for result in sorted(results, key=lambda of: of.passed))
+    note = "Beyond the bound: how far the value lies outside it, in the metric's unit; negative inside."
+    return Table("Gates", note, ("What is asked", "Metric", "Bound", "Value", "Beyond the bound", "Passed"), rows)
+
+
+def _row(gate: GateResult, value: float | str | None) -> Row:
+    told = "not measured" if value is None else value if isinstance(value, str) else f"{value:.4g}"
+    beyond = NO_PLACE if gate.distance is None or isinstance(value, str) else f"{gate.distance:.4g}"
+    label = GATES.get(gate.metric, NO_PLACE)
+    return (label, gate.metric, gate.bound, told, beyond, "yes" if gate.passed else "no")
 
 
 def is_left_out(metrics: Any, key: str) -> bool:

@@ -1,6 +1,6 @@
-"""Tables of Markdown, as `sediff ablate` and `sediff study` write them, for the page."""
+"""Tables as Markdown: read, as `sediff ablate` and `sediff study` write them, for the page, and written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sediff.report.tables import Row, Table
@@ -45,3 +45,13 @@ def tables_of(text: str) -> list[Table]:
         elif line and not line.startswith(CORPUS):
             part.notes.append(line)
     return [*found, *part.table()]
+
+
+def written(table: Table, level: int = 3) -> str:
+    """A table under its heading of a level, its note before it; `tables_of` reads it back."""
+    lines = [_line(table.head), "|" + "---|" * len(table.head), *map(_line, table.rows)]
+    return "\n\n".join((f"{'#' * level} {table.title}", table.note, "\n".join(lines)))
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"

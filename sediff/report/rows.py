@@ -69,6 +69,7 @@ PAIRED = {
     "random": "another real one, drawn",
     "same_condition": "a real one of the same condition",
 }
+ARMS = {"real": ("real",), "synthetic": ("synthetic",), "both": ("real", "synthetic")}  # and what each is trained on
 IN_WORDS = {"simulator": "simulator alone", "shuffled": "synthetic, of another condition"}
 
 
@@ -263,6 +264,23 @@ def effects(found: Metrics) -> Iterator[Row]:
     for name, effect in found.items():
         told = (_with_interval(effect[of]["value"], effect[of]) for of in SETS)
         yield (EFFECTS.get(name, _words(name)), _number(effect["records"]), *told)
+
+
+def signs(found: Metrics) -> Iterator[Row]:
+    """How many records of a statement show a sign that its definition names."""
+    for key, of_sign in found.items():
+        if "records" in of_sign:
+            statement, _, sign = key.partition("_")
+            yield (statement, *next(means({sign: of_sign})))
+
+
+def usefulness(found: Metrics) -> Iterator[Row]:
+    """What a classifier trained on each arm makes of real test patients."""
+    for arm, of in ARMS.items():
+        if arm in found:
+            trained = (_number(found[f"{side}_records"]) if side in of else NO_PLACE for side in ("real", "synthetic"))
+            classes = (_number(found[arm]["auroc"][name]) for name in found["classes"])
+            yield (arm, *trained, _figure(found[arm], "macro_auroc"), *classes)
 
 
 def attacks(found: Metrics) -> Iterator[Row]:

@@ -37,7 +37,15 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
             "Difference from real with its 95 % interval over patients; floor: mean absolute difference between random "
             "halves of the real patients.",
             ("Quantity", "Records", "Synthetic", "Reconstructed", "Real", "Synthetic − real", "Floor"),
-            tuple(rows.means(evaluation)),
+            tuple(rows.means({key: value for key, value in evaluation.items() if key != "signs"})),
+        ),
+        Table(
+            "Signs",
+            "Share of the records of a statement in which the sign is found that its definition names (they stand in "
+            "sediff/evaluation/signs.py), with the 95 % interval of the difference over patients; floor: mean absolute "
+            "difference between random halves of the real patients.",
+            ("Statement", "Sign", "Records", "Synthetic", "Reconstructed", "Real", "Synthetic − real", "Floor"),
+            tuple(rows.signs(evaluation.get("signs", {}))),
         ),
         Table(
             "Distances",
@@ -181,3 +189,20 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
         ),
     )
     return [table for table in tables if table.rows]
+
+
+def usefulness_tables(augmentation: Metrics) -> list[Table]:
+    """The arms of the augmentation, one a row, where any was trained.
+
+    Args:
+        augmentation: without what was left out.
+    """
+    table = Table(
+        "Arms",
+        "The same small classifier of the superclasses, trained on real records, on synthetic ones and on both, and "
+        "tested on real patients whom neither it nor the generator has seen. AUROC: 1 is perfect, 0.5 is guessing; "
+        "macro: the mean over the superclasses, with its 95 % interval over patients.",
+        ("Trained on", "Real records", "Synthetic records", "Macro AUROC", *augmentation.get("classes", ())),
+        tuple(rows.usefulness(augmentation)),
+    )
+    return [table] if table.rows else []
