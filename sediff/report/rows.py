@@ -102,7 +102,7 @@ def means(metrics: Metrics, path: str = "") -> Iterator[Row]:
 def rates(found: Metrics) -> Iterator[Row]:
     """How far the heart rate is off by rhythm, and in how many records no rate was found."""
     for rhythm, of_rhythm in found.items():
-        told = (_figure(of_rhythm[of], "mae_bpm") for of in SETS)
+        told = (_with_interval(of_rhythm[of]["mae_bpm"], of_rhythm[of]) for of in SETS)
         lost = (_number(of_rhythm[of]["detector_failures"]) for of in SETS)
         yield (_words(rhythm), _number(of_rhythm["records"]), *told, *lost)
 
@@ -319,7 +319,7 @@ def _beside(found: Metrics, key: str) -> str:
 
 
 def _with_interval(value: float | str, interval: Metrics) -> str:
-    """A number with its interval where both ends are there; words, where it is hidden, stand alone."""
+    """A number with its interval, if it has one; words, where it is hidden, stand alone."""
     if isinstance(value, str) or not {"low", "high"} <= interval.keys():
         return _number(value)
     words, ends = _number(value), (interval["low"], interval["high"])

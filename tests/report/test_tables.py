@@ -72,12 +72,12 @@ def test_heart_rates_have_a_row_for_each_rhythm():
     assert len(table.head) == len(table.rows[0])
 
 
-def test_a_rhythm_in_which_no_rate_is_found_has_no_interval():
-    side = {"mae_bpm": 1.3, **interval(1.3), "detector_failures": 1}
-    alone, lost = {"mae_bpm": 1.3, "detector_failures": 19}, {"detector_failures": 20}
-    by_rhythm = {"fibrillation": {"records": 20, "synthetic": lost, "reconstructed": alone, "real": side}}
-    (table,) = evaluation_tables({"heart_rate": {"by_rhythm": by_rhythm}})
-    assert table.rows == (("fibrillation", "20", "–", "1.3", "1.3 (1.29 to 1.31)", "20", "19", "1"),)
+def test_a_number_whose_interval_is_not_known_stands_alone():
+    whole = {"value": 150.0, **interval(150)}
+    without = [{key: whole[key] for key in whole if key != end} for end in ("low", "high")]
+    sides = dict(zip(("synthetic", "reconstructed", "real"), (*without, whole), strict=True))
+    (table,) = evaluation_tables({"effects": {"qt_on_rr": {"records": 300, **sides}}})
+    assert table.rows[0][1:] == ("300", "150", "150", "150 (150 to 150)")
 
 
 def test_intervals_have_a_row_and_amplitudes_one_for_each_lead_too():
