@@ -40,7 +40,7 @@ def public_runs(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Metrics by stage of runs that one page shows: what is withheld in one of them is in all."""
     kept = [_without_what_tells(metrics) for metrics in runs]
     totals, withheld = {total for metrics in kept for total in _totals(metrics)}, set[int]()
-    groups = [group for metrics in kept for group in _groups(metrics, 0, totals)]
+    groups = [group for metrics in kept for stage in metrics.values() for group in _groups(stage, 0, totals)]
     while more := set().union(*(_to_withhold(group, withheld) for group in groups)):
         withheld |= more
     return [{stage: _shown(values, withheld, ()) for stage, values in metrics.items()} for metrics in kept]

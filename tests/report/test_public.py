@@ -190,3 +190,10 @@ def test_what_one_run_withholds_is_withheld_in_the_other():
     runs = [{"corpus": {"records": 140, "splits": {"train": 99, "validation": 3, "test": 38}}}, {"encoder": {"n": 38}}]
     assert public_runs(runs) == [public(runs[0]), {"encoder": {"n": WITHHELD}}]
     assert public(runs[1]) == runs[1]
+
+
+def test_stages_are_no_rows_of_a_table():
+    """3 + 27 + 70 make the 100 by chance: each stage counts what it reads."""
+    metrics = {"corpus": {"records": 100, "words": {"WPW": 70}}, "encoder": {"words": {"WPW": 27}}}
+    metrics["synthesis"] = {"words": {"WPW": 3}}
+    assert public(metrics) == metrics | {"synthesis": {"words": {"WPW": HIDDEN}}}
