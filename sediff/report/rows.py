@@ -103,7 +103,7 @@ def rates(found: Metrics) -> Iterator[Row]:
     """How far the heart rate is off by rhythm, and in how many records no rate was found."""
     for rhythm, of_rhythm in found.items():
         told = (_with_interval(of_rhythm[of]["mae_bpm"], of_rhythm[of]) for of in SETS)
-        lost = (_number(of_rhythm[of]["detector_failures"]) for of in SETS)
+        lost = (_number(of_rhythm["detector_failures"][of]) for of in SETS)
         yield (_words(rhythm), _number(of_rhythm["records"]), *told, *lost)
 
 

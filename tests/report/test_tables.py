@@ -65,8 +65,9 @@ def test_every_set_stands_beside_the_floor():
 
 
 def test_heart_rates_have_a_row_for_each_rhythm():
-    side = {"mae_bpm": 1.3, **interval(1.3), "detector_failures": 1}
-    by_rhythm = {"fibrillation": {"records": 27, **dict.fromkeys(("synthetic", "reconstructed", "real"), side)}}
+    sides = ("synthetic", "reconstructed", "real")
+    found = {"detector_failures": dict.fromkeys(sides, 1), **{of: {"mae_bpm": 1.3, **interval(1.3)} for of in sides}}
+    by_rhythm = {"fibrillation": {"records": 27, **found}}
     (table,) = evaluation_tables({"heart_rate": {"mae_bpm": 0.2, "by_rhythm": by_rhythm}})
     assert table.rows == (("fibrillation", "27", *["1.3 (1.29 to 1.31)"] * 3, *["1"] * 3),)
     assert len(table.head) == len(table.rows[0])
