@@ -114,12 +114,12 @@ def _distance(metric: str) -> Callable[[Metrics], list[Figure]]:
         count = found["records_compared"]
         controls = f"noise {ratio['noise']:.0f}, leads shuffled {ratio['shuffled_leads']:.0f}"
         note = f"N = {count:,}: {found['synthetic'][metric]['median']:.3g} over {scale:.3g}; {controls}"
-        measured = Figure(ratio["synthetic"], 1, ratio["reconstructed"], note)
+        here = Figure(ratio["synthetic"], 1, ratio["reconstructed"], note)
         if count >= RECORDS:
-            return [measured]
+            return [here]
         bias = float(metric == "fd")
         more = {name: bias + (value - bias) * RECORDS / count for name, value in ratio.items()}
-        return [measured, Figure(more["synthetic"], 1, more["reconstructed"], f"N = {RECORDS:,}, extrapolated")]
+        return [here, Figure(more["synthetic"], 1, more["reconstructed"], f"N = {RECORDS:,}, extrapolated")]
 
     return figures
 

@@ -192,8 +192,12 @@ def failure_file(stage: str) -> Path:
 def only_one(name: str) -> Iterator[None]:
     """Hold the stage's lock: DVC, when killed, leaves its stage running, and the next must not join it."""
     path = OWN / "work" / f"{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as stream:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("a+")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}): make the project's folder writable.") from None
+    with opened as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

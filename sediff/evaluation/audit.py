@@ -51,9 +51,15 @@ def canaries(evidence: Evidence, corpus: Path) -> dict[str, Any]:
         return {"canaries": {"left_out": "corpus.canaries plants none among so few patients"}}
     _, signals = of_rows(corpus, columns, planted)
     alike = most_alike(evidence.made.leads, independent_leads(signals)).correlation
-    found = {"planted": len(planted), "came_out": int((alike > threshold).sum()), "highest": float(alike.max())}
+    found: dict[str, Any] = {
+        "planted": len(planted),
+        "came_out": int((alike > threshold).sum()),
+        "highest": float(alike.max()),
+    }
     others = some_rows(columns, STRANGERS, len(planted), evidence.rng(10))
-    if len(others):
+    if not len(others):
+        found["left_out"] = {"highest_not_planted": "corpus.audit withholds nobody"}
+    else:
         _, signals = of_rows(corpus, columns, others)
         unplanted = independent_leads(signals)[..., ::-1]
         found["highest_not_planted"] = float(most_alike(evidence.made.leads, unplanted).correlation.max())
@@ -72,6 +78,6 @@ def membership(
     fewest, least = min(candidates.members, len(candidates.rows) - candidates.members), evidence.params.min_records
     if fewest < least:
         note = f"fewer than evaluation.min_records = {least} members or strangers, whom corpus.audit withholds"
-        return {"membership": {"left_out": note}}
+        return {name: {"left_out": note} for name in ("members", "strangers", "attacks", "membership", "attributes")}
     denoising = Denoising(folders, own, evidence.vocabulary, access, job.device)
     return attacks(evidence.params.audit, corpus, evidence.made, denoising, job, candidates, simulated)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import Floats, compare_means, known
 from sediff.evaluation.signs import OF_STATEMENT, SIGNS
-from sediff.evaluation.strata import FEW, MIN_RECORDS, each_stratum
+from sediff.evaluation.strata import FEW_PATIENTS, are_few, each_stratum
 
 BY_STRATUM = {
     "p_waves": "p_share",
@@ -57,7 +57,7 @@ def signs(evidence: Evidence) -> dict[str, Any]:
 def means_by_stratum(
     values: Mapping[str, Floats], strata: NDArray[np.str_], patients: NDArray, draws: int, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """`compare_means` within each stratum that has enough records with a number in every set.
+    """`compare_means` within each stratum of which enough patients have a number in every set.
 
     Args:
         values: of each set, (n,); strata, patients: of each row, (n,).
@@ -68,8 +68,8 @@ def means_by_stratum(
 def means(
     values: Mapping[str, Floats], among: NDArray[np.bool_], patients: NDArray, draws: int, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """`compare_means` of the rows that `among` (n,) says, if enough of them have a number in every set."""
+    """`compare_means` of the rows that `among` (n,) says, if enough patients have a number in every set."""
     rows = np.flatnonzero(known(values) & among)
-    if len(rows) < MIN_RECORDS:
-        return {"left_out": FEW}
+    if are_few(patients[rows].tolist()):
+        return {"left_out": FEW_PATIENTS}
     return compare_means({name: of_set[rows] for name, of_set in values.items()}, patients[rows], draws, rng)

@@ -122,7 +122,7 @@ def distances(
     Returns:
         Intervals by set, "real" for the floor, and metric; and under "over_floor" for each set: FD over the floor's
         median; KID over the mean absolute value of the floor's draws, "kid_scale", as these lie around 0; coverage and
-        density as shares of the floor's medians.
+        density as shares of the floor's medians. None over a floor of zero.
     """
     splits = [patient_halves(patients, rng) for _ in range(draws)]
     places = [_places([patients[row] for row in first], owners) for first, _ in splits]
@@ -174,7 +174,9 @@ def _over_floor(found: Mapping[str, Mapping[str, Features]]) -> dict[str, Any]:
         **{metric: float(np.median(found["real"][metric])) for metric in ("coverage", "density")},
     }
     ratios = {
-        name: {metric: interval((of / scale[metric]).tolist()) for metric, of in values.items() if scale[metric]}
+        name: {
+            metric: interval((of / scale[metric]).tolist()) if scale[metric] else None for metric, of in values.items()
+        }
         for name, values in found.items()
         if name != "real"
     }

@@ -77,4 +77,4 @@ def effect(
     real = result[REAL]
     is_there = real["low"] > 0 or real["high"] < 0
     ratios = {name: result[name]["value"] / real["value"] for name in x if is_there and name != REAL}
-    return result | {"over_real": ratios or None}
+    return result | {"over_real": ratios or {"left_out": "real's interval has zero in it"}}

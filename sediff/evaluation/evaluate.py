@@ -1,12 +1,14 @@
 """The evaluation stage: synthetic records of held-out conditions against the real records of those conditions.
 
 Which keys `metrics.json` has depends on the parameters, the vocabulary and what the corpus names, not on how many
-records there are. What cannot be told, as of too few records, is null at its key, with nothing below, and `left_out`
-says why. A name that is no key as it is stands under another one (see `keys`), and `names` says under which.
+records there are; but for what lists what occurs: `agreement.not_learned`, `agreement.rare.statements` and `names`.
+What cannot be told, as of too few records, is null at its key, with nothing below, and `left_out` says why, at that key
+or at what it is a part of. A name that is no key as it is stands under another one (see `keys`), and `names` says under
+which.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from sediff.evaluation.exposure import Folders, OwnFits
 from sediff.evaluation.halves import REAL
 from sediff.evaluation.impossible import impossible
 from sediff.evaluation.intervals import intervals
-from sediff.evaluation.keys import with_keys
+from sediff.evaluation.keys import NAMES, with_keys
 from sediff.evaluation.likeness import deviation, likeness
 from sediff.evaluation.meaning import meaning
 from sediff.evaluation.paired import paired, relative
@@ -41,7 +43,8 @@ from sediff.pseudonyms import Pseudonyms
 from sediff.training import Job
 from sediff.vocabulary import Vocabulary, statement_labels
 
-LEFT_OUT, NAMES = "left_out", "names"
+LEFT_OUT = "left_out"
+UNTOLD, NOT_FINITE = "the records do not tell it", "not a finite number"
 
 
 def _sizes(evidence: Evidence) -> dict[str, Any]:
@@ -123,6 +126,7 @@ def evaluate(
     }
     found, names = with_keys(found)
     metrics, notes = without_notes(found)
+    notes += unsaid(metrics, notes)
     write_json(job.report / "metrics.json", _rounded({**metrics, NAMES: names, LEFT_OUT: notes}))
     made, read = evidence.made, evidence.read_made
     made.rows.select("record_id", "matched_record_id").with_columns(
@@ -153,6 +157,25 @@ def without_notes(found: dict[str, Any], path: str = "") -> tuple[dict[str, Any]
         else:
             metrics[key] = value
     return metrics, notes
+
+
+def unsaid(metrics: Mapping[str, Any], notes: Iterable[str]) -> list[str]:
+    """Notes of what is None or not finite and is not named, nor what it is a part of, by the notes that there are."""
+    named = {note.partition(":")[0] for note in notes}
+    return [f"{key}: {note}" for key, note in _silent(metrics, named)]
+
+
+def _silent(metrics: Mapping[str, Any], named: Collection[str], path: str = "") -> Iterator[tuple[str, str]]:
+    for part, value in metrics.items():
+        key = f"{path}.{part}" if path else part
+        if key in named:
+            continue
+        if isinstance(value, Mapping):
+            yield from _silent(value, named, key)
+        elif value is None:
+            yield key, UNTOLD
+        elif isinstance(value, float) and not np.isfinite(value):
+            yield key, NOT_FINITE
 
 
 def _draw(evidence: Evidence, plots: Path) -> None:

@@ -6,7 +6,7 @@ half's conditions stand in their place. So all are taken at one number, and a pe
 less.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,6 +19,7 @@ SIMULATOR = "simulator"  # alone: a baseline beside the sets, see `prior`
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 T = TypeVar("T", float, Floats)
+ZERO_FLOOR = "the floor is zero"
 
 
 def patient_halves(patients: Sequence[str], rng: np.random.Generator) -> tuple[Rows, Rows]:
@@ -51,15 +52,20 @@ def distances_in_halves(
 
 
 def over_floor(found: Mapping[str, Sequence[float]]) -> dict[str, Any]:
-    """Intervals of distances over draws, and the mean of each set's over the mean of the floor's."""
+    """Intervals of distances over draws, and the mean of each set's over the mean of the floor's; None over zero."""
     floor = float(np.mean(found[REAL]))
     made = [name for name in found if name != REAL]
-    ratios = {name: float(np.mean(found[name])) / floor for name in made} if floor > 0 else {}
+    ratios = {name: float(np.mean(found[name])) / floor for name in made} if floor > 0 else no_ratios(made)
     return {**{name: interval(values) for name, values in found.items()}, "over_floor": ratios}
 
 
+def no_ratios(made: Iterable[str]) -> dict[str, Any]:
+    """What stands in the place of each set's ratio to a floor that is zero."""
+    return {**dict.fromkeys(made), "left_out": ZERO_FLOOR}
+
+
 def pooled_over_floor(found: Mapping[str, Mapping[str, Floats]], counts: Mapping[str, int]) -> dict[str, Any]:
-    """By set: mean over draws of its distances over the floor's, and the interval; {} where the floor is zero.
+    """By set: mean over draws of its distances over the floor's, and the interval; None where the floor is zero.
 
     Args:
         found: distances of each set in each draw, (draws,), by stratum; counts: records of each, by which it weighs.
@@ -68,12 +74,10 @@ def pooled_over_floor(found: Mapping[str, Mapping[str, Floats]], counts: Mapping
         name: np.sum([counts[stratum] * of[name] for stratum, of in found.items()], axis=0)
         for name in next(iter(found.values()))
     }
-    floor = float(sums[REAL].mean())
-    return {
-        name: {"mean": float(of.mean()) / floor, **interval((of / floor).tolist())}
-        for name, of in sums.items()
-        if name != REAL and floor
-    }
+    floor = float(sums.pop(REAL).mean())
+    if not floor:
+        return no_ratios(sums)
+    return {name: {"mean": float(of.mean()) / floor, **interval((of / floor).tolist())} for name, of in sums.items()}
 
 
 def compare_means(
@@ -95,6 +99,7 @@ def compare_means(
     ratios = means[REAL] > 0 and all((of_set >= 0).all() for of_set in values.values())
     over_real = {name: means[name] / means[REAL] for name in made} if ratios else None
     floor = [abs(real[first].mean() - real[second].mean()) for first, second in halves]
+    note = {} if ratios else {"left_out": {"over_real": "real's mean is not above zero, or a value is below it"}}
     return {
         "records": len(patients),
         **means,
@@ -107,6 +112,7 @@ def compare_means(
         },
         "over_real": over_real,
         "real_halves": float(np.mean(floor)),
+        **note,
     }
 
 

@@ -1,18 +1,17 @@
 """Intervals, axis and amplitudes of the dominant beat as distributions, and median beats, within strata."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
 from sediff.ecg import INDEPENDENT_LEADS, LEADS
+from sediff.evaluation.beside import known_mean
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import REAL, Floats, distances_in_halves, known, over_floor
-from sediff.evaluation.strata import FEW, MIN_RECORDS, each_stratum
+from sediff.evaluation.strata import FEW_PATIENTS, all_and_each_stratum, are_few
 
-ALL = "all"
 SCALARS = ("pr", "qrs_duration", "qt", "qtcf", "axis")
 BY_LEAD = ("st", "p_amplitudes", "r_amplitudes", "t_amplitudes")
 AXIS_CUT = -135.0  # degrees: the axis is unrolled where the fewest lie
@@ -20,7 +19,7 @@ AXIS_CUT = -135.0  # degrees: the axis is unrolled where the fewest lie
 WASSERSTEIN, RATIO, DIFFERENCE = COMPARISONS = ("wasserstein", "deviation_ratio", "median_difference")
 ALIKE = {RATIO: 1.0, DIFFERENCE: 0.0}
 Drawn = Mapping[str, Floats]
-Distance = Callable[[Floats, Floats], float]
+CONSTANT = "the real records do not vary"
 
 
 def intervals(evidence: Evidence) -> dict[str, Any]:
@@ -36,11 +35,16 @@ def intervals(evidence: Evidence) -> dict[str, Any]:
         if name == "axis":
             values = {of_set: unrolled(of) for of_set, of in values.items()}
         found[name] = {
-            stratum: {"left_out": FEW} if len(rows) < MIN_RECORDS else _of_stratum(values, rows, evidence, rng)
-            for stratum, rows in _rows_of_strata(values, evidence)
+            stratum: compare_leads(of_rows, patients, evidence.params.bootstraps, rng)
+            for stratum, of_rows, patients in _strata(values, evidence)
         }
     beats = {name: _within(of) for name, of in evidence.values("median_beat").items()}
-    return {"intervals": found, "median_beats": _by_stratum(beats, evidence, beat_distance, evidence.rng(51))}
+    rng = evidence.rng(51)
+    median_beats = {
+        stratum: compare_beats(of_rows, patients, evidence.params.bootstraps, rng)
+        for stratum, of_rows, patients in _strata(beats, evidence)
+    }
+    return {"intervals": found, "median_beats": median_beats}
 
 
 def compared(a: Floats, b: Floats) -> Floats:
@@ -69,33 +73,25 @@ def _within(beats: Floats) -> Floats:
     return beats - beats.mean(-1, keepdims=True)
 
 
-def _rows_of_strata(values: Mapping[str, Floats], evidence: Evidence) -> Iterator[tuple[str, NDArray[np.intp]]]:
-    """All records and each stratum, and its rows that have a number in every set."""
-    everybody = (ALL, np.ones(len(evidence.strata), bool))
-    for stratum, among in (everybody, *each_stratum(evidence.strata)):
-        yield stratum, np.flatnonzero(among & known(values))
+def _strata(values: Mapping[str, Floats], evidence: Evidence) -> Iterator[tuple[str, dict[str, Floats], list[str]]]:
+    """All records and each stratum: values and patients of its rows that have a number in every set."""
+    for stratum, among in all_and_each_stratum(evidence.strata):
+        rows = among & known(values)
+        yield stratum, {name: of[rows] for name, of in values.items()}, evidence.patients[rows].tolist()
 
 
-def _by_stratum(
-    values: Mapping[str, Floats], evidence: Evidence, distance: Distance, rng: np.random.Generator
+def compare_beats(
+    beats: Mapping[str, Floats], patients: Sequence[str], draws: int, rng: np.random.Generator
 ) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for stratum, rows in _rows_of_strata(values, evidence):
-        if len(rows) < MIN_RECORDS:
-            result[stratum] = {"left_out": FEW}
-            continue
-        of_rows, patients = {name: of[rows] for name, of in values.items()}, evidence.patients[rows].tolist()
-        found = distances_in_halves(of_rows, patients, distance, evidence.params.bootstraps, rng)
-        result[stratum] = {"records": len(rows), **over_floor(found)}
-    return result
+    """`beat_distance` to real in halves of the patients, over the floor; a note with too few patients.
 
-
-def _of_stratum(
-    values: Mapping[str, Floats], rows: NDArray[np.intp], evidence: Evidence, rng: np.random.Generator
-) -> dict[str, Any]:
-    """Comparisons of some rows, over the leads and by lead."""
-    of_rows, patients = {name: of[rows] for name, of in values.items()}, evidence.patients[rows].tolist()
-    return {"records": len(rows), **compare_leads(of_rows, patients, evidence.params.bootstraps, rng)}
+    Args:
+        beats: of each set, (n, leads, samples), rows aligned, without NaN; patients: of each row.
+    """
+    if are_few(patients):
+        return {"left_out": FEW_PATIENTS}
+    found = distances_in_halves(beats, patients, beat_distance, draws, rng)
+    return {"records": len(patients), **over_floor(found)}
 
 
 def compare_leads(
@@ -103,20 +99,25 @@ def compare_leads(
 ) -> dict[str, Any]:
     """Wasserstein-1 in halves of the patients, over the floor, ratio of deviations and difference of medians.
 
-    Of (n, 12), a column a lead, all are means over the leads, and stand under `by_lead` for each independent one.
+    Of (n, 12), a column a lead, all are means over the leads, and stand under `by_lead` for each independent one. A
+    note where patients are too few, and in the place of what real records that are all the same give no measure of.
 
     Args:
         values: of each set, (n,) or (n, 12), rows aligned, without NaN; patients: of each row.
     """
+    if are_few(patients):
+        return {"left_out": FEW_PATIENTS}
     columns = {name: of.reshape(len(of), -1) for name, of in values.items()}
     in_halves = {
         name: np.array(of) for name, of in distances_in_halves(columns, patients, compared, draws, rng).items()
     }
     whole = {name: compared(of, columns[REAL]) for name, of in columns.items() if name != REAL}
     distance = COMPARISONS.index(WASSERSTEIN)
-    found = over_floor({name: of[:, distance].mean(-1).tolist() for name, of in in_halves.items()})
-    if np.all(columns[REAL].std(0) > 0):
-        found |= _departures(whole, in_halves, slice(None))
+    found = {
+        "records": len(patients),
+        **over_floor({name: of[:, distance].mean(-1).tolist() for name, of in in_halves.items()}),
+        **_departures(whole, in_halves, slice(None)),
+    }
     if columns[REAL].shape[1] == len(LEADS):
         found["by_lead"] = {}
         for lead in INDEPENDENT_LEADS:
@@ -126,7 +127,7 @@ def compare_leads(
     return found
 
 
-def _departures(whole: Drawn, in_halves: Drawn, columns: slice) -> dict[str, dict[str, float]]:
+def _departures(whole: Drawn, in_halves: Drawn, columns: slice) -> dict[str, dict[str, Any]]:
     """Ratio of deviations and difference of medians of each set, mean over some leads, and of halves of real records.
 
     Args:
@@ -136,6 +137,7 @@ def _departures(whole: Drawn, in_halves: Drawn, columns: slice) -> dict[str, dic
     for name, alike in ALIKE.items():
         number = COMPARISONS.index(name)
         of_halves = np.abs(in_halves[REAL][:, number, columns].mean(-1) - alike)
-        found[name] = {of_set: float(of[number, columns].mean()) for of_set, of in whole.items()}
-        found[name]["real_halves"] = float(np.mean(of_halves))
+        of_sets = {of_set: float(of[number, columns].mean()) for of_set, of in whole.items()}
+        constant = not all(np.isfinite(of) for of in of_sets.values())
+        found[name] = {"left_out": CONSTANT} if constant else {**of_sets, "real_halves": known_mean(of_halves)}
     return found

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+NAMES = "names"  # the key of the names for which other keys stand
 OTHERS = re.compile(r"[^A-Za-z0-9_]+")
 
 

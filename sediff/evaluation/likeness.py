@@ -14,9 +14,9 @@ from sediff.evaluation.controls import controls
 from sediff.evaluation.distribution import coverage_beside, deviation_ratios, distances, frechet_distance
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import REAL, RECONSTRUCTED, SIMULATOR, SYNTHETIC, patient_halves
-from sediff.evaluation.strata import FEW, MIN_RECORDS, each_stratum
+from sediff.evaluation.strata import FEW, MIN_RECORDS, all_and_each_stratum
 
-ALL = "all"
+NO_HALVES = "halves of the held-out patients have no more records than evaluation.neighbours"
 
 
 def likeness(evidence: Evidence) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def likeness(evidence: Evidence) -> dict[str, Any]:
         )
     made_up = controls(real.leads, evidence.rng(2))
     held_out_patients = evidence.held_out.rows["patient_id"].to_list()
-    result = {}
+    result: dict[str, Any] = {}
     for section, judge in (
         ("distribution", evidence.judges.statement),
         ("distribution_waveform", evidence.judges.waveform),
@@ -45,10 +45,14 @@ def likeness(evidence: Evidence) -> dict[str, Any]:
         values = distances(
             of_held_out, held_out_patients, sets, owners, params.neighbours, params.bootstraps, evidence.rng(3)
         )
+        if not values:
+            result[section] = {"left_out": NO_HALVES}
+            continue
         drawn = list(patient_draws(evidence.patients, params.bootstraps, evidence.rng(152)))
         for of_set, ending in ((SYNTHETIC, ""), ("noise", "_noise"), ("shuffled_leads", "_shuffled_leads")):
             values |= coverage_beside(real.features[name], sets[of_set], params.neighbours, drawn, ending)
         result[section] = values
+    result["reconstruction"] = {"left_out": NO_HALVES}
     if (records := result["distribution"].get("records_compared")) and evidence.held_out_copies is not None:
         own = evidence.held_out.features[evidence.judges.statement.name]
         copies, rng = evidence.held_out_copies, evidence.rng(6)
@@ -102,8 +106,7 @@ def _by_stratum(evidence: Evidence) -> dict[str, Any]:
     sets = {**evidence.sets, SIMULATOR: evidence.simulated}
     spreads = {name: of.leads.std(-1).astype(np.float64) for name, of in sets.items()}
     found: dict[str, Any] = {}
-    everything = (ALL, np.ones(len(evidence.strata), bool))
-    for stratum, among in (everything, *each_stratum(evidence.strata)):
+    for stratum, among in all_and_each_stratum(evidence.strata):
         if among.sum() < MIN_RECORDS:
             found[stratum] = {"left_out": FEW}
             continue

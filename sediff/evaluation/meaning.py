@@ -22,6 +22,7 @@ from sediff.evaluation.text_retrieval import places_of, retrieval, wordings
 from sediff.vocabulary import statement_labels
 
 SHUFFLED = "shuffled"
+NO_STATEMENT = f"no statement has {MIN_CASES} records with and without it"
 
 
 @dataclass(frozen=True)
@@ -84,32 +85,28 @@ def _by_statement(
 ) -> dict[str, Any]:
     """AUROC and AUPRC of each statement with `MIN_CASES` on both sides, real's beside, and their means for each set.
 
-    The means have intervals over patients.
+    The means have intervals over patients. What has too few is None, and a note says so.
     """
     found = {name: scores(of_set.truth, of_set.logits, codes, MIN_CASES) for name, of_set in judged.items()}
-    of_scores = [f"{score}_{name}" for name in found for score in ("auroc", "auprc")]
-    result: dict[str, Any] = dict.fromkeys([*of_scores, *(f"{key}_interval" for key in of_scores)])
+    result, left_out = dict[str, Any](), dict[str, str]()
     for name, of in found.items():
         if of:
             drawn = patient_draws(judged[name].patients, draws, rng)
             columns = [codes.index(code) for code in of["statements"]]
             result |= _means_beside(name, of, judged[name], columns, drawn)
-    if not found[SYNTHETIC]:
-        return result | {
-            "statements": dict.fromkeys(codes),
-            "left_out": {"auroc_synthetic": f"no statement has {MIN_CASES} records with and without it"},
-        }
-    real = found[REAL].get("statements", {})
+        else:
+            of_scores = [f"{score}_{name}{ending}" for score in ("auroc", "auprc") for ending in ("", "_interval")]
+            left_out |= dict.fromkeys(of_scores, NO_STATEMENT)
+    own, real = (found[name].get("statements", {}) for name in (SYNTHETIC, REAL))
     result["statements"] = {
-        code: own | {f"{score}_real": real[code][score] for score in ("auroc", "auprc") if code in real}
-        if (own := found[SYNTHETIC]["statements"].get(code))
+        code: own[code] | {f"{score}_real": real.get(code, {}).get(score) for score in ("auroc", "auprc")}
+        if code in own
         else None
         for code in codes
     }
-    controls = (~judged[SYNTHETIC].truth).sum(0)
-    common = [code for code, count in zip(codes, controls, strict=True) if count < MIN_CASES]
-    note = f"fewer than {MIN_CASES} records without {', '.join(common)}"
-    return result | ({"left_out": {"statements": note}} if common else {})
+    if few := [code for code in codes if code not in own or code not in real]:
+        left_out["statements"] = f"fewer than {MIN_CASES} records or real ones with, or without, {', '.join(few)}"
+    return result | ({"left_out": left_out} if left_out else {})
 
 
 def _means_beside(
@@ -131,7 +128,7 @@ def auroc_over_real(
 ) -> dict[str, Any]:
     """Mean AUROC of the judge on each set over that on the real records of the same conditions.
 
-    Statements with `MIN_CASES` on both sides count, in all sets the same; None where none has.
+    Statements with `MIN_CASES` on both sides count, in all sets the same; a note where none has.
 
     Args:
         truth: (n, statements); logits: of each set, the same shape; drawn: bootstrap draws of rows.
@@ -139,11 +136,16 @@ def auroc_over_real(
     cases = truth.sum(0)
     columns = np.flatnonzero((cases >= MIN_CASES) & (cases <= len(truth) - MIN_CASES))
     if not len(columns):
-        return {"over_real": None}
+        return {"over_real": {"left_out": NO_STATEMENT}}
     truth, rows = truth[:, columns], list(drawn)
     scored = {name: of_set[:, columns] for name, of_set in logits.items()}
     ratios = {name: auroc_ratio(truth, of, scored[REAL], rows) for name, of in scored.items() if name != REAL}
-    return {"over_real": {name: {"ratio": ratio, **interval(of)} for name, (ratio, of) in ratios.items() if of}}
+    return {
+        "over_real": {
+            name: {"ratio": ratio, **interval(of)} if of else {"left_out": NO_STATEMENT}
+            for name, (ratio, of) in ratios.items()
+        }
+    }
 
 
 def _retrieval(evidence: Evidence, asked: Floats, ecgs: Mapping[str, Floats]) -> dict[str, Any]:

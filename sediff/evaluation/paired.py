@@ -9,16 +9,18 @@ at one number of records; rCLIP the CLIP score over that of the real records of 
 features of this project's judges, which are not the papers' networks; 1 is what other real records come to.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sediff.bootstrap import interval, patient_draws
+from sediff.bootstrap import patient_draws
 from sediff.ecg import to_millivolts
+from sediff.evaluation.beside import known_interval, known_mean
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import REAL, RECONSTRUCTED, SIMULATOR, SYNTHETIC
+from sediff.evaluation.strata import FEW_PATIENTS, are_few
 
 FLAT_LINE, RANDOM, SAME_CONDITION = "flat_line", "random", "same_condition"
 Floats = NDArray[np.floating]
@@ -30,7 +32,7 @@ def paired(evidence: Evidence) -> dict[str, Any]:
     for name, rows, signals in _compared(evidence):
         of_rows = errors(to_millivolts(evidence.sets[REAL].signals[rows]), to_millivolts(signals))
         drawn = list(patient_draws(patients[rows], evidence.params.bootstraps, evidence.rng(141)))
-        means = (_mean(of, drawn) for of in of_rows)
+        means = (mean_error(of, patients[rows], drawn) for of in of_rows)
         found[name] = {"records": len(rows), **dict(zip(("mae_mv", "nrmse"), means, strict=True))}
     for name in (RANDOM, SAME_CONDITION):
         found.setdefault(name, {"left_out": "there is no such real record of another patient"})
@@ -74,6 +76,8 @@ def _compared(evidence: Evidence) -> Iterator[tuple[str, NDArray[np.intp], NDArr
         yield SAME_CONDITION, np.array(list(evidence.alike)), np.stack(list(evidence.alike.values()))
 
 
-def _mean(values: Floats, drawn: list[NDArray[np.intp]]) -> dict[str, float]:
-    """Of what is known, and its interval over draws of the rows."""
-    return {"mean": float(np.nanmean(values)), **interval([float(np.nanmean(values[rows])) for rows in drawn])}
+def mean_error(values: Floats, patients: NDArray, drawn: Sequence[NDArray[np.intp]]) -> dict[str, Any]:
+    """Mean of what is known of the rows, (n,), and its interval over draws of them; a note with too few patients."""
+    if are_few(patients[np.isfinite(values)].tolist()):
+        return {"left_out": FEW_PATIENTS}
+    return {"mean": known_mean(values), **known_interval([known_mean(values[rows]) for rows in drawn])}

@@ -45,13 +45,15 @@ def rare_statements(
     cases = truth.sum(0)
     columns = [column for column, count in enumerate(cases) if 0 < count < min(min_cases, len(truth))]
     found: dict[str, Any] = {"statements": {codes[column]: int(cases[column]) for column in columns}}
+    few = []
     for name, of_set in judged.items():
         labels, logits = of_set.truth[:, columns], of_set.logits[:, columns]
         if labels.sum() >= min_cases:
             found[name] = pooled_scores(labels, logits, patient_draws(of_set.patients, draws, rng))
-    if SYNTHETIC not in found:
-        found["left_out"] = f"fewer than {min_cases} cases of all rare statements together"
-    return found
+        else:
+            few.append(name)
+    note = f"fewer than {min_cases} cases of all rare statements together"
+    return found | ({"left_out": dict.fromkeys(few, note)} if few else {})
 
 
 def placements(truth: Truth, logits: Floats) -> Floats:

@@ -74,6 +74,11 @@ class Readings:
         return Readings(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
+def dispersion_of(r_peaks: NDArray[np.floating]) -> float:
+    """RMSSD / mean RR of a record's R peaks in s; NaN with fewer than three."""
+    return rmssd(r_peaks) * heart_rate(r_peaks) / 60_000
+
+
 def beat_consistency(leads: NDArray[np.floating], r_peaks: Floats) -> float:
     """Mean over beats of the correlation with the record's median beat, all leads together; leads (8, 1000) in mV.
 
@@ -90,10 +95,10 @@ def beat_consistency(leads: NDArray[np.floating], r_peaks: Floats) -> float:
 
 def _read(signal: NDArray[np.floating], r_peaks: Floats) -> dict[str, float | Floats]:
     beats = delineate(signal, SAMPLING_RATE, r_peaks)
-    rate, measured = heart_rate(r_peaks), measure(beats)
+    measured = measure(beats)
     return {
-        "heart_rate": rate,
-        "dispersion": rmssd(r_peaks) * rate / 60_000,
+        "heart_rate": heart_rate(r_peaks),
+        "dispersion": dispersion_of(r_peaks),
         "p_share": _p_share(beats),
         "consistency": beat_consistency(independent_leads(signal), r_peaks),
         **_ventricular(beats),

@@ -8,13 +8,12 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
-from sediff.bootstrap import interval, patient_draws
+from sediff.bootstrap import patient_draws
+from sediff.evaluation.beside import known_interval, known_mean
 from sediff.evaluation.evidence import MIN_CASES, Evidence
 from sediff.evaluation.halves import REAL, RECONSTRUCTED, Floats
-from sediff.evaluation.strata import FEW, MIN_RECORDS, each_stratum
+from sediff.evaluation.strata import FEW_PATIENTS, all_and_each_stratum, are_few
 from sediff.simulator.rhythm import RHYTHMS, SINUS, rhythm_of
-
-ALL = "all"
 
 
 def heart_rate(evidence: Evidence) -> dict[str, Any]:
@@ -26,10 +25,8 @@ def heart_rate(evidence: Evidence) -> dict[str, Any]:
         name: compare_rates(asked[first], evidence.read[name].heart_rate, sinus[first])
         for name in (RECONSTRUCTED, REAL)
     }
-    draws, rng = evidence.params.bootstraps, evidence.rng(140)
-    errors = {name: np.abs(of - asked[first]) for name, of in evidence.values("heart_rate").items()}
-    strata = ((ALL, np.ones(len(first), bool)), *each_stratum(evidence.strata))
-    by_rhythm = {name: rate_errors(errors, among, evidence.patients, draws, rng) for name, among in strata}
+    draws, rng, measured = evidence.params.bootstraps, evidence.rng(140), evidence.values("heart_rate")
+    by_rhythm = rates_by_rhythm(asked[first], measured, evidence.strata, evidence.patients, draws, rng)
     whole = compare_rates(asked, evidence.read_made.heart_rate, sinus)
     return {"heart_rate": {**whole, **others, "by_rhythm": by_rhythm}}
 
@@ -67,27 +64,43 @@ def compare_rates(asked: NDArray[np.float64], measured: NDArray[np.float64], sin
     }
 
 
+def rates_by_rhythm(
+    asked: Floats,
+    measured: Mapping[str, Floats],
+    strata: NDArray[np.str_],
+    patients: NDArray,
+    draws: int,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """`rate_errors` of all records, and within each stratum, for which a rate was asked.
+
+    Args:
+        asked: bpm, (n,), NaN where none was; measured: of each set, bpm, (n,); strata, patients: of each row, (n,).
+    """
+    errors, wanted = {name: np.abs(of - asked) for name, of in measured.items()}, np.isfinite(asked)
+    return {
+        name: rate_errors(errors, among & wanted, patients, draws, rng) for name, among in all_and_each_stratum(strata)
+    }
+
+
 def rate_errors(
     errors: Mapping[str, Floats], among: NDArray[np.bool_], patients: NDArray, draws: int, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Mean absolute error in each set, bpm, with its interval over patients, and how many records have no rate.
+    """Mean absolute error in each set, bpm, with its interval over patients, and in how many records no rate is found.
 
     Args:
         errors: absolute, of each set, (n,), rows aligned; NaN where the detector finds no two beats.
         among: the rows that count, (n,); patients: of each row, (n,).
     """
     rows = np.flatnonzero(among)
-    if min(np.isfinite(of[rows]).sum() for of in errors.values()) < MIN_RECORDS:
-        return {"left_out": FEW}
+    if any(are_few(patients[rows][np.isfinite(of[rows])].tolist()) for of in errors.values()):
+        return {"left_out": FEW_PATIENTS}
     drawn = [rows[draw] for draw in patient_draws(patients[rows], draws, rng)]
     return {
         "records": len(rows),
+        "detector_failures": {name: int(np.isnan(of[rows]).sum()) for name, of in errors.items()},
         **{
-            name: {
-                "mae_bpm": float(np.nanmean(of[rows])),
-                **interval([float(np.nanmean(of[draw])) for draw in drawn]),
-                "detector_failures": int(np.isnan(of[rows]).sum()),
-            }
+            name: {"mae_bpm": known_mean(of[rows]), **known_interval([known_mean(of[draw]) for draw in drawn])}
             for name, of in errors.items()
         },
     }

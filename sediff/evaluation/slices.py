@@ -15,17 +15,18 @@ from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 from torch.nn.functional import gelu
 
-from sediff.bootstrap import interval, patient_draws
+from sediff.bootstrap import patient_draws
 from sediff.evaluation.agreement import auroc_ratio
+from sediff.evaluation.beside import known_interval, known_mean
 from sediff.evaluation.distribution import covered_records, frechet_distance, kernel_distance
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import REAL, RECONSTRUCTED, SYNTHETIC, Floats, distances_in_halves, known
-from sediff.evaluation.strata import FEW, MIN_RECORDS
+from sediff.evaluation.strata import ALL, FEW_PATIENTS, MIN_RECORDS, are_few
 from sediff.vocabulary import statement_labels
 
 AGE_BANDS = {"under_40": (0, 40), "40_to_60": (40, 60), "60_to_75": (60, 75), "over_75": (75, np.inf)}
 UNKNOWN = "unknown"
-ALL, CONDITIONS, RECORDS = "all", "conditions", "records"
+CONDITIONS, RECORDS = "conditions", "records"
 # Readings whose mean difference from real is given: RMSSD / mean RR, shares, ms.
 DIFFERENCES = {
     "dispersion": "dispersion",
@@ -47,6 +48,7 @@ IDEAL = {
     "auroc_over_real": 1.0,
     **dict.fromkeys(IN_HALVES, 0.0),
 }
+TOO_FEW = "too few records, or too much alike,"
 Mask = NDArray[np.bool_]
 Sets = Mapping[str, Floats]
 
@@ -142,15 +144,15 @@ def compare_slices(
     whole = figures(quantities, np.ones(len(patients), bool), patients, draws, np.random.default_rng([seed, 120]))
     found: dict[str, Any] = {ALL: {CONDITIONS: whole}}
     for kind, of_kind in masks.items():
-        enough = {name: mask for name, mask in of_kind if len(set(patients[mask].tolist())) >= MIN_RECORDS}
+        enough = {name: mask for name, mask in of_kind if not are_few(patients[mask].tolist())}
         few = [name for name, _ in of_kind if name not in enough]
         found[kind] = {name: None for name, _ in of_kind}
         for name, mask in enough.items():
             own = figures(quantities, mask, patients, draws, np.random.default_rng([seed, 120]))
             worse = [figure for figure in IDEAL if own[figure] and is_worse(figure, own[figure], whole[figure])]
-            found[kind][name] = own | ({"worse": worse} if worse else {})
+            found[kind][name] = own | {"worse": worse}
         if few:
-            found[kind]["left_out"] = f"{FEW} or patients of {', '.join(few)}"
+            found[kind]["left_out"] = f"{FEW_PATIENTS} of {', '.join(few)}"
     return found
 
 
@@ -173,7 +175,7 @@ def figures(
     `deviation_ratio`: mean over the leads of the median deviation over real's; `auroc_over_real`: of the judge, mean
     over the statements that enough of the slice's records have and lack; `*_distance`: Wasserstein-1 to real over
     the floor, in halves of the patients; `kid` and `fd_distance`: of the judge's features, in such halves, from
-    `min_records` patients on. KID is unbiased, so it may be compared between slices of any size, and its `floor` is
+    `min_records` patients on. KID is unbiased, so it may be compared between slices of any size, and `kid_floor` is
     the mean absolute KID of real records; FD over its floor is the nearer to 1 the fewer records there are. None is
     what cannot be told.
     """
@@ -182,16 +184,16 @@ def figures(
     own = _figures(quantities, SYNTHETIC, mask, drawn)
     alone = _figures(quantities, RECONSTRUCTED, mask, ())
     told = {figure: {"value": value, **ends} for figure, (value, of) in own.items() if (ends := _ends(of))}
-    return {
-        RECORDS: int(mask.sum()),
-        **dict.fromkeys(IDEAL),
+    found = {
+        **dict.fromkeys((*IDEAL, "kid_floor")),
         **told,
         **_distances(quantities, mask, among, draws, rng),
         **_in_features(quantities, mask, among, draws, rng),
-        RECONSTRUCTED: {
-            figure: alone[figure][0] if figure in alone else None for figure in IDEAL if figure not in IN_HALVES
-        },
     }
+    of_copies = {figure: alone[figure][0] if figure in alone else None for figure in IDEAL if figure not in IN_HALVES}
+    lacking = [figure for figure in found if found[figure] is None or of_copies.get(figure, found) is None]
+    note = {"left_out": f"{TOO_FEW} for {', '.join(lacking)}"} if lacking else {}
+    return {RECORDS: int(mask.sum()), **found, RECONSTRUCTED: of_copies, **note}
 
 
 def _figures(
@@ -201,7 +203,7 @@ def _figures(
     by_record = _by_record(quantities, name, mask)
     spreads, real_spreads = (quantities.spreads[of][mask] for of in (name, REAL))
     found = {
-        figure: (_mean(values), [_mean(values[rows]) for rows in drawn])
+        figure: (known_mean(values), [known_mean(values[rows]) for rows in drawn])
         for figure, values in by_record.items()
         if np.isfinite(values).sum() >= MIN_RECORDS
     }
@@ -236,7 +238,7 @@ def _distances(
     for name in DISTANCES:
         sets = {of_set: quantities.readings[name][of_set][mask] for of_set in (SYNTHETIC, REAL)}
         rows = known(sets)
-        if len(set(patients[rows].tolist())) < MIN_RECORDS:
+        if are_few(patients[rows].tolist()):
             continue
         of_rows = {of_set: of[rows] for of_set, of in sets.items()}
         drawn = distances_in_halves(of_rows, patients[rows].tolist(), wasserstein_distance, draws, rng)
@@ -249,7 +251,7 @@ def _distances(
 
 def _in_features(
     quantities: Quantities, mask: Mask, patients: NDArray, draws: int, rng: np.random.Generator
-) -> dict[str, dict[str, float]]:
+) -> dict[str, Any]:
     """KID of synthetic and real records, and FD over the mean of its floor, in halves of the patients."""
     if len(set(patients.tolist())) < quantities.min_records:
         return {}
@@ -257,12 +259,27 @@ def _in_features(
     drawn = distances_in_halves(features, patients.tolist(), _kid_and_fd, draws, rng)
     kid, fd = np.transpose(drawn[SYNTHETIC])
     real_kid, real_fd = np.transpose(drawn[REAL])
-    ratios = fd / real_fd.mean()
-    floor = float(np.abs(real_kid).mean())
+    ratios, spread = fd / real_fd.mean(), spread_of_cut(len(set(patients.tolist())))
     return {
-        "kid": {"value": float(kid.mean()), **_ends(kid.tolist()), "floor": floor},
-        "fd_distance": {"value": float(ratios.mean()), **_ends(ratios.tolist())},
+        "kid": _drawn_in(kid, spread),
+        "kid_floor": float(np.abs(real_kid).mean()),
+        "fd_distance": _drawn_in(ratios, spread),
     }
+
+
+def spread_of_cut(patients: int) -> float:
+    """Deviation of a mean over so many patients over the spread, around it, of draws that are cut to `MOST` records.
+
+    Half of N, drawn without replacement, spread around their mean just as that does around the truth: by σ² / s (1 -
+    s / N), which at s = N / 2 is σ² / N. Fewer spread more, by N / s - 1 (Cochran 1977, eq. 2.12).
+    """
+    return float(np.sqrt(MOST / (patients - MOST))) if patients > 2 * MOST else 1.0
+
+
+def _drawn_in(values: Floats, spread: float) -> dict[str, float]:
+    """Mean of draws, and its interval from theirs, whose distance from the mean is multiplied by `spread`."""
+    mean = float(values.mean())
+    return {"value": mean, **_ends((mean + spread * (values - mean)).tolist())}
 
 
 def _kid_and_fd(a: Floats, b: Floats) -> Floats:
@@ -277,11 +294,4 @@ def _over_real(spreads: Floats, real: Floats) -> float:
 
 def _ends(values: Sequence[float]) -> dict[str, float]:
     """The interval without its median, of what could be told in a draw; {} where it never could."""
-    finite = [value for value in values if np.isfinite(value)]
-    return {end: bound for end, bound in interval(finite).items() if end != "median"} if finite else {}
-
-
-def _mean(values: Floats) -> float:
-    """Of what is known; NaN where nothing is."""
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if len(finite) else float("nan")
+    return {end: bound for end, bound in known_interval(values).items() if end != "median"}

@@ -16,22 +16,21 @@ from sediff.ecg import INDEPENDENT_LEADS, SAMPLING_RATE
 from sediff.evaluation.controls import controls
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import REAL, SIMULATOR, Floats, distances_in_halves, over_floor
-from sediff.evaluation.strata import FEW, MIN_RECORDS
+from sediff.evaluation.strata import ALL, FEW_PATIENTS, are_few
 
 BAND = (0.5, 40.0)  # Hz
 WINDOW = 2.0  # s
-CONTROLS = ("shuffled_leads", "noise")  # a flat line has no spectrum
-ALL = "all"
+WITH_SPECTRUM = ("shuffled_leads", "noise")  # of the controls: a flat line has none
 
 
 def spectra(evidence: Evidence) -> dict[str, Any]:
     """Distances of each set, of the simulator alone and of the controls from real records; a note with too few."""
     patients = evidence.patients.tolist()
-    if len(set(patients)) < MIN_RECORDS:
-        return {"spectra": {"left_out": FEW}}
+    if are_few(patients):
+        return {"spectra": {"left_out": FEW_PATIENTS}}
     made_up = controls(evidence.sets[REAL].leads, evidence.rng(150))
     signals = {name: of.leads for name, of in {**evidence.sets, SIMULATOR: evidence.simulated}.items()}
-    signals |= {name: made_up[name] for name in CONTROLS}
+    signals |= {name: made_up[name] for name in WITH_SPECTRUM}
     return {"spectra": distances_by_lead(signals, patients, evidence.params.bootstraps, evidence.seed)}
 
 

@@ -1,6 +1,6 @@
 """Strata of records by rhythm, within which what varies with the rhythm is compared."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,10 @@ from sediff.simulator.rhythm import (
 
 STRATA = ("sinus", "bradycardia", "tachycardia", "fibrillation", "ectopy")
 OTHER = "other"
-MIN_RECORDS = 20  # of a stratum: halves of fewer tell nothing
+ALL = "all"  # records, or leads, of whatever kind
+MIN_RECORDS = 20  # of a stratum, or patients: halves of fewer tell nothing
 FEW = f"fewer than {MIN_RECORDS} records"
+FEW_PATIENTS = f"fewer than {MIN_RECORDS} patients"
 _OF_RHYTHM = {
     SINUS: "sinus",
     TACHYCARDIA: "tachycardia",
@@ -45,3 +47,14 @@ def each_stratum(strata: NDArray[np.str_]) -> Iterator[tuple[str, NDArray[np.boo
     """Name of each stratum, and which of the records, (n,), are of it."""
     for name in STRATA:
         yield name, strata == name
+
+
+def all_and_each_stratum(strata: NDArray[np.str_]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """All records, and then each stratum: its name, and which of the records, (n,), are of it."""
+    yield ALL, np.ones(len(strata), bool)
+    yield from each_stratum(strata)
+
+
+def are_few(patients: Iterable[str]) -> bool:
+    """Whether records are of fewer than `MIN_RECORDS` patients, each of whom may have several."""
+    return len(set(patients)) < MIN_RECORDS

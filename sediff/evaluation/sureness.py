@@ -39,7 +39,7 @@ def logit_distances(
     """
     counts = np.array([len(set(patients[asked].tolist())) for asked in truth.T])
     columns = np.flatnonzero(counts >= min_patients)
-    few = [code for code, count in zip(codes, counts, strict=True) if 0 < count < min_patients]
+    few = [code for code, count in zip(codes, counts, strict=True) if count < min_patients]
     result: dict[str, Any] = dict.fromkeys((*codes, POOLED))
     distances: dict[str, dict[str, Floats]] = {}
     truth, scaled = truth[:, columns], _in_deviations(truth, logits, columns)

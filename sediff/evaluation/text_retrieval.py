@@ -18,7 +18,7 @@ from sediff.evaluation.halves import Floats
 from sediff.vocabulary import Vocabulary, statement_sets
 
 COMPOSED, ORIGINAL = WORDINGS
-NAMES = "statement_names"
+STATEMENT_NAMES = "statement_names"
 
 
 def places_of(judge: TextJudge, texts: Sequence[str], vocabulary: Vocabulary) -> Floats:
@@ -81,7 +81,7 @@ def wordings(
     rows, ecgs = rows[chosen], ecgs[chosen]
     sets, patients = statement_sets(rows["statements"].to_list()), rows["patient_id"].to_numpy()
     texts = {wording: rows[wording].to_list() for wording in ((ORIGINAL, COMPOSED) if enough else (COMPOSED,))}
-    texts[NAMES] = [", ".join(vocabulary[code].name for code in codes) for codes in rows["statements"]]
+    texts[STATEMENT_NAMES] = [", ".join(vocabulary[code].name for code in codes) for codes in rows["statements"]]
     found: dict[str, Any] = {"records": len(rows)}
     for wording, asking in texts.items():
         found[wording] = retrieved(asking, places_of(judge, asking, vocabulary), ecgs, sets, patients)

@@ -12,10 +12,9 @@ from sediff.ecg import LEADS
 from sediff.errors import UserError
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import REAL, Floats, known
-from sediff.evaluation.strata import FEW, MIN_RECORDS
+from sediff.evaluation.strata import ALL, FEW, MIN_RECORDS
 from sediff.sources import VIRTUAL
 
-ALL = "all"
 # Readings, and the column of the truth that each measures: bpm, ms, mV.
 MEASURED = {"heart_rate": "heart_rate", "pr": "pr", "qrs_duration": "qrs", "qt": "qt", "r_v5": "r_v5"}
 

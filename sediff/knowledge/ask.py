@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import httpx2
@@ -27,6 +27,7 @@ from sediff.knowledge.report import Report
 NAME = "experience_report"
 LONGEST = 20_000  # characters of an answer that are kept; no report is as long
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # s, between tries; twice as long each time
+LIMITS = 3  # time limits of a try: until it is connected, until an answer begins, and until it ends
 LONGEST_WAIT = 120.0  # s that an endpoint may ask for
 AGAIN = {408, 409, 429}  # with all from 500 on: faults that pass
 WAITED = {408, 502, 504, 524}  # answers of a gateway for whoever answers too late
@@ -53,6 +54,17 @@ def report_schema() -> dict[str, Any]:
     """
     schema: dict[str, Any] = _without(Report.model_json_schema(), BOUNDS)
     return schema
+
+
+def require_key_of_ascii() -> None:
+    """Refuse a key that no HTTP header takes, before anything is asked or metered.
+
+    Raises:
+        UserError: it has other letters than ASCII, or a line break.
+    """
+    key = os.environ.get(KEY, "")
+    if not (key.isascii() and key.isprintable()):
+        raise UserError(f"{KEY} has characters that no key has, such as a line break: set it again.")
 
 
 class _FaultError(Exception):
@@ -107,11 +119,17 @@ def ask(
 def _try(client: OpenAI, endpoint: Endpoint, messages: list[Any], settings: dict[str, Any]) -> dict[str, Any]:
     form: Any = {"type": "json_schema", "json_schema": {"name": NAME, "schema": report_schema(), "strict": True}}
     completion: Any = None
-    try:
-        response = client.chat.completions.with_raw_response.create(
+
+    def call() -> Any:
+        return client.chat.completions.with_raw_response.create(
             model=endpoint.model, messages=messages, response_format=form, **settings
-        )
-        completion = response.parse()
+        ).parse()
+
+    try:
+        completion = _within(LIMITS * endpoint.timeout, call)
+    except TimeoutError:
+        told = UserError(f"{endpoint.base_url} does not answer in time, or without an end: {KEPT}.")
+        raise _FaultError(told, billed=True, again=True) from None
     except openai.APIStatusError as error:
         if error.status_code == 400 and error.code in FILTERED:
             return {"content": None, "refusal": None, "finish_reason": "content_filter", "usage": None}
@@ -125,6 +143,30 @@ def _try(client: OpenAI, endpoint: Endpoint, messages: list[Any], settings: dict
     except (ValueError, RecursionError):
         pass  # no JSON
     return _answer(completion, endpoint)
+
+
+def _within(seconds: float, call: Callable[[], Any]) -> Any:
+    """What a call gives or raises, or TimeoutError: headers that drip in keep within the client's limits for ever.
+
+    The thread of a call that was given up ends with its connection, or with this process.
+    """
+    ended: list[tuple[Any, BaseException | None]] = []
+
+    def run() -> None:
+        try:
+            ended.append((call(), None))
+        except BaseException as error:
+            ended.append((None, error))
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not ended:
+        raise TimeoutError
+    answer, error = ended[0]
+    if error is not None:
+        raise error
+    return answer
 
 
 def _refused(endpoint: Endpoint, error: openai.APIStatusError) -> _FaultError:

@@ -45,14 +45,14 @@ def confidences(
     """How far n conditions' neighbours can be trusted, each 0 to 1: number × similarity × agreement.
 
     Number is n / (n + 5), n being how many neighbours of equal weight would say as much. Similarity is the mean τ over
-    the highest that the condition can have, the sum of λ of the views that it has. Agreement is 1 / (1 + the number of
-    further statements in which two neighbours differ, on average over pairs drawn with replacement). In all three
-    neighbours count as much as they weigh, (n, k).
+    the highest that the condition can have, the sum of λ of the views that it has; 0 where it has none. Agreement is
+    1 / (1 + the number of further statements in which two neighbours differ, on average over pairs drawn with
+    replacement). In all three neighbours count as much as they weigh, (n, k).
     """
     counts = effective_number(weights)
     attainable = sum(lambdas[view] * (queries[view].list.len().to_numpy() > 0) for view in VIEWS)
     weighed = (neighbours.similarities * weights).sum(1) / np.maximum(weights.sum(1), 1e-9)
-    similarity = weighed / np.maximum(attainable, 1e-9)
+    similarity = np.divide(weighed, attainable, out=np.zeros_like(weighed), where=attainable > 0)
     shares = statistics.shares.astype(np.float64)
     agreement = 1 / (1 + 2 * (shares * (1 - shares)).sum(1))
     return np.round(np.clip(counts / (counts + FEW) * similarity * agreement, 0, 1), 2)

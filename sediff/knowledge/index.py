@@ -100,6 +100,8 @@ def _tried(open_index: Callable[[], Result], folder: Path, address: str) -> Resu
         reason = _told(error)
     if address:
         raise UserError(f"Chroma at {address} cannot be used ({reason}): start one there with `chroma run`.")
+    if reason.startswith(PermissionError.__name__):
+        raise UserError(f"The Chroma database in {folder} cannot be opened ({reason}): make its folder writable.")
     raise UserError(f"The Chroma database in {folder} cannot be used ({reason}): remove it, it is only a cache.")
 
 

@@ -22,7 +22,7 @@ from sediff.endpoint import Endpoint
 from sediff.errors import UserError
 from sediff.files import sha256_json
 from sediff.knowledge.answers import AnswerStore, answer_key
-from sediff.knowledge.ask import ask, report_schema, usage_of
+from sediff.knowledge.ask import ask, report_schema, require_key_of_ascii, usage_of
 from sediff.knowledge.budget import Meter, Usage
 from sediff.knowledge.check import Verdict, check
 from sediff.knowledge.params import KnowledgeParams
@@ -153,6 +153,7 @@ class LlmDistiller:
 
     @cached_property
     def _client(self) -> OpenAI:
+        require_key_of_ascii()
         return self.endpoint.client()
 
     def _decide(self, questions: dict[str, tuple[dict[str, Any], set[str]]]) -> dict[str, Decision]:

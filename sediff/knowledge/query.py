@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,7 @@ from sediff.knowledge.distill import confidences, distil_offline
 from sediff.knowledge.embedding import embed
 from sediff.knowledge.experience import Experience, experience_rows
 from sediff.knowledge.free_text import FreeText, read_free_text
-from sediff.knowledge.index import CANDIDATES, KnowledgeIndex
+from sediff.knowledge.index import CANDIDATES
 from sediff.knowledge.nearness import nearest, nearness
 from sediff.knowledge.person import Sex
 from sediff.knowledge.profiles import VIEWS, statement_views
@@ -25,6 +25,7 @@ from sediff.knowledge.weights import neighbour_weights
 from sediff.pseudonyms import Pseudonyms, keyed
 from sediff.vocabulary import Vocabulary
 
+MEANING = ("meaning",)
 MEANING_SHARE = 0.2  # what the cosine of two texts counts beside an exact similarity
 MIN_COSINE = 0.2  # what less has nothing in common but letters
 
@@ -46,6 +47,13 @@ class Neighbour:
     score: float
 
 
+class TextIndex(Protocol):
+    """Texts of training profiles by their meaning."""
+
+    def nearest(self, text: str, k: int) -> list[tuple[str, float]]:
+        """Ids of the texts nearest to one, with the cosine (-1 to 1); equal ones by id."""
+
+
 class _Chosen(NamedTuple):
     """What an answer rests on.
 
@@ -59,6 +67,11 @@ class _Chosen(NamedTuple):
     scores: NDArray[np.float64]
     near_in: tuple[str, ...] = ()
 
+    @property
+    def by_patient(self) -> bool:
+        """Whether age, sex and heart rate alone chose."""
+        return self.near_in not in ((), MEANING)
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -69,8 +82,9 @@ class Answer:
         age, sex, heart_rate: those that count, in years and bpm: as given beside the text, or else as it states.
         weights: λ of each view, 0 where the question has nothing in it, else scaled to a sum of 1.
         experience: None where no training patient is near; row: the same as a row of the experience table.
-        near_in: of "age", "sex" and "heart rate" those by which alone the neighbours were chosen, since no training
-            record is like what the text names; () where they were chosen by that.
+        near_in: what alone the neighbours were chosen by, since no training record has anything that the text names:
+            its meaning, or those of "age", "sex" and "heart rate" that are known; () where one has.
+        unknown: codes of ECG statements that the text names and no training record has.
     """
 
     asked: FreeText
@@ -82,6 +96,7 @@ class Answer:
     row: Mapping[str, Any] = field(default_factory=dict)
     neighbours: tuple[Neighbour, ...] = ()
     near_in: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     def exported(self, pseudonyms: Pseudonyms) -> "Answer":
         """The same answer under the ids by which records may leave."""
@@ -97,7 +112,7 @@ def ask(
     text: str,
     vocabulary: Vocabulary,
     store: Store,
-    index: KnowledgeIndex | None = None,
+    index: TextIndex | None = None,
     k: int | None = None,
     age: float | None = None,
     sex: Sex | None = None,
@@ -109,7 +124,8 @@ def ask(
     views that it has, whose weights are scaled to a sum of 1; records with a statement that the text rules out are
     left out. With an index, the score is max(τ, 0.2 cosine of the texts): what matches exactly comes first, and what is
     near by meaning fills up to ten; of more, only those near the best count (`Neighbours.near`). Ties as in
-    `Retriever.nearest`. Where no record is like what the text names, `_near_patient` chooses.
+    `Retriever.nearest`. Where no record is like what the text names, `_near_patient` chooses. A text whose ECG
+    statements are all in no training record has no experience: the ECGs of others say nothing of one that has them.
 
     Args:
         k: neighbours at most; as many as the store was made with by default.
@@ -122,18 +138,22 @@ def ask(
     query = _profile(asked, vocabulary, age, sex)
     weights = store.weights.over([view for view in VIEWS if len(query[view][0])])
     count = k or store.neighbours
-    chosen = _alike(asked, query, weights, store, index, count)
-    chosen = chosen or _near_patient(asked, {"age": age, "sex": sex, "heart rate": heart_rate}, store, count)
+    named = asked.codes("present", "uncertain")
+    unknown = tuple(code for code in named if not store.training["statements"].list.contains(code).any())
+    chosen = None
+    if not named or len(unknown) < len(named):
+        chosen = _alike(asked, query, weights, store, index, count)
+        chosen = chosen or _near_patient(asked, {"age": age, "sex": sex, "heart rate": heart_rate}, store, count)
     if chosen is None:
-        return Answer(asked, age, sex, heart_rate, weights, None)
+        return Answer(asked, age, sex, heart_rate, weights, None, unknown=unknown)
     neighbours = tuple(_neighbours(asked.meaning, query, weights, chosen, store))
     about = {"text": text, "age": age, "sex": sex, "neighbours": [n.record_id for n in neighbours]}
-    if chosen.near_in:
+    if chosen.by_patient:
         about["heart_rate"] = heart_rate
     name = f"query:{sha256_json(about)[:16]}"
     table = _experience(name, query, weights, chosen, store, vocabulary)
     experience, row = experience_rows(table)[0], table.row(0, named=True)
-    return Answer(asked, age, sex, heart_rate, weights, experience, row, neighbours, chosen.near_in)
+    return Answer(asked, age, sex, heart_rate, weights, experience, row, neighbours, chosen.near_in, unknown)
 
 
 def exported_experience(experience: Experience, pseudonyms: Pseudonyms) -> Experience:
@@ -156,16 +176,20 @@ def _alike(
     query: pl.DataFrame,
     weights: Mapping[str, float],
     store: Store,
-    index: KnowledgeIndex | None,
+    index: TextIndex | None,
     count: int,
 ) -> _Chosen | None:
     """Records that have something that the text names, or are near by meaning."""
-    scores = store.retriever.similarities(query, weights)
+    by_profile = store.retriever.similarities(query, weights)
+    scores = by_profile.copy()
     if index is not None:
         scores = np.maximum(scores, MEANING_SHARE * _by_meaning(asked.meaning, index, store))
     scores[:, _ruled_out(asked, store.training)] = 0
     rows = store.retriever.top(query, scores, count)[0]
-    return _Chosen(Neighbours(rows[None], scores[:, rows]).near(store.closeness), scores[0]) if len(rows) else None
+    if not len(rows):
+        return None
+    near_in = () if by_profile[0, rows].any() else MEANING
+    return _Chosen(Neighbours(rows[None], scores[:, rows]).near(store.closeness), scores[0], near_in)
 
 
 def _near_patient(asked: FreeText, patient: Mapping[str, Any], store: Store, count: int) -> _Chosen | None:
@@ -197,7 +221,7 @@ def _profile(asked: FreeText, vocabulary: Vocabulary, age: float | None, sex: st
     return pl.DataFrame(columns, schema=schema).hstack(about)
 
 
-def _by_meaning(meaning: str, index: KnowledgeIndex, store: Store) -> NDArray[np.float64]:
+def _by_meaning(meaning: str, index: TextIndex, store: Store) -> NDArray[np.float64]:
     similarities = np.zeros((1, len(store.training)))
     for name, similarity in index.nearest(meaning, CANDIDATES):
         if similarity >= MIN_COSINE:
@@ -234,7 +258,7 @@ def _experience(
     there = rows >= 0
     training = store.training[rows[there].tolist()]  # of all others nothing is needed
     neighbours = replace(chosen.neighbours, rows=np.where(there, np.cumsum(there, axis=1) - 1, -1))
-    if chosen.near_in:
+    if chosen.by_patient:
         counted = (chosen.scores[rows] / chosen.scores[rows[0, 0]]).astype(np.float32)
     else:
         counted = neighbour_weights(neighbours, query, training)

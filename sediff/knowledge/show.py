@@ -15,7 +15,7 @@ from sediff.errors import UserError
 from sediff.knowledge.distill import listed
 from sediff.knowledge.experience import FILE, read_experience_table
 from sediff.knowledge.profiles import VIEWS
-from sediff.knowledge.query import Answer, Neighbour
+from sediff.knowledge.query import MEANING, Answer, Neighbour
 from sediff.pseudonyms import Pseudonyms
 from sediff.synthesis.schema import one_line
 from sediff.vocabulary import Vocabulary
@@ -49,6 +49,7 @@ def understood_lines(answer: Answer, vocabulary: Vocabulary, given: Mapping[str,
     lines = [f"understood: {', '.join(named) or 'no statement, drug or diagnosis; the words alone count'}"]
     if any(patient):
         lines.append(f"patient: {', '.join(filter(None, patient))}")
+    unknown += [vocabulary[code].name for code in answer.unknown]
     if unknown:
         lines.append(f"in no training patient's record: {', '.join(unknown)}")
     if person.refused:
@@ -83,7 +84,7 @@ def answer_lines(answer: Answer, fingerprint: str) -> list[str]:
 def _why_none(answer: Answer) -> str:
     told = "none, for no training patient's record is like what the text names"
     known = any(value is not None for value in (answer.age, answer.sex, answer.heart_rate))
-    if known or answer.asked.codes("present", "uncertain"):
+    if known or answer.unknown:
         return told
     return f"{told}, and no age, sex or heart rate says who is near"
 
@@ -92,6 +93,8 @@ def _compared_by(answer: Answer) -> str:
     if not answer.near_in:
         weights = ", ".join(f"{view} {weight:.2f}" for view, weight in answer.weights.items())
         return f"{weights} (λ of the views that the text names)"
+    if answer.near_in == MEANING:
+        return "the meaning of words alone, for no training patient's record has what the text names (τ = 0)"
     return (
         f"{listed(answer.near_in)} alone, for no training patient's record is like what the text names (τ = 0); "
         "what such patients have on the whole, so the confidence is 0"

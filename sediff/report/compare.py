@@ -11,12 +11,11 @@ from markupsafe import Markup
 
 from sediff.report.build import STAGES, TITLES, TYPES, stage_tables
 from sediff.report.charts import line_chart
-from sediff.report.differences import compared_tables
-from sediff.report.gates import GateResult, cell_at, difference_half_width, half_width, metric_at
-from sediff.report.public import public
+from sediff.report.differences import compared_tables, difference
+from sediff.report.gates import GateResult, half_width, metric_at
+from sediff.report.public import public_runs
+from sediff.report.rows import NO_PLACE
 from sediff.report.tables import Table
-
-NO_PLACE = "–"
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,9 @@ def compare_page(first: Run, second: Run, restricted: bool) -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    shown = [public(run.metrics) if restricted else run.metrics for run in (first, second)]
-    stages = [stage for stage in STAGES if any(stage in metrics for metrics in shown)]
+    metrics = [run.metrics for run in (first, second)]
+    shown = public_runs(metrics) if restricted else metrics
+    stages = [stage for stage in STAGES if any(stage in of for of in shown)]
     return environment.get_template("compare.html").render(
         runs=(first, second),
         restricted=restricted,
@@ -84,16 +84,11 @@ def compared(stage: str, first: Mapping[str, Any], second: Mapping[str, Any]) ->
 
 
 def _compared(path: str, name: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> Compared:
-    values = metric_at(first, path), metric_at(second, path)
     told = _told(first, path), _told(second, path)
-    before, after = values
+    before, after = metric_at(first, path), metric_at(second, path)
     if before is None or after is None:
         return Compared(name, *told, NO_PLACE, "")
-    difference = after - before
-    unsure = difference_half_width(half_width(first, path), half_width(second, path))
-    if not unsure:
-        return Compared(name, *told, f"{difference:+.4g}" if difference else "0", "")
-    return Compared(name, *told, f"{difference:+.4g} ± {unsure:.2g}", "yes" if abs(difference) > unsure else "no")
+    return Compared(name, *told, *difference(before, after, (half_width(first, path), half_width(second, path))))
 
 
 def _gates(
@@ -112,8 +107,8 @@ def _gates(
 
 
 def _beyond(gate: GateResult, shown: Mapping[str, Any]) -> str:
-    """A gate's distance in words; none where its value is hidden, which it would tell."""
-    hidden = isinstance(cell_at(shown, gate.metric), str)
+    """A gate's distance in words; none where its value is not shown, which it would tell."""
+    hidden = metric_at(shown, gate.metric) is None
     return NO_PLACE if gate.distance is None or hidden else f"{gate.distance:.4g}"
 
 

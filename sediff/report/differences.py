@@ -1,6 +1,6 @@
 """The report's tables of two runs as one: a row for each figure, with its difference and what is sure of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sediff.report.gates import difference_half_width
 from sediff.report.rows import NO_PLACE, Figure, Row
@@ -22,6 +22,20 @@ def compared_tables(first: Sequence[Table], second: Sequence[Table], names: tupl
     return [table for table in tables if table.rows]
 
 
+def difference(first: float, second: float, half_widths: tuple[float, float]) -> tuple[str, str]:
+    """Second less first in words, and whether it lies outside its 95 % interval.
+
+    Args:
+        half_widths: of both intervals; where one is 0, for it has none, the difference has none either.
+    """
+    moved = second - first
+    words = "0" if not moved else f"{moved:+,}" if isinstance(moved, int) else f"{moved:+.3g}"
+    if not all(half_widths):
+        return words, ""
+    unsure = difference_half_width(*half_widths)
+    return f"{words} ± {unsure:.2g}", "yes" if abs(moved) > unsure else "no"
+
+
 def _table(first: Table | None, second: Table | None, names: tuple[str, str]) -> Table:
     one = first or second
     assert one is not None, "its title is of one of them"
@@ -31,7 +45,7 @@ def _table(first: Table | None, second: Table | None, names: tuple[str, str]) ->
     keys = dict.fromkeys(key for of in cells for key in of)
     pairs = {key: (cells[0].get(key, NO_PLACE), cells[1].get(key, NO_PLACE)) for key in keys}
     rows = tuple(
-        (*key[0], one.head[key[1]], *pair, *_difference(*pair)) for key, pair in pairs.items() if pair[0] != pair[1]
+        (*key[0], one.head[key[1]], *pair, *_compared(*pair)) for key, pair in pairs.items() if pair[0] != pair[1]
     )
     same = len(pairs) - len(rows)
     note = f"{one.note} Left out, as they are the same in both: {same:,} of {len(pairs):,}." if same else one.note
@@ -47,15 +61,7 @@ def _cells(table: Table, labels: int) -> Mapping[Key, str]:
     return {(row[:labels], index): row[index] for row in table.rows for index in range(labels, len(row))}
 
 
-def _difference(one: str, other: str) -> Iterator[str]:
-    """Second less first, with half its 95 % interval where both have one, and whether it lies outside it."""
+def _compared(one: str, other: str) -> tuple[str, str]:
     if not (isinstance(one, Figure) and isinstance(other, Figure)):
-        yield from (NO_PLACE, "")
-        return
-    difference = other.value - one.value
-    if not (one.half_width and other.half_width):
-        yield from (f"{difference:+,}" if isinstance(difference, int) else f"{difference:+.3g}", "")
-        return
-    unsure = difference_half_width(one.half_width, other.half_width)
-    yield f"{difference:+.3g} ± {unsure:.2g}"
-    yield "yes" if abs(difference) > unsure else "no"
+        return NO_PLACE, ""
+    return difference(one.value, other.value, (one.half_width, other.half_width))

@@ -109,19 +109,11 @@ def _row(gate: GateResult, value: float | str | None) -> Row:
 
 
 def is_left_out(metrics: Any, key: str) -> bool:
-    """Whether the stage says so itself: the metric, or what it is a part of, is null or named in a note."""
-    parts = key.split(".")
-    if any(_is_null(metrics, parts[:depth]) for depth in range(2, len(parts) + 1)):
-        return True
+    """Whether the stage says so itself: a note names the metric, or what it is a part of. A null alone says nothing."""
     stage, _, rest = key.partition(".")
     notes = _at(metrics, f"{stage}.left_out")
     named = [note.partition(":")[0] for note in notes] if isinstance(notes, list) else []
     return any(rest == name or rest.startswith(f"{name}.") for name in named)
-
-
-def _is_null(metrics: Any, parts: Sequence[str]) -> bool:
-    table = _at(metrics, ".".join(parts[:-1]))
-    return isinstance(table, Mapping) and parts[-1] in table and table[parts[-1]] is None
 
 
 def half_width(metrics: Any, key: str) -> float:

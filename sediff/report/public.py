@@ -2,14 +2,17 @@
 
 A count under `SMALLEST_CELL` is hidden. Then nothing that is shown may tell it:
 
-- A table's sum may stand elsewhere, as the number of records mostly does. Then beside k hidden cells others of the
-  table are withheld, the smallest first, until any k counts under ten could be part of what all these add up to.
-- A withheld count is withheld wherever it stands: a stage's number of test records is that of the corpus.
+- A table's sum may stand elsewhere, as the number of records mostly does, or in its row of all. Then beside k hidden
+  cells others of the table are withheld, the smallest first, until any k counts under ten could be part of what all
+  these add up to.
+- A withheld count is withheld wherever it stands: a stage's number of test records is that of the corpus, and mostly
+  that of the run beside it on the page.
 - Tables of two kinds at once are left out, whose cells the tables of either kind would add up to.
 - A share of n records is left out where n or the count that it stands for is hidden, and with it what is said of it
   and another: the difference of both, or their quotient.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -22,17 +25,25 @@ CROSSED = "sex_and_age"  # with what stands in the tables of either, a cell that
 COMPARED, COMPARISONS = ("synthetic", "reconstructed", "real", "simulator"), ("difference", "over_real")
 FIGURES, ENDS = ("share", "mean", "value"), ("low", "median", "high")  # and its interval, which tells it too
 TOTAL = "records"  # of what stands beside it
+ALL = "all"  # the row that the other rows of its table add up to
 FEWEST_DIGITS = 4  # after the point, to which shares are rounded
 Group = list[int]  # counts that may add up to something known
+Path = tuple[str | int, ...]  # of keys
 
 
 def public(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Metrics by stage with what is hidden in words."""
-    kept = _without_what_tells(metrics)
-    groups, withheld = list(_groups(kept, 0, set(_totals(kept)))), set[int]()
+    return public_runs([metrics])[0]
+
+
+def public_runs(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Metrics by stage of runs that one page shows: what is withheld in one of them is in all."""
+    kept = [_without_what_tells(metrics) for metrics in runs]
+    totals, withheld = {total for metrics in kept for total in _totals(metrics)}, set[int]()
+    groups = [group for metrics in kept for stage in metrics.values() for group in _groups(stage, 0, totals)]
     while more := set().union(*(_to_withhold(group, withheld) for group in groups)):
         withheld |= more
-    return {stage: _shown(values, withheld, ()) for stage, values in kept.items()}
+    return [{stage: _shown(values, withheld, ()) for stage, values in metrics.items()} for metrics in kept]
 
 
 def _without_what_tells(value: Any) -> Any:
@@ -43,7 +54,7 @@ def _without_what_tells(value: Any) -> Any:
 
 def _totals(value: Any) -> Iterator[int]:
     """Counts that are no table's own cells, or its only one: what another table might add up to."""
-    cells = value if isinstance(value, list) else list(value.values()) if isinstance(value, Mapping) else []
+    cells = list(_cells(value).values())
     if len(cells) == 1 or not all(type(cell) is int for cell in cells):
         yield from (cell for cell in cells if type(cell) is int)
         for cell in cells:
@@ -51,23 +62,46 @@ def _totals(value: Any) -> Iterator[int]:
 
 
 def _groups(value: Any, total: int, totals: set[int]) -> Iterator[Group]:
-    """Tables, lists and columns of counts whose sum is one of all `totals`, or nearly the total beside them.
+    """Tables, lists and columns of counts whose sum is one of all `totals`, or nearly that of all or that beside them.
 
-    What is left of the total is a cell too, which nobody named.
+    What is left of it is a cell too, which nobody named.
     """
-    cells = value if isinstance(value, list) else list(value.values()) if isinstance(value, Mapping) else []
-    inside = value.get(TOTAL, total) if isinstance(value, Mapping) else total
-    rows = [cell for cell in cells if isinstance(cell, Mapping)]
-    columns = [[row[key] for row in rows if key in row] for key in dict.fromkeys(key for row in rows for key in row)]
-    for group in (cells, *columns):
-        if len(group) > 1 and all(type(cell) is int for cell in group):
-            rest = total - sum(group)
-            if _is_small(rest):
-                yield [*group, rest]
-            elif sum(group) in totals:
-                yield group
-    for cell in cells:
+    cells = _cells(value)
+    of_all = dict(_counts(cells.get(ALL)))
+    rows = [dict(_counts(cell)) for key, cell in cells.items() if key != ALL]
+    for path, group in _columns(rows).items():
+        if not path and len(group) < len(rows):
+            continue  # counts among other things are no table
+        told, whole = sum(group), of_all.get(path, total)
+        if (len(group) > 1 or len(rows) == 1) and _is_small(whole - told):
+            yield [*group, whole - told]
+        if len(group) > 1 and (told in totals or told == of_all.get(path)):
+            yield group
+    inside = cells.get(TOTAL, total)
+    for cell in cells.values():
         yield from _groups(cell, inside if type(inside) is int else total, totals)
+
+
+def _cells(value: Any) -> dict[str | int, Any]:
+    """What a table or a list holds; nothing of anything else."""
+    return dict(value) if isinstance(value, Mapping) else dict(enumerate(value)) if isinstance(value, list) else {}
+
+
+def _counts(value: Any, path: Path = ()) -> Iterator[tuple[Path, int]]:
+    """Every count below a value, however deep, with its path."""
+    if type(value) is int:
+        yield path, value
+    for key, cell in _cells(value).items():
+        yield from _counts(cell, (*path, key))
+
+
+def _columns(rows: Sequence[Mapping[Path, int]]) -> dict[Path, Group]:
+    """The counts of rows by what they stand under."""
+    columns: dict[Path, Group] = defaultdict(list)
+    for row in rows:
+        for path, count in row.items():
+            columns[path].append(count)
+    return columns
 
 
 def _to_withhold(group: Group, withheld: set[int]) -> set[int]:

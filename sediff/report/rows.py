@@ -104,7 +104,7 @@ def rates(found: Metrics) -> Iterator[Row]:
     """How far the heart rate is off by rhythm, and in how many records no rate was found."""
     for rhythm, of_rhythm in found.items():
         told = (_with_interval(of_rhythm[of]["mae_bpm"], of_rhythm[of]) for of in SETS)
-        lost = (_number(of_rhythm[of]["detector_failures"]) for of in SETS)
+        lost = (_number(of_rhythm["detector_failures"][of]) for of in SETS)
         yield (_words(rhythm), _number(of_rhythm["records"]), *told, *lost)
 
 
@@ -186,17 +186,17 @@ def statements(found: Metrics) -> Iterator[Row]:
 
 
 def rare(found: Metrics) -> Iterator[Row]:
-    """The rare statements by name and count in one row, with what their pool says."""
+    """The rare statements in one row, by name and count beside the cases of all, with what their pool says."""
     if not (listed := found.get("statements")):
         return
-    name = "rare: " + ", ".join(f"{code} {_number(cases)}" for code, cases in listed.items())
+    names = ", ".join(f"{code} {_number(cases)}" for code, cases in listed.items())
     pools = {of_set: found.get(of_set, {}) for of_set in ("synthetic", "real")}
     told = (
         _with_interval(pool[score]["value"], pool[score]) if pool else NO_PLACE
         for score in ("auroc", "auprc")
         for pool in pools.values()
     )
-    yield (name, _number(pools["synthetic"].get("cases", NO_PLACE)), *told)
+    yield ("rare", _more(_number(pools["synthetic"].get("cases", NO_PLACE)), f" ({names})"), *told)
 
 
 def logits(found: Metrics) -> Iterator[Row]:
@@ -316,8 +316,12 @@ def _sliced(values: Metrics, key: str) -> str:
     if key not in values:
         return NO_PLACE
     cell = _with_interval(values[key]["value"], values[key])
-    marked = cell + WORSE if key in values.get("worse", ()) else cell
-    return Figure(marked, cell.value, cell.half_width) if isinstance(cell, Figure) else marked
+    return _more(cell, WORSE) if key in values.get("worse", ()) else cell
+
+
+def _more(cell: str, words: str) -> str:
+    """A cell with words after it."""
+    return Figure(cell + words, cell.value, cell.half_width) if isinstance(cell, Figure) else cell + words
 
 
 def _figure(found: Metrics, key: str) -> str:
@@ -333,9 +337,9 @@ def _beside(found: Metrics, key: str) -> str:
 
 
 def _with_interval(value: float | str, interval: Metrics) -> str:
-    """A number with its interval; words, where it is hidden, stand alone."""
-    if isinstance(value, str):
-        return value
+    """A number with its interval, if it has one; words, where it is hidden, stand alone."""
+    if isinstance(value, str) or not {"low", "high"} <= interval.keys():
+        return _number(value)
     words, ends = _number(value), (interval["low"], interval["high"])
     half_width = 0.0 if any(isinstance(end, str) for end in ends) else (ends[1] - ends[0]) / 2
     return Figure(f"{words} ({_number(ends[0])} to {_number(ends[1])})", value, half_width)

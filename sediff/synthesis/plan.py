@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate
 from pathlib import Path
 from statistics import NormalDist
@@ -15,6 +15,8 @@ import polars as pl
 from sediff.diffusion.intervals import Intervals
 from sediff.encoder.conditions import corpus_conditions
 from sediff.errors import UserError
+from sediff.knowledge.exact import ExactIndex
+from sediff.knowledge.store import open_store
 from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns
 from sediff.seeds import seed_of
@@ -154,6 +156,10 @@ class Planner:
         self._data, self._vocabulary, self._pseudonyms, self._seed = data, vocabulary, pseudonyms, seed
         self._answer = lru_cache(ANSWERS_KEPT)(self._asked)
 
+    @cached_property
+    def _by_meaning(self) -> ExactIndex:
+        return ExactIndex(open_store(self._data / "knowledge").distinct_texts)
+
     def cohort(self, split: str, records: int) -> Plan:
         """Conditions of the records of a split, each once before any comes twice."""
         corpus = Corpus(self._data, split, self._pseudonyms)
@@ -172,7 +178,7 @@ class Planner:
         return plan
 
     def ask(self, prompt: PromptRequest) -> RequestRow:
-        """The row of a prompt. Similar patients are searched for without the index, which is approximate.
+        """The row of a prompt. Texts are all compared by meaning, for the index is approximate.
 
         The rate asked for says who is similar only where nothing else does.
         """
@@ -187,7 +193,7 @@ class Planner:
         return replace(row, condition=condition, intervals=intervals_of(prompt))
 
     def _asked(self, prompt: PromptRequest) -> RequestRow:
-        answer = ask_prompt(prompt, self._vocabulary, self._data / "knowledge", None, self._pseudonyms)
+        answer = ask_prompt(prompt, self._vocabulary, self._data / "knowledge", self._by_meaning, self._pseudonyms)
         return prompt_row(prompt, answer)
 
     def _rows(self, part: Part) -> list[Rows]:

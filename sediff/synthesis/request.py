@@ -9,8 +9,7 @@ from pathlib import Path
 from sediff.diffusion.intervals import NONE_ASKED, Intervals
 from sediff.encoder.conditions import Condition
 from sediff.knowledge.experience import Experience
-from sediff.knowledge.index import KnowledgeIndex
-from sediff.knowledge.query import Answer, ask, exported_experience
+from sediff.knowledge.query import Answer, TextIndex, ask, exported_experience
 from sediff.knowledge.store import open_store
 from sediff.pseudonyms import Pseudonyms
 from sediff.synthesis.schema import PromptRequest
@@ -30,7 +29,7 @@ class RequestRow:
 
 
 def ask_prompt(
-    prompt: PromptRequest, vocabulary: Vocabulary, knowledge: Path, index: KnowledgeIndex | None, pseudonyms: Pseudonyms
+    prompt: PromptRequest, vocabulary: Vocabulary, knowledge: Path, index: TextIndex | None, pseudonyms: Pseudonyms
 ) -> Answer:
     """What the knowledge store says of a prompt, under the ids by which records may leave.
 

@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from tests.encoder.conftest import PARAMS
 from tests.learnable import write_records, write_simulator
 
 LABELS = np.arange(480) // 8 % 2
-COUNTS = ("not_learned", "rare.statements", "names")
+COUNTS = ("not_learned", "rare.statements", "names")  # tables of what occurs, as the docstring says
 SIZES = EvaluationParams(bootstraps=6, neighbours=3, min_records=20, pictures=1)
 
 
@@ -144,6 +145,15 @@ def tables(metrics: dict, path: str = "") -> dict[str, set[str]]:
     return found
 
 
+def nulls(metrics: dict, path: str = "") -> Iterator[str]:
+    """The dotted keys of what is null."""
+    for key, value in metrics.items():
+        if isinstance(value, dict):
+            yield from nulls(value, f"{path}{key}.")
+        elif value is None:
+            yield f"{path}{key}"
+
+
 def test_few_records_give_null_in_the_place_of_what_many_give(trained, vocabulary, tmp_path):
     many = evaluated(trained, vocabulary, tmp_path / "a", lambda x: x)
     few = evaluated(trained, vocabulary, tmp_path / "b", lambda x: x, times=(1, 0, 0, 0, 0, 0, 0))
@@ -153,6 +163,9 @@ def test_few_records_give_null_in_the_place_of_what_many_give(trained, vocabular
     assert few["dispersion"]["sinus"] is None or few["intervals"]["pr"]["all"] is None
     notes = [note.partition(":")[0] for note in few["left_out"]]
     assert len(notes) == len(set(notes))
+    for metrics in (many, few):
+        said = {note.partition(":")[0] for note in metrics["left_out"]}
+        assert [key for key in nulls(metrics) if said.isdisjoint(accumulate(key.split("."), "{}.{}".format))] == []
 
 
 def test_it_says_how_many_held_out_patients_the_judges_know(trained, vocabulary, tmp_path):

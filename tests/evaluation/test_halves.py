@@ -5,9 +5,9 @@ import pytest
 from scipy.stats import wasserstein_distance
 
 from sediff.evaluation.beats import means_by_stratum
-from sediff.evaluation.dispersion import dispersion_distances
-from sediff.evaluation.evaluate import without_notes
-from sediff.evaluation.halves import compare_means, distances_in_halves, over_floor
+from sediff.evaluation.dispersion import compare_dispersions, dispersion_distances
+from sediff.evaluation.evaluate import unsaid, without_notes
+from sediff.evaluation.halves import compare_means, distances_in_halves, over_floor, pooled_over_floor
 from sediff.evaluation.strata import stratum_of
 
 PATIENTS = np.array([f"p{i:04d}" for i in range(800)])
@@ -48,6 +48,38 @@ def test_pooled_distances_weigh_strata_by_their_records_and_few_records_give_non
     assert found["pooled"]["over_floor"]["synthetic"]["mean"] == pytest.approx(expected, rel=0.1)
     assert found["left_out"].keys() == {"bradycardia", "tachycardia", "ectopy"}
     assert "ectopy" not in found
+
+
+def test_a_flat_simulator_takes_no_row_from_the_sets():
+    statements, strata = [["SR"]] * 800, np.full(800, "sinus")
+    values = {name: 0.05 + 0.01 * np.abs(of) for name, of in sets(0).items()}
+
+    def compared(simulated: np.ndarray) -> dict:
+        return compare_dispersions(values, simulated, statements, strata, PATIENTS, 0.06, 20, 0)
+
+    beating = np.random.default_rng(5).uniform(0.04, 0.07, 800)
+    flat = np.full(800, np.nan)
+    half_flat = np.where(np.arange(800) < 500, beating, np.nan)
+    whole, some, none = (without_notes(compared(of))[0] for of in (beating, half_flat, flat))
+    for found in (whole, some, none):
+        assert found["dispersion"]["sinus"]["records"] == found["irregular_sinus"]["records"] == 800
+        for section in ("dispersion", "irregular_sinus"):
+            assert without(found[section], "simulator") == without(whole[section], "simulator")
+    assert none["dispersion"]["sinus"]["simulator"] is None and none["irregular_sinus"]["simulator"] is None
+    assert none["dispersion"]["pooled"]["over_floor"]["simulator"] is None
+    assert some["dispersion"]["sinus"]["over_floor"]["simulator"] > 1
+    assert some["irregular_sinus"]["simulator"] == pytest.approx((beating[:500] > 0.06).mean())
+
+
+def without(found: dict, name: str) -> dict:
+    return {key: without(of, name) if isinstance(of, dict) else of for key, of in found.items() if key != name}
+
+
+def test_a_floor_of_zero_gives_no_ratio_and_says_so():
+    found = over_floor({"synthetic": [1.0, 2.0], "real": [0.0, 0.0]})
+    assert found["over_floor"] == {"synthetic": None, "left_out": "the floor is zero"}
+    drawn = {"sinus": {"synthetic": np.ones(2), "real": np.zeros(2)}}
+    assert pooled_over_floor(drawn, {"sinus": 1}) == found["over_floor"]
 
 
 def test_means_differ_by_what_was_planted_within_the_interval():
@@ -102,3 +134,13 @@ def test_notes_are_named_by_their_key_and_what_is_left_out_is_null():
     metrics, notes = without_notes(found)
     assert metrics == {"a": {"x": 1, "y": None}, "b": None, "c": {}, "d": 2}
     assert notes == ["a.y: few", "b: none"]
+
+
+def test_what_is_null_or_not_finite_without_a_note_gets_one():
+    metrics = {"a": {"x": None, "y": float("nan"), "z": 1.0}, "b": {"c": {"x": None}}, "d": float("inf")}
+    assert unsaid(metrics, ["b.c: few"]) == [
+        "a.x: the records do not tell it",
+        "a.y: not a finite number",
+        "d: not a finite number",
+    ]
+    assert unsaid(metrics, ["a: few", "b: few", "d: few"]) == []

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from sediff.ecg import INDEPENDENT_LEADS, LEADS
+from sediff.evaluation.beats import means
 from sediff.evaluation.effects import effect, slope
-from sediff.evaluation.intervals import beat_distance, compare_leads, compared, unrolled
+from sediff.evaluation.intervals import beat_distance, compare_beats, compare_leads, compared, unrolled
+from sediff.evaluation.strata import FEW_PATIENTS
 
 RNG = np.random.default_rng(0)
 PATIENTS = np.array([f"p{i}" for i in range(600)])
@@ -60,8 +62,24 @@ def test_a_quantity_of_no_lead_has_none():
     assert "by_lead" not in found
     assert found["median_difference"]["synthetic"] == pytest.approx(3, abs=0.2)
     assert found["synthetic"]["low"] > 2.5 and found["over_floor"]["synthetic"] > 5
-    still = {name: np.ones(600) for name in values}
-    assert "deviation_ratio" not in compare_leads(still, PATIENTS.tolist(), 20, np.random.default_rng(0))
+
+
+def test_real_records_that_are_all_the_same_have_the_keys_of_others_and_notes_in_their_place():
+    still = {name: np.ones((600, 12)) for name in ("synthetic", "reconstructed", "real")}
+    moving = {name: RNG.normal(size=(600, 12)) for name in still}
+    found, other = (compare_leads(of, PATIENTS.tolist(), 20, np.random.default_rng(0)) for of in (still, moving))
+    assert found.keys() == other.keys() and found["by_lead"]["I"].keys() == other["by_lead"]["I"].keys()
+    assert found["deviation_ratio"].keys() == found["by_lead"]["I"]["deviation_ratio"].keys() == {"left_out"}
+    assert found["median_difference"] == {"synthetic": 0, "reconstructed": 0, "real_halves": 0}
+    assert found["over_floor"] == {"synthetic": None, "reconstructed": None, "left_out": "the floor is zero"}
+
+
+def test_many_records_of_one_patient_have_no_halves():
+    values = {name: RNG.normal(size=20) for name in ("synthetic", "reconstructed", "real")}
+    assert compare_leads(values, ["p"] * 20, 5, np.random.default_rng(0)) == {"left_out": FEW_PATIENTS}
+    beats = {name: RNG.normal(size=(20, 8, 60)) for name in values}
+    assert compare_beats(beats, ["p"] * 20, 5, np.random.default_rng(0)) == {"left_out": FEW_PATIENTS}
+    assert means(values, np.ones(20, bool), np.full(20, "p"), 5, np.random.default_rng(0)) == {"left_out": FEW_PATIENTS}
 
 
 def test_angles_beside_the_cut_of_atan2_are_near():
@@ -95,7 +113,7 @@ def test_a_planted_slope_is_found_within_its_interval():
     assert found["synthetic"]["low"] < 75 < found["synthetic"]["high"]
     assert found["over_real"] == pytest.approx({"synthetic": 0.5, "reconstructed": 1}, abs=0.05)
     nothing = effect(*effects(0.5, noise=1e5), everyone, PATIENTS, 200, np.random.default_rng(0))
-    assert nothing["over_real"] is None, "there is no share of an effect that may be none"
+    assert nothing["over_real"].keys() == {"left_out"}, "there is no share of an effect that may be none"
 
 
 def test_the_slope_on_a_sex_is_the_difference_of_means():

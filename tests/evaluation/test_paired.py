@@ -5,7 +5,17 @@ import polars as pl
 import pytest
 
 from sediff.evaluation.diversity import one_alike
-from sediff.evaluation.paired import errors, others, relative
+from sediff.evaluation.paired import errors, mean_error, others, relative
+from sediff.evaluation.strata import FEW_PATIENTS
+
+
+def test_draws_of_flat_records_alone_leave_the_interval_finite_and_few_patients_give_none():
+    patients, values = np.array([f"p{row}" for row in range(25)]), np.r_[np.full(4, np.nan), np.arange(21.0)]
+    found = mean_error(values, patients, [np.arange(4), np.arange(25), np.arange(5, 25)])
+    assert found == {"mean": 10, "median": 10.25, "low": pytest.approx(10.0125), "high": pytest.approx(10.4875)}
+    assert mean_error(values[:23], patients[:23], [np.arange(23)]) == {"left_out": FEW_PATIENTS}
+    one = np.full(25, "p")
+    assert mean_error(values, one, [np.arange(25)]) == {"left_out": FEW_PATIENTS}
 
 
 def test_errors_of_a_shift_a_flat_line_and_the_record_itself():

@@ -4,11 +4,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sediff.beats import find_r_peaks, heart_rate, rmssd
+from sediff.beats import find_r_peaks, heart_rate
 from sediff.ecg import LEADS, independent_leads, to_millivolts
 from sediff.errors import UserError
 from sediff.evaluation.dispersion import read_dispersion
 from sediff.evaluation.prior import simulated
+from sediff.evaluation.readings import Readings
 from sediff.simulator.dataset import RATES
 from tests.learnable import write_simulator
 
@@ -50,10 +51,9 @@ def test_records_are_a_function_of_seed_and_row_and_differ(folder):
 
 
 def test_dispersion_is_read_as_in_readings(folder):
-    leads = to_millivolts(independent_leads(simulated(folder, conditions([["NORM"]] * 4, [70.0] * 4), 0)))
-    found = read_dispersion(leads)
-    (peaks,) = find_r_peaks(leads[:1])
-    assert found[0] == pytest.approx(rmssd(peaks) / (1000 * np.diff(peaks).mean()))
+    signals = simulated(folder, conditions([["NORM"]] * 4, [70.0] * 4), 0)
+    found = read_dispersion(to_millivolts(independent_leads(signals)))
+    assert (found == Readings.of(signals).dispersion).all()
     assert ((found > 0.01) & (found < 0.06)).all(), "drawn between 0.02 and 0.04, and read at 100 Hz"
 
 

@@ -78,4 +78,7 @@ def test_a_pool_that_is_too_small_is_left_out_and_that_is_said():
     of = judged(0)
     alone = {"synthetic": Judged(of.truth[:, :1], of.logits[:, :1], PATIENTS)}
     found = rare_statements(alone, ["A"], 20, 5, np.random.default_rng(0))
-    assert found == {"statements": {"A": 4}, "left_out": "fewer than 20 cases of all rare statements together"}
+    assert found == {
+        "statements": {"A": 4},
+        "left_out": {"synthetic": "fewer than 20 cases of all rare statements together"},
+    }

@@ -1,10 +1,13 @@
 """Slices: who is in which, and faults of a part that the whole does not show."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from sediff.evaluation import slices
 from sediff.evaluation.agreement import auroc_ratio, mean_auroc
 from sediff.evaluation.distribution import coverage_density, frechet_distance
 from sediff.evaluation.halves import SETS
@@ -17,6 +20,7 @@ from sediff.evaluation.slices import (
     is_worse,
     slices_of,
 )
+from sediff.report.gates import half_width
 
 COUNT = 600
 FEATURES = 4
@@ -74,7 +78,7 @@ def marked(found: dict) -> dict[str, list[str]]:
         f"{kind} {name}": values["worse"]
         for kind, of_kind in found.items()
         for name, values in of_kind.items()
-        if values and "worse" in values
+        if isinstance(values, dict) and values.get("worse")
     }
 
 
@@ -125,10 +129,10 @@ def test_kid_and_fd_are_of_the_slice_s_own_records_beside_the_floor():
     men = (rows["sex"] == "male").to_numpy()
     found = compared(quantities(men))["sex"]
     assert found["female"]["kid"]["low"] < 0 < found["female"]["kid"]["high"]
-    assert abs(found["female"]["kid"]["value"]) < 3 * found["female"]["kid"]["floor"]
+    assert abs(found["female"]["kid"]["value"]) < 3 * found["female"]["kid_floor"]
     assert found["female"]["fd_distance"]["low"] < 1 < found["female"]["fd_distance"]["high"]
     shift = 9.0  # in each of the features, whose deviation is 1: FD is the sum of its squares
-    assert found["male"]["kid"]["low"] > 100 * found["female"]["kid"]["floor"]
+    assert found["male"]["kid"]["low"] > 100 * found["female"]["kid_floor"]
     planted = FEATURES * shift**2 / real_halves(men)
     assert found["male"]["fd_distance"]["value"] == pytest.approx(planted, rel=0.3)
 
@@ -144,6 +148,36 @@ def real_halves(rows: np.ndarray) -> float:
             [frechet_distance(of[:middle].reshape(-1, FEATURES), of[middle:].reshape(-1, FEATURES)) for of in halves]
         )
     )
+
+
+def test_the_interval_of_kid_is_as_wide_as_its_values_of_other_patients_lie_apart(monkeypatch):
+    """Of 240 patients, of whose halves 50 are compared: an interval of the draws themselves is √(190 / 50) too wide."""
+    monkeypatch.setattr(slices, "MOST", 50)
+    count, shift = 240, np.full(FEATURES, 0.5)
+    rng, patients = np.random.default_rng(7), np.arange(240).astype(str)
+    found = []
+    for seed in range(80):
+        real, made = rng.normal(size=(count, FEATURES)), rng.normal(size=(count, FEATURES)) + shift
+        quantity = replace(quantities(), features={"real": real, "synthetic": made})
+        of = slices._in_features(quantity, np.ones(count, bool), patients, 40, np.random.default_rng(seed))
+        found.append([(of[name]["value"], of[name]["low"], of[name]["high"]) for name in ("kid", "fd_distance")])
+    values, low, high = np.moveaxis(np.array(found), -1, 0)
+    inside = (low < values.mean(0)) & (values.mean(0) < high)
+    assert (inside.mean(0) >= 0.88).all() and (inside.mean(0) <= 0.99).all()
+    assert ((high - low).mean(0) / (2 * 1.96 * values.std(0))) == pytest.approx(1, abs=0.3)
+
+
+def test_the_floor_of_kid_has_no_interval_that_a_gate_would_take_for_its_own():
+    metrics = {"evaluation": compared(quantities(), draws=5)["all"]["conditions"]}
+    assert half_width(metrics, "evaluation.kid.value") > 0 == half_width(metrics, "evaluation.kid_floor")
+
+
+def test_figures_that_are_none_are_named_in_the_slice_s_note():
+    few = np.arange(COUNT) < 2 * 30
+    found = compare_slices(quantities(), {"site": [("one", few)]}, people()[2], 5, 0)["site"]["one"]
+    assert found["worse"] == [] or set(found["worse"]) <= set(IDEAL)
+    for figure in (figure for figure in IDEAL if found[figure] is None):
+        assert figure in found["left_out"]
 
 
 def test_kid_needs_more_patients_than_the_other_figures():

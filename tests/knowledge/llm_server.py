@@ -30,7 +30,8 @@ USAGE = {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200}
 class Reply(NamedTuple):
     """What the server does with one request.
 
-    `lost` bytes are announced and never sent, `delay` is before the answer, s, `endless` is sent again and again.
+    `lost` bytes are announced and never sent, `delay` is before the answer, s, `endless` is sent again and again;
+    `drips` is the time between headers that never end, s.
     """
 
     body: bytes = b""
@@ -39,6 +40,7 @@ class Reply(NamedTuple):
     lost: int = 0
     delay: float = 0.0
     endless: bytes = b""
+    drips: float = 0.0
 
 
 def completion(content: str | None, refusal: str | None = None, finish: str = "stop", usage: Any = USAGE) -> Reply:
@@ -100,6 +102,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _reply(self, reply: Reply) -> None:
         time.sleep(reply.delay)
+        with suppress(OSError):
+            while reply.drips:
+                self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                time.sleep(reply.drips)
         self.send_response(reply.status)
         self.send_header("Content-Type", "application/json")
         for name, value in reply.headers.items():

@@ -153,6 +153,7 @@ WEATHER = [
     (report()._replace(lost=50), 0, "could not be asked"),
     (report()._replace(delay=3), 0, "does not answer in time"),
     (Reply(endless=b" "), 0, "without an end"),
+    (Reply(drips=0.1), 0, "without an end"),
     (Reply(endless=b" " * 2**20), 0, "without an end"),
     (report()._replace(headers={"Content-Encoding": "gzip"}), 0, "could not be asked"),
     (Reply(b"<html>log in</html>"), 0, "something else than a chat completion"),
@@ -185,6 +186,15 @@ def test_a_fault_of_the_network_ends_the_stage_and_is_not_kept(reply, retries, s
     assert "run again" in str(error.value)
     assert KEY not in str(error.value) and KEY not in caplog.text
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("key", ["sk-schlüssel", "sk-1\n2"])
+def test_a_key_that_no_header_takes_is_refused_before_anything_is_asked(key, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    meter = Meter()
+    with serving(report()) as server, pytest.raises(UserError, match="OPENAI_API_KEY has characters") as error:
+        distil(distiller(server, tmp_path, meter=meter), PROMPT)
+    assert not server.asked and key not in str(error.value)
 
 
 def http_date(seconds: float) -> str:

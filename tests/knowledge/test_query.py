@@ -6,10 +6,12 @@ import pytest
 from sediff.errors import UserError
 from sediff.files import write_json
 from sediff.knowledge.check import check
+from sediff.knowledge.exact import ExactIndex
 from sediff.knowledge.experience import Experience
 from sediff.knowledge.index import KnowledgeIndex
 from sediff.knowledge.profiles import PROFILES, SCHEMA_VERSION, VIEWS
-from sediff.knowledge.query import ask
+from sediff.knowledge.query import MEANING, ask
+from sediff.knowledge.show import understood_lines
 from sediff.knowledge.store import open_store
 from sediff.pseudonyms import Pseudonyms
 from sediff.records import write_table
@@ -183,8 +185,31 @@ def test_the_index_finds_by_meaning(store, knowledge, records, vocabulary, tmp_p
     for neighbour in found.neighbours:
         assert neighbour.tau == 0
         assert neighbour.score == pytest.approx(0.2 * neighbour.cosine, abs=1e-5)
+    assert found.near_in == MEANING and found.experience.report.confidence == 0
+    assert "near in meaning alone" in found.experience.report.text
     exact = ask("hypertension, fibrillating atria", vocabulary, store, index, k=30)
     assert exact.neighbours[0].score == exact.neighbours[0].tau > 0
+
+
+def test_an_ecg_that_no_training_record_has_gets_no_experience_by_meaning_either(
+    store, knowledge, vocabulary, tmp_path
+):
+    index = KnowledgeIndex.open(knowledge, tmp_path / "chroma")
+    found = ask("60-year-old man, Wolff-Parkinson-White syndrome, hypertension", vocabulary, store, index)
+    assert found.experience is None and found.unknown == ("WPW",)
+    known = ask("Wolff-Parkinson-White syndrome, AF", vocabulary, store, index)
+    assert known.experience is not None and known.unknown == ("WPW",)
+    told = understood_lines(known, vocabulary, {})
+    assert "in no training patient's record: Wolff-Parkinson-White syndrome" in told
+
+
+def test_all_texts_compared_are_those_that_the_index_finds(store, knowledge, vocabulary, tmp_path):
+    index, exact = KnowledgeIndex.open(knowledge, tmp_path / "chroma"), ExactIndex(store.distinct_texts)
+    for text in ("fibrillating atria", "hypertrophied left ventricle", "hypertension", ""):
+        wanted, found = index.nearest(text, 10), exact.nearest(text, 10)
+        assert [name for name, _ in found] == [name for name, _ in wanted]
+        assert [cosine for _, cosine in found] == pytest.approx([cosine for _, cosine in wanted], abs=1e-5)
+        assert ask(text, vocabulary, store, exact).row == ask(text, vocabulary, store, index).row
 
 
 def test_a_text_that_says_nothing_is_like_none(knowledge, vocabulary, tmp_path):

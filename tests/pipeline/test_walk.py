@@ -141,6 +141,19 @@ def wait_for_end(pid: int) -> None:
         time.sleep(0.05)
 
 
+def test_a_lock_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
+    from flows.stage import only_one
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".sediff").mkdir()
+    (tmp_path / ".sediff/work").write_text("not a folder")
+    with (
+        pytest.raises(UserError, match=r"first\.lock cannot be written .*: make the project's folder writable"),
+        only_one("first"),
+    ):
+        pass
+
+
 def test_another_dvc_command_is_told_and_waited_for(project, monkeypatch, capfd):
     monkeypatch.setattr("sediff.pipeline.execute.BUSY_WAIT", 0.5)
     (project / "mode-first").write_text("slow")

@@ -42,6 +42,8 @@ def test_a_difference_has_the_uncertainty_of_both():
     assert (found["fd.median"].difference, found["fd.median"].beyond) == ("+1.1 ± 0.5", "yes")
     assert (found["coverage"].difference, found["coverage"].beyond) == ("-0.1", ""), "it has no interval"
     assert (found["new"].first, found["new"].second, found["new"].difference) == ("–", "1", "–")
+    alone = run("alone", {"evaluation": {"fd": {"median": 2.0}}})
+    assert (rows(FIRST, alone)["fd.median"].difference, rows(FIRST, alone)["fd.median"].beyond) == ("+1", "")
     near = run("near", {"evaluation": evaluation(1.2, 0.3, 0.9)})
     assert rows(FIRST, near)["fd.median"].beyond == "no"
     assert rows(FIRST, near)["coverage"].difference == "0"
@@ -90,9 +92,52 @@ def test_gates_say_how_far_each_lies_beyond_its_bound_unless_its_value_is_hidden
         table = compare_page(*runs, restricted).partition("<h2>Gates</h2>")[2].partition("</table>")[0]
         return [re.findall("<td.*?>(.*?)</td>", row, re.DOTALL) for row in table.split("<tr>")[2:]]
 
-    assert cells(False)[0] == ["evaluation.fd.median", "at most 2", "1", "-1", "2.1", "0.1", "+1.1 ± 0.4"]
+    assert cells(False)[0] == ["evaluation.fd.median", "at most 2", "1", "-1", "2.1", "0.1", "+1.1"]
     assert cells(False)[1] == ["corpus.records", "at least 100", "7", "93", "143", "-43", "+136"]
     assert cells(True)[1] == ["corpus.records", "at least 100", "fewer than 10", "–", "143", "-43", "–"]
+
+
+def test_the_distance_of_a_gate_whose_cell_is_left_out_does_not_tell_it():
+    metric = "evaluation.slices.sex_and_age.female_under_40.records"
+    gates = GatesParams.model_validate({metric: {"min": 20}})
+    runs = [
+        Run(name, metrics, {}, check_gates(metrics, gates))
+        for name, records in (("few", 24), ("many", 31))
+        for metrics in [{"evaluation": {"slices": {"sex_and_age": {"female_under_40": {"records": records}}}}}]
+    ]
+    cells = [
+        re.findall("<td.*?>(.*?)</td>", compare_page(*runs, restricted).partition("<h2>Gates</h2>")[2])[:7]
+        for restricted in (False, True)
+    ]
+    assert cells[0] == [metric, "at least 20", "24", "-4", "31", "-11", "+7"]
+    assert cells[1] == [metric, "at least 20", *["–"] * 5]
+
+
+def test_what_one_run_withholds_the_other_beside_it_does_not_show():
+    """records - train - test = 3 of validation, if either shows how many the test records are."""
+    splits = {"train": 99, "validation": 3, "test": 38}
+    runs = [
+        run("split", {"corpus": {"records": 140, "splits": splits}}),
+        run("tested", {"corpus": {"records": 140}, "autoencoder": {"test_records": 38}}),
+    ]
+    assert "<td>38</td>" in compare_page(*runs, restricted=False)
+    assert "<td>38</td>" not in compare_page(*runs, restricted=True)
+
+
+def test_rare_statements_stand_beside_each_other_whatever_their_counts():
+    told = {"low": 0.7, "high": 0.9}
+    runs = [
+        run(name, {"evaluation": {"agreement": {"rare": {"statements": {"WPW": cases, "RVH": 9}, **of_sets}}}})
+        for name, cases, auroc in (("one", 12, 0.8), ("two", 14, 0.85))
+        for pool in [{"cases": cases + 9, **{key: {"value": auroc, **told} for key in ("auroc", "auprc")}}]
+        for of_sets in [{"synthetic": pool, "real": pool}]
+    ]
+    table = compare_page(*runs, False).partition("<h3>Statements</h3>")[2].partition("</table>")[0]
+    rows = [re.findall("<td>(.*?)</td>", row) for row in table.split("<tr>")[2:]]
+    assert rows[0][0] == "rare"
+    assert rows[0][2:] == ["21 (WPW 12, RVH 9)", "23 (WPW 14, RVH 9)", "+2", ""]
+    assert rows[1][2:] == ["0.8 (0.7 to 0.9)", "0.85 (0.7 to 0.9)", "+0.05 ± 0.14", "no"]
+    assert len(rows) == 5, "cases, and two scores of two sets"
 
 
 def effect(value: float, half: float, records: int) -> dict:
@@ -131,6 +176,11 @@ def test_a_restricted_pages_tables_hide_counts_and_their_differences():
 
 def test_the_page_is_a_pure_function_of_what_it_compares():
     assert compare_page(FIRST, SECOND, False) == compare_page(FIRST, SECOND, False)
+
+
+def test_the_page_says_that_runs_measured_on_the_same_patients_are_not_independent():
+    words = " ".join(compare_page(FIRST, SECOND, False).split())
+    assert "where they are measured on the same real patients it is too wide rather than too narrow" in words
 
 
 @pytest.fixture(scope="module")

@@ -107,7 +107,10 @@ def test_an_optional_metric_passes_only_where_its_stage_says_that_it_left_it_out
     assert not check_gates(other, gates)[0].passed
     assert not check_gates({"evaluation": {}}, gates)[0].passed
     for of_part in (None, {"tpr": None}):
-        assert check_gates({"evaluation": {"privacy": {"membership": of_part}}}, gates)[0].passed, "null is left out"
+        null = {"privacy": {"membership": of_part}}
+        (silent,) = check_gates({"evaluation": {**null, "left_out": []}}, gates)
+        assert silent.missed == ("not measured",), "a null alone does not say why"
+        assert check_gates({"evaluation": {**null, **said["evaluation"]}}, gates)[0].passed
     strict = GatesParams.model_validate({"evaluation.privacy.membership.tpr": {"max": 0.025}})
     assert not check_gates(said, strict)[0].passed
 

@@ -2,10 +2,11 @@
 
 import json
 from itertools import product
+from typing import Any
 
 import pytest
 
-from sediff.report.public import HIDDEN, SMALLEST_CELL, WITHHELD, public
+from sediff.report.public import HIDDEN, SMALLEST_CELL, WITHHELD, public, public_runs
 
 
 def possible(shown: dict, total: int) -> list[set[int]]:
@@ -136,3 +137,63 @@ def test_a_cell_of_few_cannot_be_told_from_two_tables_and_their_crossing():
     slices = {"sex": {"female": {"records": 100}, "male": {"records": 120}}, "sex_and_age": bands}
     shown = public({"evaluation": {"records": 220, "slices": slices}})["evaluation"]["slices"]
     assert shown == {"sex": slices["sex"]}
+
+
+def test_a_row_of_all_is_the_sum_of_its_table_and_no_part_of_it():
+    """400 less 350 and 43: seven are of a rhythm that nobody named."""
+    rhythms = {name: {"records": count} for name, count in (("all", 400), ("sinus", 350), ("tachycardia", 43))}
+    shown = public({"evaluation": {"records": 400, "intervals": {"pr": rhythms}}})["evaluation"]["intervals"]["pr"]
+    assert [row["records"] for row in shown.values()] == [400, 350, WITHHELD]
+    few = {name: {"records": count} for name, count in (("all", 25), ("sinus", 20))}
+    assert public({"evaluation": {"records": 400, "rr": few}})["evaluation"]["rr"]["sinus"]["records"] == WITHHELD
+    alone = public({"evaluation": {"records": 400, "rr": {"sinus": {"records": 395}}}})["evaluation"]["rr"]
+    assert alone["sinus"]["records"] == WITHHELD
+
+
+def test_a_row_of_all_that_leaves_many_or_nobody_is_shown_with_the_others():
+    for sinus in (357, 340):
+        rhythms = {name: {"records": count} for name, count in (("all", 400), ("sinus", sinus), ("tachycardia", 43))}
+        metrics = {"evaluation": {"records": 400, "median_beats": rhythms}}
+        assert public(metrics) == metrics
+
+
+@pytest.mark.parametrize("outside", [("failures",), ("synthetic", "failures"), ("sets", "synthetic", "failures")])
+def test_counts_however_deep_in_the_rows_are_a_column(outside):
+    """12, 3 and 10 of 25: any two and the sum tell the third."""
+
+    def row(count: int) -> dict:
+        nested: Any = count
+        for key in reversed(outside):
+            nested = {key: nested}
+        return nested
+
+    def cell(row: Any) -> Any:
+        for key in outside:
+            row = row[key]
+        return row
+
+    rhythms = {"sinus": 12, "bradycardia": 3, "tachycardia": 10}
+    by_rhythm = {name: {"records": 100, **row(count)} for name, count in rhythms.items()}
+    tables = (
+        {"rate": {"by_rhythm": {"all": {"records": 300, **row(25)}, **by_rhythm}}},
+        {"rate": {"failures": 25, "by_rhythm": by_rhythm}},
+    )
+    for table in tables:
+        shown = public({"evaluation": {"records": 300, **table}})["evaluation"]["rate"]
+        counts = {name: cell(row) for name, row in shown["by_rhythm"].items()}
+        whole = counts.pop("all", shown.get("failures"))
+        assert counts == {"sinus": WITHHELD, "bradycardia": HIDDEN, "tachycardia": WITHHELD}
+        assert whole == WITHHELD, "3 + 10 + 12 leave no room for nine"
+
+
+def test_what_one_run_withholds_is_withheld_in_the_other():
+    runs = [{"corpus": {"records": 140, "splits": {"train": 99, "validation": 3, "test": 38}}}, {"encoder": {"n": 38}}]
+    assert public_runs(runs) == [public(runs[0]), {"encoder": {"n": WITHHELD}}]
+    assert public(runs[1]) == runs[1]
+
+
+def test_stages_are_no_rows_of_a_table():
+    """3 + 27 + 70 make the 100 by chance: each stage counts what it reads."""
+    metrics = {"corpus": {"records": 100, "words": {"WPW": 70}}, "encoder": {"words": {"WPW": 27}}}
+    metrics["synthesis"] = {"words": {"WPW": 3}}
+    assert public(metrics) == metrics | {"synthesis": {"words": {"WPW": HIDDEN}}}

@@ -65,11 +65,20 @@ def test_every_set_stands_beside_the_floor():
 
 
 def test_heart_rates_have_a_row_for_each_rhythm():
-    side = {"mae_bpm": 1.3, **interval(1.3), "detector_failures": 1}
-    by_rhythm = {"fibrillation": {"records": 27, **dict.fromkeys(("synthetic", "reconstructed", "real"), side)}}
+    sides = ("synthetic", "reconstructed", "real")
+    found = {"detector_failures": dict.fromkeys(sides, 1), **{of: {"mae_bpm": 1.3, **interval(1.3)} for of in sides}}
+    by_rhythm = {"fibrillation": {"records": 27, **found}}
     (table,) = evaluation_tables({"heart_rate": {"mae_bpm": 0.2, "by_rhythm": by_rhythm}})
     assert table.rows == (("fibrillation", "27", *["1.3 (1.29 to 1.31)"] * 3, *["1"] * 3),)
     assert len(table.head) == len(table.rows[0])
+
+
+def test_a_number_whose_interval_is_not_known_stands_alone():
+    whole = {"value": 150.0, **interval(150)}
+    without = [{key: whole[key] for key in whole if key != end} for end in ("low", "high")]
+    sides = dict(zip(("synthetic", "reconstructed", "real"), (*without, whole), strict=True))
+    (table,) = evaluation_tables({"effects": {"qt_on_rr": {"records": 300, **sides}}})
+    assert table.rows[0][1:] == ("300", "150", "150", "150 (150 to 150)")
 
 
 def test_intervals_have_a_row_and_amplitudes_one_for_each_lead_too():
@@ -163,7 +172,7 @@ def test_meaning_has_a_row_for_each_statement_one_for_the_rare_and_one_for_each_
     statements, sureness, retrieval = evaluation_tables(found)
     assert statements.rows == (
         ("NORM", "40", "0.9", "0.95", "0.5", "0.55"),
-        ("rare: WPW 12, RVH 9", "21", *["0.8 (0.7 to 0.9)"] * 4),
+        ("rare", "21 (WPW 12, RVH 9)", *["0.8 (0.7 to 0.9)"] * 4),
     )
     shifted = "0.5 (0.49 to 0.51)"
     assert sureness.rows == (
@@ -177,8 +186,8 @@ def test_meaning_has_a_row_for_each_statement_one_for_the_rare_and_one_for_each_
     ]
     assert retrieval.rows[0][3:] == (*["0.3 (0.2 to 0.4)"] * 2, "0.3", "0.3")
     assert all(len(row) == len(table.head) for table in (statements, sureness, retrieval) for row in table.rows)
-    hidden = evaluation_tables(public({"evaluation": found})["evaluation"])[0].rows[1][0]
-    assert hidden.endswith("RVH fewer than 10")
+    hidden = evaluation_tables(public({"evaluation": found})["evaluation"])[0].rows[1][1]
+    assert hidden.endswith("RVH fewer than 10)")
 
 
 def test_nothing_measured_gives_no_table():
