@@ -5,6 +5,7 @@ from typing import Any
 
 from sediff.report.rows import NO_PLACE, Metrics, Row
 from sediff.report.tables import Table
+from sediff.report.words import statement
 
 REQUESTS = {
     "synthesis/evaluation": "conditions of held-out records",
@@ -59,7 +60,7 @@ def _asked(stage: str, parameters: Mapping[str, Any]) -> Iterator[Row]:
 def _condition(part: Mapping[str, Any]) -> str:
     """A part of a request in words."""
     if "fill" in part:
-        return "filled up to: " + ", ".join(f"{code} {count:,}" for code, count in part["fill"].items())
+        return "filled up to: " + ", ".join(f"{statement(code)} {count:,}" for code, count in part["fill"].items())
     if "like" in part:
         return f"conditions like those of the {part['like']}"
     keys = [*SHOWN, *sorted(part.keys() - {*SHOWN, "records"})]  # a manifest's are sorted
@@ -69,6 +70,8 @@ def _condition(part: Mapping[str, Any]) -> str:
 def _value(key: str, value: Any) -> str:
     if key == "text" and isinstance(value, str):
         return value
+    if key == "statements" and isinstance(value, list):
+        return "statements " + ", ".join(map(statement, value))
     unit = f" {UNITS[key]}" if key in UNITS else ""
     if isinstance(value, Mapping):
         told = ", ".join(f"{name} {of:g}" for name, of in value.items() if of is not None)
@@ -95,7 +98,7 @@ def _times(tries: str) -> str:
 def _statements(made: Sequence[Metrics]) -> Iterator[Row]:
     codes = sorted({code for found in made for code in found.get("statements", {})})
     for code in codes:
-        yield (code, *(_cell(found.get("statements", {}).get(code, 0)) for found in made))
+        yield (statement(code), *(_cell(found.get("statements", {}).get(code, 0)) for found in made))
 
 
 def _name(stage: str) -> str:

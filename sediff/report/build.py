@@ -11,12 +11,13 @@ from markupsafe import Markup
 from sediff.files import read_out, replacing, write_json
 from sediff.report.asked import synthesis_tables
 from sediff.report.charts import line_chart
-from sediff.report.gates import cell_at, check_gates
+from sediff.report.gates import check_gates, gates_table
 from sediff.report.markdown import corpus_of, tables_of
 from sediff.report.measured import measured
 from sediff.report.params import GatesParams
 from sediff.report.public import public
 from sediff.report.tables import Table, evaluation_tables, usefulness_tables
+from sediff.report.words import caption, gate_asks
 
 STAGES = (
     "corpus",
@@ -79,12 +80,12 @@ def build_report(
     manifests = read_manifests(data)
     html = environment.get_template("template.html").render(
         passed=passed,
-        gates=[(result, cell_at(shown, result.metric)) for result in sorted(results, key=lambda result: result.passed)],
-        failed=failed,
+        gates=gates_table(results, shown),
+        failed=list(map(gate_asks, failed)),
         metrics=shown,
         asked={"title": "What was asked and made", "tables": synthesis_tables(shown, manifests)},
         sections=[_section(stage, shown, reports, restricted) for stage in TITLES],
-        pairs=[] if restricted else _pictures(reports / "evaluation" / "plots", "pair-*.svg"),
+        pairs=[] if restricted else _pictures(reports, "evaluation", "pair-*.svg"),
         queues=[_queue(name, reports / "tables", manifests, restricted) for name in QUEUES],
         manifests=manifests,
         restricted=restricted,
@@ -129,7 +130,7 @@ def _section(stage: str, metrics: dict[str, Any], reports: Path, restricted: boo
         "title": TITLES[stage],
         "rows": _flat(metrics.get(stage, {})),
         "tables": stage_tables(stage, metrics.get(stage, {})),
-        "pictures": [] if restricted else _pictures(folder / "plots", "*.png"),
+        "pictures": [] if restricted else _pictures(reports, stage, "*.png"),
         "charts": [
             (f"{network}: {name}", Markup(line_chart((curve["x"], curve["y"]))))
             for network, terms in sorted(curves.items())
@@ -153,12 +154,18 @@ def _queue(name: str, folder: Path, manifests: Sequence[dict[str, Any]], restric
     }
 
 
-def _pictures(folder: Path, pattern: str) -> list[tuple[str, str]]:
-    """Name and data URI of each picture."""
+def _pictures(reports: Path, stage: str, pattern: str) -> list[tuple[str, str, str]]:
+    """Name, caption and data URI of each picture of a stage."""
+    pictures = {path: path.read_bytes() for path in sorted((reports / stage / "plots").glob(pattern))}
     return [
-        (path.stem, f"data:{TYPES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}")
-        for path in sorted(folder.glob(pattern))
+        (path.stem, caption(path.relative_to(reports).as_posix(), drawn), data_uri(path.suffix, drawn))
+        for path, drawn in pictures.items()
     ]
+
+
+def data_uri(suffix: str, picture: bytes) -> str:
+    """A picture as a page can hold it."""
+    return f"data:{TYPES[suffix]};base64,{base64.b64encode(picture).decode()}"
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -1,6 +1,5 @@
 """Two runs beside each other on one page: gates, every number with its difference, learning curves, pictures."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,13 +8,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from sediff.report.build import STAGES, TITLES, TYPES, stage_tables
+from sediff.report.build import STAGES, TITLES, data_uri, stage_tables
 from sediff.report.charts import line_chart
 from sediff.report.differences import compared_tables, difference
 from sediff.report.gates import GateResult, half_width, metric_at
 from sediff.report.public import public_runs
 from sediff.report.rows import NO_PLACE
 from sediff.report.tables import Table
+from sediff.report.words import caption, gate_asks
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ def compare_page(first: Run, second: Run, restricted: bool) -> str:
     metrics = [run.metrics for run in (first, second)]
     shown = public_runs(metrics) if restricted else metrics
     stages = [stage for stage in STAGES if any(stage in of for of in shown)]
+    environment.filters["gate_asks"] = gate_asks
     return environment.get_template("compare.html").render(
         runs=(first, second),
         restricted=restricted,
@@ -148,13 +149,17 @@ def _charts(stage: str, first: Run, second: Run) -> list[tuple[str, Markup]]:
     return charts
 
 
-def _pictures(stage: str, first: Run, second: Run) -> list[tuple[str, list[str]]]:
-    """Names of a stage's pictures, and data URIs of both runs'; "" where one has none."""
+def _pictures(stage: str, first: Run, second: Run) -> list[tuple[str, list[str], list[str]]]:
+    """Names of a stage's pictures, and captions and data URIs of both runs'; "" where one has none."""
     names = dict.fromkeys(
         name for run in (first, second) for name in run.pictures if name.startswith(f"{stage}/plots/")
     )
-    return [(Path(name).stem, [_uri(name, run.pictures.get(name)) for run in (first, second)]) for name in names]
-
-
-def _uri(name: str, picture: bytes | None) -> str:
-    return f"data:{TYPES[Path(name).suffix]};base64,{base64.b64encode(picture).decode()}" if picture else ""
+    of_both = {name: [run.pictures.get(name) for run in (first, second)] for name in names}
+    return [
+        (
+            Path(name).stem,
+            [caption(name, drawn) if drawn else Path(name).stem for drawn in pictures],
+            [data_uri(Path(name).suffix, drawn) if drawn else "" for drawn in pictures],
+        )
+        for name, pictures in of_both.items()
+    ]

@@ -8,7 +8,7 @@ from typing import Any
 from sediff.report.params import Gate, GatesParams
 from sediff.report.rows import NO_PLACE, Row
 from sediff.report.tables import Table
-from sediff.report.words import GATES
+from sediff.report.words import gate_asks
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,12 @@ def gates_table(results: Sequence[GateResult], shown: Any) -> Table:
     return Table("Gates", note, ("What is asked", "Metric", "Bound", "Value", "Beyond the bound", "Passed"), rows)
 
 
-def _row(gate: GateResult, value: float | str | None) -> Row:
-    told = "not measured" if value is None else value if isinstance(value, str) else f"{value:.4g}"
-    beyond = NO_PLACE if gate.distance is None or isinstance(value, str) else f"{gate.distance:.4g}"
-    label = GATES.get(gate.metric, NO_PLACE)
-    return (label, gate.metric, gate.bound, told, beyond, "yes" if gate.passed else "no")
+def _row(gate: GateResult, shown: float | str | None) -> Row:
+    """A hidden value's distance would tell it."""
+    hidden = "not measured" if gate.value is None else "not shown"
+    value = f"{shown:.4g}" if isinstance(shown, int | float) else shown or hidden
+    beyond = f"{gate.distance:.4g}" if isinstance(shown, int | float) and gate.distance is not None else NO_PLACE
+    return (gate_asks(gate.metric), gate.metric, gate.bound, value, beyond, "yes" if gate.passed else "no")
 
 
 def is_left_out(metrics: Any, key: str) -> bool:

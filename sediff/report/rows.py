@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sediff.report.words import statement
+
 Metrics = Mapping[str, Any]
 Row = tuple[str, ...]
 DISTANCES = (
@@ -182,7 +184,7 @@ def statements(found: Metrics) -> Iterator[Row]:
     """What the judge reads of each statement, beside what it reads of real records."""
     for code, values in found.get("statements", {}).items():
         keys = ("auroc", "auroc_real", "auprc", "auprc_real")
-        yield (code, _number(values["cases"]), *(_number(values.get(key, NO_PLACE)) for key in keys))
+        yield (statement(code), _number(values["cases"]), *(_number(values.get(key, NO_PLACE)) for key in keys))
 
 
 def rare(found: Metrics) -> Iterator[Row]:
@@ -207,7 +209,7 @@ def logits(found: Metrics) -> Iterator[Row]:
         medians = (_number(distance[of_set]["median"]) if distance else NO_PLACE for of_set in ("synthetic", "real"))
         ratio = _ratio((distance or values)["over_floor"].get("synthetic"))
         cells = (_number(values.get("real_halves", NO_PLACE)), *medians, ratio)
-        yield (code, _number(values.get("records", NO_PLACE)), *shifts, *cells)
+        yield (statement(code), _number(values.get("records", NO_PLACE)), *shifts, *cells)
 
 
 def retrieval(evaluation: Metrics) -> Iterator[Row]:
@@ -270,8 +272,8 @@ def signs(found: Metrics) -> Iterator[Row]:
     """How many records of a statement show a sign that its definition names."""
     for key, of_sign in found.items():
         if "records" in of_sign:
-            statement, _, sign = key.partition("_")
-            yield (statement, *next(means({sign: of_sign})))
+            code, _, sign = key.partition("_")
+            yield (statement(code), *next(means({sign: of_sign})))
 
 
 def usefulness(found: Metrics) -> Iterator[Row]:
@@ -309,7 +311,8 @@ def slices(found: Metrics) -> Iterator[Row]:
     for kind, of_kind in found.items():
         for name, values in of_kind.items():
             cells = (_sliced(values, key) for key in SLICED)
-            yield (f"{_words(kind)}, {_words(name)}", _number(values["records"]), *cells)
+            told = statement(name) if kind == "statement" else _words(name)
+            yield (f"{_words(kind)}, {told}", _number(values["records"]), *cells)
 
 
 def _sliced(values: Metrics, key: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sediff.report import rows
 from sediff.report.measured import named
 from sediff.report.rows import Metrics, Row
+from sediff.report.words import superclass
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
         ),
         Table(
             "Distances",
-            "From real records; floor: of other real ones, as many. × floor: synthetic over the floor, what the "
+            "From real records; floor: of other real ones, as many. Wasserstein-1: how far the values of one set must "
+            "be moved on average until they are distributed as the other's, in their own unit; 0 if they already are. "
+            "× floor: synthetic over the floor, so 1 is as near as real records are to each other; what the "
             "autoencoder alone makes of real records, and the simulator alone of their conditions. PR, QRS and QT in "
             "ms, the axis in degrees, amplitudes and beats in mV.",
             (
@@ -202,7 +205,13 @@ def usefulness_tables(augmentation: Metrics) -> list[Table]:
         "The same small classifier of the superclasses, trained on real records, on synthetic ones and on both, and "
         "tested on real patients whom neither it nor the generator has seen. AUROC: 1 is perfect, 0.5 is guessing; "
         "macro: the mean over the superclasses, with its 95 % interval over patients.",
-        ("Trained on", "Real records", "Synthetic records", "Macro AUROC", *augmentation.get("classes", ())),
+        (
+            "Trained on",
+            "Real records",
+            "Synthetic records",
+            "Macro AUROC",
+            *map(superclass, augmentation.get("classes", ())),
+        ),
         tuple(rows.usefulness(augmentation)),
     )
     return [table] if table.rows else []

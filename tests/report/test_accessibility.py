@@ -134,7 +134,7 @@ def test_a_column_is_reached_by_tab_and_sorted_by_enter(browser):
     browser.execute_script("document.querySelector('summary').focus()")
     browser.switch_to.active_element.send_keys(Keys.TAB)
     button = browser.switch_to.active_element
-    assert (button.tag_name, button.text) == ("button", "Metric")
+    assert (button.tag_name, button.text) == ("button", "What is asked")
     assert button.value_of_css_property("outline-style") == "solid"
     head = button.find_element(By.XPATH, "..")
     cells = "return [...document.querySelector('table').tBodies[0].rows].map(row => row.cells[0].textContent)"

@@ -33,9 +33,14 @@ def test_every_kind_of_request_is_told_in_words():
     assert tables(METRICS)["Asked"] == (
         ("evaluation", "conditions of held-out records", "400"),
         ("dataset", "atrial fibrillation; age 71 years; heart rate 110 bpm; sex female", "1,600"),
-        ("dataset", "statements SR, CLBBB; age drawn from mean 60, sd 10 years; sex drawn from male 0.4", "20"),
+        (
+            "dataset",
+            "statements SR (sinus rhythm), CLBBB (complete left bundle branch block); "
+            "age drawn from mean 60, sd 10 years; sex drawn from male 0.4",
+            "20",
+        ),
         ("dataset", "conditions like those of the corpus", "5"),
-        ("dataset", "filled up to: WPW 1,500, up_to 100", "–"),
+        ("dataset", "filled up to: WPW (Wolff-Parkinson-White syndrome) 1,500, up_to 100", "–"),
     )
 
 
@@ -55,7 +60,10 @@ def test_a_gate_that_is_off_allows_no_tries():
 
 
 def test_statements_stand_beside_each_other():
-    assert tables(METRICS)["Statements asked for"] == (("AFIB", "0", "1,600"), ("SR", "300", "25"))
+    assert tables(METRICS)["Statements asked for"] == (
+        ("AFIB (atrial fibrillation)", "0", "1,600"),
+        ("SR (sinus rhythm)", "300", "25"),
+    )
 
 
 def test_what_has_not_run_has_no_row():

@@ -7,6 +7,7 @@ from sediff.files import write_json
 from sediff.report.build import build_report
 from sediff.report.gates import check_gates
 from sediff.report.params import GatesParams
+from sediff.report.words import PICTURES, gate_asks
 from tests.browsers import chromium
 
 METRICS = {
@@ -33,7 +34,8 @@ def reports(tmp_path) -> Path:
     write_json(folder / "diffusion/curves.json", {"denoiser": {"loss": curve}})
     (folder / "evaluation/plots").mkdir()
     picture = (
-        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 10 10'><rect width='10' height='10' fill='red'/></svg>"
+        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 10 10'><rect width='10' height='10' fill='red'/>"
+        "<text>Real: ISC_, NDT</text></svg>"
     )
     (folder / "evaluation/plots/pair-00.svg").write_text(picture)
     manifest = {
@@ -198,9 +200,9 @@ def test_gates_that_failed_stand_first_and_say_by_how_much(reports):
     table = build(reports, gates).read_text().partition("<h2>Gates</h2>")[2].partition("</table>")[0]
     rows = [re.findall("<td.*?>(.*?)</td>", row, re.DOTALL) for row in table.split("<tr>")[2:]]
     assert rows == [
-        ["evaluation.distribution.coverage", "at least 0.95", "0.9", "0.05", "no"],
-        ["evaluation.nothing", "at least 1", "not measured", "–", "no"],
-        ["evaluation.heart_rate.mae_bpm", "at most 3", "2.5", "-0.5", "yes"],
+        [gate_asks(metric := "evaluation.distribution.coverage"), metric, "at least 0.95", "0.9", "0.05", "no"],
+        [metric := "evaluation.nothing", metric, "at least 1", "not measured", "–", "no"],
+        [gate_asks(metric := "evaluation.heart_rate.mae_bpm"), metric, "at most 3", "2.5", "-0.5", "yes"],
     ]
 
 
@@ -209,6 +211,15 @@ def test_the_distance_of_a_hidden_count_is_hidden_too(reports):
     gates = GatesParams.model_validate({"corpus.records": {"min": 100}})
     assert "<td>93</td>" in build(reports, gates).read_text()
     assert "<td>93</td>" not in build(reports, gates, restricted=True).read_text()
+
+
+def test_the_distance_of_a_gate_whose_cell_is_left_out_is_hidden_too(reports):
+    crossed = {"slices": {"sex_and_age": {"female_under_40": {"records": 24}}}}
+    write_json(reports / "evaluation/metrics.json", METRICS | crossed)
+    gates = GatesParams.model_validate({"evaluation.slices.sex_and_age.female_under_40.records": {"min": 20}})
+    tables = [build(reports, gates, restricted=restricted).read_text() for restricted in (False, True)]
+    cells = [re.findall("<td.*?>(.*?)</td>", table.partition("<h2>Gates</h2>")[2])[2:6] for table in tables]
+    assert cells == [["at least 20", "24", "-4", "yes"], ["at least 20", "not shown", "–", "yes"]]
 
 
 def test_what_was_asked_of_the_synthesis_is_on_the_page(reports):
@@ -277,3 +288,23 @@ def test_too_few_real_records_leave_the_judges_tile_without_them(reports):
     page = build(reports).read_text()
     assert "0.876" in page
     assert "AUROC of the judge that reads synthetic records" in page
+
+
+def test_pictures_say_what_they_draw(reports):
+    (reports / "evaluation/plots/rhythm.png").write_bytes(b"\x89PNG")
+    (reports / "evaluation/plots/other.png").write_bytes(b"\x89PNG")
+    captions = re.findall("<figcaption>(.*?)</figcaption>", build(reports).read_text())
+    assert "ISC_ (non-specific ischemia), NDT (non-diagnostic T wave abnormalities)" in captions
+    assert PICTURES["evaluation/plots/rhythm"] in captions
+    assert "other" in captions, "by its name, where nobody wrote a sentence"
+
+
+def test_usefulness_is_a_table_of_arms(reports):
+    arm = {"macro_auroc": 0.85, "low": 0.8, "high": 0.9, "auroc": {"NORM": 0.88, "CD": 0.82}}
+    arms = {"real": arm, "synthetic": arm, "both": arm, "real_records": 1000, "synthetic_records": 900}
+    write_json(reports / "augmentation/metrics.json", {**arms, "classes": ["NORM", "CD"]})
+    table = build(reports).read_text().partition("<h3>Arms</h3>")[2].partition("</table>")[0]
+    head, *rows = [re.findall("<t[hd]>(.*?)</t[hd]>", row) for row in table.split("<tr>")[1:]]
+    assert head[4:] == ["NORM (normal ECG)", "CD (conduction disturbance)"]
+    told = ["0.85 (0.8 to 0.9)", "0.88", "0.82"]
+    assert rows == [["real", "1,000", "–", *told], ["synthetic", "–", "900", *told], ["both", "1,000", "900", *told]]

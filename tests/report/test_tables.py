@@ -1,10 +1,15 @@
 """The evaluation's tables, and what a public page shows in them."""
 
+from pathlib import Path
+
 from sediff.files import write_json
+from sediff.params import Params
 from sediff.report.build import build_report
+from sediff.report.markdown import tables_of, written
 from sediff.report.params import GatesParams
 from sediff.report.public import public
-from sediff.report.tables import evaluation_tables
+from sediff.report.tables import Table, evaluation_tables
+from sediff.report.words import GATES
 
 
 def interval(median: float) -> dict:
@@ -140,9 +145,11 @@ def test_effects_and_slices_have_a_row_each():
     found = {"effects": {"qt_on_rr": {"records": 300, **dict.fromkeys(("synthetic", "reconstructed", "real"), side)}}}
     told = {"value": 0.25, "low": 0.2, "high": 0.3}
     found["slices"] = {"sex": {"female": {"records": 170, "mae_bpm": told, "coverage": told, "worse": ["coverage"]}}}
+    found["slices"]["statement"] = {"ISC_": {"records": 21, "coverage": told}}
     effects, slices = evaluation_tables(found)
     assert effects.rows == (("QT on RR (ms for each s)", "300", *["150 (150 to 150)"] * 3),)
-    (row,) = slices.rows
+    row, of_statement = slices.rows
+    assert of_statement[0] == "statement, ISC_ (non-specific ischemia)"
     cells = dict(zip(slices.head, row, strict=True))
     assert cells["Slice"] == "sex, female" and cells["Records"] == "170"
     assert cells["Heart rate off by (bpm)"] == "0.25 (0.2 to 0.3)"
@@ -171,12 +178,12 @@ def test_meaning_has_a_row_for_each_statement_one_for_the_rare_and_one_for_each_
     }
     statements, sureness, retrieval = evaluation_tables(found)
     assert statements.rows == (
-        ("NORM", "40", "0.9", "0.95", "0.5", "0.55"),
+        ("NORM (normal ECG)", "40", "0.9", "0.95", "0.5", "0.55"),
         ("rare", "21 (WPW 12, RVH 9)", *["0.8 (0.7 to 0.9)"] * 4),
     )
     shifted = "0.5 (0.49 to 0.51)"
     assert sureness.rows == (
-        ("NORM", "40", shifted, shifted, "0.1", "0.2", "0.2", "1.1"),
+        ("NORM (normal ECG)", "40", shifted, shifted, "0.1", "0.2", "0.2", "1.1"),
         ("pooled", "–", shifted, shifted, "–", "–", "–", "1.2"),
     )
     assert [row[:3] for row in retrieval.rows] == [
@@ -246,3 +253,19 @@ def test_known_truths_have_a_row_for_each_condition_and_quantity():
     (table,) = evaluation_tables({"known_truth": {"first_degree_block": {"pr": quantity}}})
     assert table.rows == (("first degree block", "PR", "60", "250", *["-3 (-4 to -2)"] * 3),)
     assert len(table.head) == len(table.rows[0])
+
+
+def test_signs_have_a_row_for_each_statement_and_sign():
+    (table,) = evaluation_tables({"signs": {"LVH_sokolow_lyon": means(25)}})
+    assert table.rows[0][:3] == ("LVH (left ventricular hypertrophy)", "sokolow lyon", "25")
+    assert len(table.head) == len(table.rows[0])
+
+
+def test_every_gate_of_the_project_has_a_sentence():
+    assert Params.load(Path(__file__).parents[2] / "params.yaml").gates.root.keys() == GATES.keys()
+
+
+def test_a_written_table_is_read_back():
+    table = Table("Slices", "Of few.", ("Slice", "Records"), (("a|b", "1,000"), ("c", "–")))
+    again = Table("Slices", "Of few.", ("Slice", "Records"), (("a/b", "1,000"), ("c", "–")))
+    assert tables_of(written(table)) == [again]
