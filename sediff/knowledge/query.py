@@ -132,11 +132,12 @@ def ask(
 
     The text's statements, drugs and diagnoses (present or uncertain) make a profile. It is compared by τ over the
     views that it has, whose weights are scaled to a sum of 1; records with a statement that the text rules out are
-    left out. A rate that is stated, in the text or beside it, says who is near as age and sex do. With an index, the score is max(τ, 0.2 cosine of the texts): what matches exactly comes first, and what is
+    left out. With an index, the score is max(τ, 0.2 cosine of the texts): what matches exactly comes first, and what is
     near by meaning fills up to ten; of more, only those near the best count (`Neighbours.near`). Ties as in
-    `Retriever.nearest`. Where no record is like what the text names, `_near_patient` chooses. A text whose ECG
-    statements, and diagnoses that are made of an ECG, are all in no training record has no experience: the ECGs of others
-    say nothing of one that has them.
+    `Retriever.top`: a rate that is stated, in the text or beside it, says who is near, as age and sex do. Where no
+    record is like what the text names, `_near_patient` chooses. A text whose ECG statements, and diagnoses that are
+    made of an ECG, are all in no training record has no experience: the ECGs of others say nothing of one that has
+    them.
 
     Args:
         k: neighbours at most; as many as the store was made with by default.

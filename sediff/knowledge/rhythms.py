@@ -1,8 +1,8 @@
 """What is told of the rhythm: what a condition states, and what its neighbours have where that leaves it open.
 
 A heart has one basic rhythm at a time: of PTB-XL's records with a statement of one, 0.3 % have two. A record of sinus
-rhythm with a bundle branch block teaches what the block looks like in atrial fibrillation as well, but its rhythm and its
-P waves are no further findings of it.
+rhythm with a bundle branch block teaches what the block looks like in atrial fibrillation as well, but its rhythm and
+its P waves are no further findings of it.
 """
 
 from collections.abc import Collection, Iterable, Mapping

@@ -99,7 +99,7 @@ def answer_lines(answer: Answer, store: Store, vocabulary: Vocabulary) -> list[s
         f"experience: {experience.report.text}",
         f"measured: {_measured(experience)}",
         f"from: {len(experience.neighbours)} records of training patients, who say as much as "
-        f"{_equal_number(answer.neighbours):.0f} that count the same; confidence "
+        f"{_equal_number(answer.neighbours):.0f} of equal weight; confidence "
         f"{experience.report.confidence:.2f}, distiller {experience.distiller}, knowledge stage "
         f"{store.fingerprint[:16] or 'without a manifest'}",
         *_others(answer.neighbours[SHOWN:]),
@@ -162,7 +162,8 @@ def _row(neighbour: Neighbour, width: int, vocabulary: Vocabulary) -> str:
     own = "".join(f"{neighbour.jaccard[view]:9.2f}" for view in VIEWS)
     scores = f"{neighbour.tau:7.2f}{neighbour.cosine:9.2f}{neighbour.score:7.2f}{100 * neighbour.weight:6.1f} %"
     rate = "" if neighbour.heart_rate is None else f"{neighbour.heart_rate:.0f} bpm"
-    patient = ", ".join(filter(None, (neighbour.age, neighbour.sex, rate))) or "unknown"
+    age = neighbour.age and f"{neighbour.age} years"
+    patient = ", ".join(filter(None, (age, neighbour.sex, rate))) or "unknown"
     ecg = ", ".join(vocabulary[code].name for code in neighbour.statements) or "no statement"
     return f"{neighbour.record_id:<{width}}{own}{scores}  {patient}: {ecg}"
 

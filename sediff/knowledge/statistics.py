@@ -15,8 +15,8 @@ from sediff.knowledge.retrieval import Neighbours
 from sediff.knowledge.weights import effective_number
 
 MIN_KNOWN = 3  # neighbours that have a value, whatever they weigh, or nothing is expected of it
-# So much of the neighbours' weight must have a value: then the typical neighbour has one. Where most have none, as PR in
-# atrial fibrillation, the few that do are not like the others, and their median is not what is expected.
+# So much of the neighbours' weight must have a value: then the typical neighbour has one. Where most have none, as PR
+# in atrial fibrillation, the few that do are not like the others, and their median is not what is expected.
 MIN_KNOWN_SHARE = 0.5
 VALUES_PER_BLOCK = 10_000_000  # of neighbours, held at once: 40 MB and what sorting them takes
 

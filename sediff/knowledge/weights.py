@@ -29,11 +29,12 @@ def neighbour_weights(
 ) -> NDArray[np.float32]:
     """w = (τ / τ₁)⁴ exp(-Δage² / 2·15²), times 0.6 for the other sex: (n, k), 0 where there is no neighbour.
 
-    Where the query states a rate, also times exp(-Δrate² / 2·10²). Then evened as `evened` says.
+    Where the query states a rate, also times exp(-Δrate² / 2·10²). A query's are scaled to 1 at most, so that
+    those of a rate far from all do not vanish, and then evened as `evened` says.
 
     Args:
         neighbours: of n queries, rows of `training`; τ₁ is the best similarity of each.
-        queries, training: profiles with `age` (years) and `sex`; `training` with `heart_rate` (bpm) where one states it.
+        queries, training: profiles with `age` (years) and `sex`; `training` with `heart_rate` (bpm) where one does.
         stated_rates: (n,) bpm that the queries state, NaN where they do not. What a record measures is not stated: an
             experience foretells it.
     """
@@ -51,19 +52,20 @@ def neighbour_weights(
         other = known_sexes[rows] * own_sexes[block, None] < 0
         alike = (similarities / np.maximum(similarities[:, :1], 1e-9)) ** SHARPNESS
         of_block = alike * near * np.where(other, OTHER_SEX, 1.0)
-        weights[block] = np.where(rows >= 0, of_block, 0.0)
+        of_block = np.where(rows >= 0, of_block, 0.0)
+        weights[block] = of_block / np.maximum(of_block.max(1, keepdims=True, initial=0.0), np.finfo(float).tiny)
     return evened(weights)
 
 
 def evened(weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weights (n, k) that leave the say to fewer than five neighbours, by their square or fourth root: (n, k).
+    """Weights (n, k); where fewer than five neighbours, or half of them, have the say, their square or fourth roots.
 
     Else a diagnosis that one record alone has without others, such as third degree AV block, is told from that record:
     "52 bpm (51 to 52), in 10 records".
     """
-    found = weights.copy()
+    found, enough = weights.copy(), np.minimum(ENOUGH, (weights > 0).sum(1) / 2)
     for power in ROOTS:
-        few = effective_number(found) < ENOUGH
+        few = effective_number(found) < enough
         found[few] = weights[few] ** np.float32(power)
     return found
 

@@ -60,7 +60,7 @@ def test_rows_are_what_was_written(table, tmp_path):
     assert (one.neighbours, two.neighbours, three.neighbours) == (("a", "b", "c"), ("d",), ())
     assert one.similarities == pytest.approx([0.9, 0.8, 0.7])
     assert (one.distiller, one.fallback_reason, two.fallback_reason) == ("offline", None, "refusal")
-    assert one.report.rhythm == "atrial fibrillation 67 %" and one.report.confidence == 0.4
+    assert one.report.rhythm == "atrial fibrillation 67 % or sinus rhythm 33 %" and one.report.confidence == 0.4
     assert one.report.heart_rate and one.report.pr is None and two.report.heart_rate is None
     assert three.report.cited == () and three.statistics.counts == 0
     assert [e.record_id for e in read_experiences(tmp_path, ["z", "x"])] == ["z", "x"]
