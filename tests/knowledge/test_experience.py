@@ -18,7 +18,7 @@ from sediff.knowledge.experience import (
 )
 from sediff.knowledge.measures import MEASURED, SIZES, SLICES, VALUES
 from sediff.knowledge.retrieval import Neighbours
-from sediff.knowledge.statistics import summarise
+from sediff.knowledge.statistics import sufficient, summarise
 from sediff.knowledge.table import experience_table
 
 
@@ -48,7 +48,8 @@ def table(training, vocabulary) -> pl.DataFrame:
     )
     named = [["LVH"], ["SR"], []]
     statistics = summarise(near, equal(near), named, training, vocabulary.codes)
-    distilled = distil_offline(statistics, np.array([0.4, 0.2, 0]), named, vocabulary)
+    expected = sufficient(statistics, near, equal(near), training)
+    distilled = distil_offline(expected, np.array([0.4, 0.2, 0]), named, vocabulary)
     distilled[1] = Distilled(distilled[1].report, "offline", "refusal")
     return experience_table(["e1", "e2", "e3"], ["x", "y", "z"], distilled, near, statistics, training)
 

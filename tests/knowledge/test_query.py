@@ -141,8 +141,9 @@ def test_a_stated_rate_says_who_of_those_alike_is_near(store, records, vocabular
     assert kinds(plain.experience, records) == kinds(fast.experience, records) == {("AFIB", "LVH")}
     given = ask("AF", vocabulary, store, k=4, heart_rate=114)
     assert given.neighbours == fast.neighbours and given.row["experience_id"] != fast.row["experience_id"]
-    slow, faster = (ask("AF", vocabulary, store, k=100, heart_rate=rate).experience for rate in (90, 134))
-    assert slow.statistics.value("heart_rate") < faster.statistics.value("heart_rate")
+    for rate, nearest_rate in ((105, known.min()), (118, known.max())):
+        all_of_them = ask("AF", vocabulary, store, k=100, heart_rate=rate).neighbours
+        assert max(all_of_them, key=lambda neighbour: neighbour.weight).heart_rate == nearest_rate
 
 
 def test_neighbours_are_told_with_what_they_have_in_bands_of_age_and_by_what_they_count(store, vocabulary):
