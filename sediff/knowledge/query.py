@@ -39,7 +39,8 @@ class Neighbour:
         tau: Σ λ J over the views that the question has; cosine: of the two texts, -1 to 1.
         score: what it was chosen by, max(τ, 0.2 cosine), or how near it is in `Answer.near_in`.
         weight: how much it counts in the answer, a share of all neighbours' weight.
-        age: in a band of ten years, the oldest "90 or over"; heart_rate: bpm; None where not known, as sex is.
+        age: in a band of ten years, the oldest "90 or over"; heart_rate: whole bpm; None where not known,
+            as sex is. None is so exact that a record under a pseudonym could be known by it.
         statements: codes of what its ECG shows.
     """
 
@@ -51,7 +52,7 @@ class Neighbour:
     weight: float
     age: str | None
     sex: str | None
-    heart_rate: float | None
+    heart_rate: int | None
     statements: tuple[str, ...]
 
 
@@ -281,7 +282,7 @@ def _neighbours(
                 float(weight),
                 age_band(profile["age"]),
                 profile["sex"],
-                profile["heart_rate"],
+                None if profile["heart_rate"] is None else round(profile["heart_rate"]),
                 tuple(profile["statements"]),
             )
         )

@@ -161,7 +161,7 @@ def _others(neighbours: Sequence[Neighbour]) -> list[str]:
 def _row(neighbour: Neighbour, width: int, vocabulary: Vocabulary) -> str:
     own = "".join(f"{neighbour.jaccard[view]:9.2f}" for view in VIEWS)
     scores = f"{neighbour.tau:7.2f}{neighbour.cosine:9.2f}{neighbour.score:7.2f}{100 * neighbour.weight:6.1f} %"
-    rate = "" if neighbour.heart_rate is None else f"{neighbour.heart_rate:.0f} bpm"
+    rate = "" if neighbour.heart_rate is None else f"{neighbour.heart_rate} bpm"
     age = neighbour.age and f"{neighbour.age} years"
     patient = ", ".join(filter(None, (age, neighbour.sex, rate))) or "unknown"
     ecg = ", ".join(vocabulary[code].name for code in neighbour.statements) or "no statement"

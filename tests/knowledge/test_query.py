@@ -152,7 +152,7 @@ def test_neighbours_are_told_with_what_they_have_in_bands_of_age_and_by_what_the
     for neighbour in answer.neighbours:
         own = profiles[neighbour.record_id]
         assert neighbour.age == age_band(own["age"]) and neighbour.sex == own["sex"]
-        assert (neighbour.heart_rate, list(neighbour.statements)) == (own["heart_rate"], own["statements"])
+        assert (neighbour.heart_rate, list(neighbour.statements)) == (round(own["heart_rate"]), own["statements"])
     assert sum(neighbour.weight for neighbour in answer.neighbours) == pytest.approx(1)
 
 
