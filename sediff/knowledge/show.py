@@ -17,7 +17,7 @@ from sediff.knowledge.experience import FILE, read_experience_table
 from sediff.knowledge.profiles import VIEWS
 from sediff.knowledge.query import MEANING, Answer, Neighbour
 from sediff.pseudonyms import Pseudonyms
-from sediff.synthesis.schema import one_line
+from sediff.texts import one_line
 from sediff.vocabulary import Vocabulary
 
 PREFIX = "experience:"  # what an experience's id has before the record's
