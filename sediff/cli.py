@@ -206,12 +206,14 @@ def synthesize(
     fresh: Annotated[
         bool, typer.Option("--fresh/--resume", help="Replace what the folder holds, or go on with it.")
     ] = False,
+    explain: Annotated[bool, typer.Option(help="Print the experience that the records rest on.")] = False,
 ) -> None:
     """Make a dataset of any size with the models of the last run, or go on with it."""
     from flows.dataset import synthesize_request
 
     require_project()
-    typer.echo(synthesize_request(request, out, seed, workers, fresh))
+    for line in synthesize_request(request, out, seed, workers, fresh, explain):
+        typer.echo(line)
 
 
 @app.command()
