@@ -19,6 +19,7 @@ from sediff.files import sha256_json, write_json
 from sediff.lineage.audit import OF_TWO_STAGES
 from sediff.lineage.fingerprint import origin_of
 from sediff.params import INTERVALS, Params, asks_intervals
+from sediff.synthesis.explain import explanation
 from sediff.synthesis.plan import Planner
 from sediff.synthesis.prompt import require_models
 from sediff.synthesis.read import Request, read_request
@@ -29,7 +30,9 @@ from sediff.vocabulary import Vocabulary
 COPY = "request"  # its name in the folder, before the suffix
 
 
-def synthesize_request(path: Path, out: Path, seed: int | None, workers: int | None, fresh: bool) -> str:
+def synthesize_request(
+    path: Path, out: Path, seed: int | None, workers: int | None, fresh: bool, explain: bool = False
+) -> list[str]:
     """Make a dataset, or what is not there yet of it, and say what it holds.
 
     The folder gets `records/`, `manifest.json`, `metrics.json`, a copy of the request, and its datasheet.
@@ -38,6 +41,7 @@ def synthesize_request(path: Path, out: Path, seed: int | None, workers: int | N
         seed: that of the parameters where none is given.
         workers: processes; one where none are given for each core that this process may use.
         fresh: remove what the folder holds of another dataset.
+        explain: say what experience the records rest on.
 
     Raises:
         UserError: the request is wrong, there are no models, the folder holds another dataset or other files, or it
@@ -92,7 +96,7 @@ def synthesize_request(path: Path, out: Path, seed: int | None, workers: int | N
                 {"schema_version": SCHEMA_VERSION, "fingerprint": fingerprint, "records": records, **identity},
             )
             describe_dataset(out, facts)
-    return f"{told(found)}, in {out}"
+    return [*(explanation(shards.records) if explain else []), f"{told(found)}, in {out}"]
 
 
 def _require_morphology(request: Request, path: Path) -> None:

@@ -18,6 +18,7 @@ from sediff.options import (
     SeedOption,
     SexOption,
     checked_text,
+    number_option,
     require_project,
     sex_of,
 )
@@ -170,10 +171,10 @@ def generate(
     age: AgeOption = None,
     sex: SexOption = None,
     heart_rate: HeartRateOption = None,
-    axis: Annotated[float | None, typer.Option(min=-180, max=180, help="Of QRS, degrees.")] = None,
-    pr: Annotated[float | None, typer.Option(min=80, max=400, help="ms; of models with a morphology.")] = None,
-    qrs: Annotated[float | None, typer.Option(min=50, max=250, help="Its duration, ms; likewise.")] = None,
-    qt: Annotated[float | None, typer.Option(min=200, max=700, help="ms; likewise.")] = None,
+    axis: Annotated[float | None, number_option(-180, 180, "Of QRS, degrees.")] = None,
+    pr: Annotated[float | None, number_option(80, 400, "ms; of models with a morphology.")] = None,
+    qrs: Annotated[float | None, number_option(50, 250, "Its duration, ms; likewise.")] = None,
+    qt: Annotated[float | None, number_option(200, 700, "ms; likewise.")] = None,
     count: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many records.")] = 1,
     seed: SeedOption = 0,
     out: Annotated[Path, typer.Option(help="Folder for WFDB records and pictures.")] = Path("out"),
@@ -205,12 +206,14 @@ def synthesize(
     fresh: Annotated[
         bool, typer.Option("--fresh/--resume", help="Replace what the folder holds, or go on with it.")
     ] = False,
+    explain: Annotated[bool, typer.Option(help="Print the experience that the records rest on.")] = False,
 ) -> None:
     """Make a dataset of any size with the models of the last run, or go on with it."""
     from flows.dataset import synthesize_request
 
     require_project()
-    typer.echo(synthesize_request(request, out, seed, workers, fresh))
+    for line in synthesize_request(request, out, seed, workers, fresh, explain):
+        typer.echo(line)
 
 
 @app.command()

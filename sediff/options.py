@@ -1,17 +1,28 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from sediff.errors import UserError
+from sediff.texts import one_line
 
-AgeOption = Annotated[float | None, typer.Option(min=0, max=120, help="Years; wins over what the text says.")]
+
+def number_option(low: float, high: float, told: str) -> Any:
+    """An option of a number within limits, which the help shows; what is none, as NaN, is refused in a sentence."""
+
+    def check(option: typer.CallbackParam, value: float | None) -> float | None:
+        if value is not None and not low <= value <= high:
+            raise UserError(f"{option.opts[0]} {value:g}: write a number from {low} to {high}.")
+        return value
+
+    return typer.Option(metavar=f"{low}..{high}", help=told, callback=check)
+
+
+AgeOption = Annotated[float | None, number_option(0, 120, "Years; wins over what the text says.")]
 SexOption = Annotated[str | None, typer.Option(help="F or M; wins over what the text says.")]
-HeartRateOption = Annotated[
-    float | None, typer.Option(min=20, max=300, help="Beats a minute; wins over what the text says.")
-]
+HeartRateOption = Annotated[float | None, number_option(20, 300, "Beats a minute; wins over what the text says.")]
 LARGEST_SEED = 2**63 - 1  # of a signed 64-bit column, as of reproducibility.seed
 SeedOption = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Another seed gives other records.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
@@ -35,7 +46,7 @@ def checked_text(text: str) -> str:
     Raises:
         UserError: it is empty or too long, or this is another folder.
     """
-    from sediff.synthesis.schema import LONGEST_TEXT, one_line
+    from sediff.synthesis.schema import LONGEST_TEXT
 
     require_project()
     if not any(character.isalnum() for character in text):

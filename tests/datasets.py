@@ -39,6 +39,9 @@ def rows() -> list[dict]:
             "distiller": "offline" if index else "",
             "neighbours": ["virtual/00001", "virtual/00002"] if index else [],
             "similarities": [1.0, 0.5] if index else [],
+            "confidence": 0.5 if index else None,
+            "exact_similarity": 0.75 if index else None,
+            "meaning_similarity": 0.25 if index else None,
             "model": "a" * 64,
             "fingerprint": "f" * 64,
         }

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from sediff.cli import app
 from sediff.configure import AUTO, PROFILES, _flat
+from sediff.errors import UserError
 from sediff.params import set_params
 
 ROOT = Path(__file__).parents[1]
@@ -86,11 +87,18 @@ def test_a_seed_that_no_column_holds_is_refused(verb):
     assert result.exit_code == 2 and f"less than or equal to {2**63 - 1}" in said
 
 
-@pytest.mark.parametrize(("option", "limit"), [("--pr", 400), ("--qrs", 250), ("--qt", 700)])
-def test_an_interval_that_no_heart_has_is_refused(option, limit):
-    result = CliRunner().invoke(app, ["generate", "text", option, "900"])
-    said = " ".join(result.output.replace("│", " ").split())
-    assert result.exit_code == 2 and f"less than or equal to {limit}" in said
+NUMBERS = {"--age": (0, 120), "--heart-rate": (20, 300)}
+MORE = {"--axis": (-180, 180), "--pr": (80, 400), "--qrs": (50, 250), "--qt": (200, 700)}
+
+
+@pytest.mark.parametrize(("verb", "options"), [("generate", NUMBERS | MORE), ("knowledge ask", NUMBERS)])
+def test_a_number_that_nobody_has_is_refused_in_one_sentence(verb, options):
+    for option, (low, high) in options.items():
+        for value in ("nan", "inf", "-inf", str(low - 3), str(high + 280)):
+            result = CliRunner().invoke(app, [*verb.split(), "text", option, value])
+            assert isinstance(result.exception, UserError), result.output
+            assert str(result.exception) == f"{option} {value}: write a number from {low} to {high}."
+        assert f"{low}..{high}" in CliRunner().invoke(app, [*verb.split(), "--help"]).output
 
 
 def test_help_names_the_verbs_and_is_quick(project):

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 import sediff
+from sediff.datasheet.columns import COLUMNS_TOLD
 from sediff.datasheet.facts import SCHEMA_VERSION, Facts
 from sediff.datasheet.layouts import PARQUET, Layout
 from sediff.datasheet.origins import Origin
@@ -82,6 +83,7 @@ def _record_set(table: str, is_set: bool, schema: pa.Schema) -> dict[str, Any]:
                     "@type": "cr:Field",
                     "@id": f"records/{column.name}",
                     "name": column.name,
+                    **({"description": COLUMNS_TOLD[column.name]} if column.name in COLUMNS_TOLD else {}),
                     "dataType": kind,
                     **({"repeated": True} if is_list else {}),
                     "source": {**source, "extract": {"column": column.name}},

@@ -48,5 +48,5 @@ def describe(folder: Path, facts: Facts, layout: str, counts: Counts, schema: pa
     metadata = croissant(folder, facts, description(facts, counts), LAYOUTS[layout], schema, origins)
     write_json(folder / "croissant.json", metadata)
     with replacing(folder / "README.md") as temporary:
-        temporary.write_text(datasheet(facts, counts, LAYOUTS[layout], origins, LEADS), encoding="utf-8")
+        temporary.write_text(datasheet(facts, counts, LAYOUTS[layout], schema.names, origins, LEADS), encoding="utf-8")
     write_checksums(folder)

@@ -10,7 +10,7 @@ from sediff.files import damaged, read_out
 from sediff.sources import SourceParams
 
 FILE = "dataset.json"
-SCHEMA_VERSION = 1  # of a dataset folder
+SCHEMA_VERSION = 2  # of a dataset folder: 2 has confidence, exact_similarity and meaning_similarity
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sediff.datasheet.columns import COLUMNS_TOLD
 from sediff.datasheet.counts import Counts
 from sediff.datasheet.facts import FILE, SCHEMA_VERSION, Facts
 from sediff.datasheet.layouts import Layout
@@ -37,8 +38,19 @@ TAIL = """
 """
 
 
-def datasheet(facts: Facts, counts: Counts, layout: Layout, origins: Sequence[Origin], leads: Iterable[str]) -> str:
-    """The datasheet as Markdown; it has no date, host or path."""
+def datasheet(
+    facts: Facts,
+    counts: Counts,
+    layout: Layout,
+    columns: Sequence[str],
+    origins: Sequence[Origin],
+    leads: Iterable[str],
+) -> str:
+    """The datasheet as Markdown; it has no date, host or path.
+
+    Args:
+        columns: of the layout's table, where it has one.
+    """
     head = HEAD.format(
         name=facts.name,
         warning=WARNING,
@@ -48,7 +60,7 @@ def datasheet(facts: Facts, counts: Counts, layout: Layout, origins: Sequence[Or
         file=FILE,
         version=SCHEMA_VERSION,
     )
-    parts = [head, _made(facts, counts), _trained_on(origins)]
+    parts = [head, _columns(columns) if layout.table else "", _made(facts, counts), _trained_on(origins)]
     tables = (("Statement", counts.statements), ("Sex", counts.sexes), ("Age, years", counts.ages))
     parts += ["\n## Records by what was asked for\n", *(_table(name, rows.items()) for name, rows in tables)]
     return "".join([*parts, TAIL])
@@ -58,6 +70,11 @@ def description(facts: Facts, counts: Counts) -> str:
     """The dataset in a few sentences."""
     seeds = ", ".join(map(str, sorted(counts.seeds)))
     return f"{counts.records} synthetic 12-lead ECGs of 10 s at 100 Hz, request {facts.name}, seed {seeds}. {WARNING}"
+
+
+def _columns(names: Sequence[str]) -> str:
+    lines = "\n".join(f"- `{name}`: {COLUMNS_TOLD[name]}" for name in names if name in COLUMNS_TOLD)
+    return f"\n## Columns\n\n{lines}\n"
 
 
 def _made(facts: Facts, counts: Counts) -> str:

@@ -26,6 +26,8 @@ class Record:
         model: hash of the model that made it.
         experience_id: "" where it rests on no similar patient; then what follows is empty too.
         neighbours: ids of the training records that the experience rests on; similarities: of each, 0 to 1.
+        confidence: of the experience, 0 to 1; exact_similarity: largest τ of a neighbour; meaning_similarity: largest
+            cosine of a neighbour's text and the asked one, None where no text was compared.
     """
 
     signal: NDArray[np.int16]
@@ -46,6 +48,9 @@ class Record:
     distiller: str = ""
     neighbours: tuple[str, ...] = ()
     similarities: tuple[float, ...] = ()
+    confidence: float | None = None
+    exact_similarity: float | None = None
+    meaning_similarity: float | None = None
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any], signal: NDArray[np.int16]) -> "Record":
@@ -102,4 +107,9 @@ class Record:
             return ["experience: none"]
         pairs = zip(self.neighbours, self.similarities, strict=True)
         told = [f"{record} {similarity:.2f}" for record, similarity in pairs]
-        return [f"experience: {self.experience_id}, {self.distiller}: {self.experience}", f"from: {', '.join(told)}"]
+        numbers = {name: getattr(self, name) for name in ("confidence", "exact_similarity", "meaning_similarity")}
+        return [
+            f"experience: {self.experience_id}, {self.distiller}: {self.experience}",
+            *(f"{name}: {value:.2f}" for name, value in numbers.items() if value is not None),
+            f"from: {', '.join(told)}",
+        ]

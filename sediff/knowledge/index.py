@@ -2,17 +2,20 @@
 
 Chroma's files differ between two identical builds and change when read, so the index is no out of any stage. It holds
 the vector of each distinct profile text under the text's hash, and nothing else. A collection is named by what it
-holds, so a build that was cut short goes on where it stopped, and two builds at once write the same rows; its hash is
-written last, and a collection without it is not trusted.
+holds, so two builds at once write the same rows; its hash is written last, and a collection without it is not trusted.
+A build that was cut short goes on where it stopped at a server. An embedded one begins again, as does one whose files
+are not as they were left: a kill may have left half of them.
 """
 
 import fcntl
 import inspect
+import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self, TextIO, TypeVar
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -28,6 +31,7 @@ from sediff.endpoint import Endpoint
 from sediff.errors import UserError
 from sediff.files import sha256_file, sha256_json
 from sediff.knowledge.embedding import HashedSubwords, embed
+from sediff.knowledge.index_files import IndexFiles
 from sediff.knowledge.store import open_store
 from sediff.progress import log_line, track
 
@@ -37,6 +41,7 @@ CANDIDATES = 200  # nearest rows that are looked at; the approximate search miss
 # Of 3,000 profiles of PTB-XL the 200 nearest are found to 99.98 % or more; one row in 300 may be out of reach.
 HNSW: CreateHNSWConfiguration = {"space": "cosine", "ef_search": 500, "ef_construction": 200, "max_neighbors": 32}
 PATIENCE = 10.0  # s, until a server that does not answer is given up
+LONGEST_WAIT, BETWEEN = 1800.0, 0.2  # s for another process, which may be building; 50,000 profiles take about a minute
 FAULTS = (ChromaError, httpx.HTTPError, OSError, ValueError, KeyError, sqlite3.Error)
 Result = TypeVar("Result")
 
@@ -141,37 +146,74 @@ def _refuse_proxy(parts: SplitResult) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock: an embedded database takes one writer, and whoever waited finds the index built."""
+    """Hold the folder's lock: an embedded database takes one writer, and whoever waited finds the index built.
+
+    Raises:
+        UserError: another process does not give it back.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log_line(f"knowledge: waiting for another process, which has the index in {folder} and may be building it")
-            fcntl.flock(stream, fcntl.LOCK_EX)
+    with (folder / "lock").open("a+") as stream:
+        if not _locks(stream):
+            _wait(stream, folder)
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
         yield
+
+
+def _locks(stream: TextIO) -> bool:
+    """Whether the lock is free, and taken now; a process that ends, however, gives it back."""
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _wait(stream: TextIO, folder: Path) -> None:
+    stream.seek(0)
+    holder = f"process {number}" if (number := stream.read()) else "another process"
+    minutes = f"{LONGEST_WAIT / 60:.3g} min"
+    told = f"waiting, for {minutes} at most, for {holder}, which has the index in {folder} and may be building it"
+    log_line(f"knowledge: {told}")
+    deadline = time.monotonic() + LONGEST_WAIT
+    while not _locks(stream):
+        if time.monotonic() > deadline:
+            raise UserError(f"The index in {folder} was not given back by {holder} in {minutes}: end it and run again.")
+        time.sleep(BETWEEN)
 
 
 def _current(texts: dict[str, str], folder: Path, address: str) -> Collection:
     wanted = sha256_json([sha256_file(Path(inspect.getfile(embed))), list(texts)])
-    name = f"experience-{wanted[:16]}"
     with _alone(folder):
-        client = _client(folder, address)
-        try:
-            collection = client.get_collection(name, embedding_function=HashedSubwords())
-            if (collection.metadata or {}).get("hash") == wanted:
-                return collection
-        except NotFoundError:
-            collection = client.create_collection(
-                name,
-                configuration={"hnsw": HNSW},
-                embedding_function=HashedSubwords(),
-                get_or_create=True,
-            )
-        _forget(client, folder / "built", name)
-        _fill(collection, texts, min(BATCH, client.get_max_batch_size()))
-        collection.modify(metadata={"hash": wanted})
+        if address:
+            return _filled(_client(folder, address), wanted, texts, folder / "built")
+        files = IndexFiles(folder)
+        if not files.are_whole(wanted):
+            files.remove()
+        collection = _filled(_client(folder, address), wanted, texts, folder / "built")
+        files.note(wanted)
         return collection
+
+
+def _filled(client: ClientAPI, wanted: str, texts: dict[str, str], note: Path) -> Collection:
+    """The collection of this hash, which gets what it has not yet."""
+    name = f"experience-{wanted[:16]}"
+    try:
+        collection = client.get_collection(name, embedding_function=HashedSubwords())
+        if (collection.metadata or {}).get("hash") == wanted:
+            return collection
+    except NotFoundError:
+        collection = client.create_collection(
+            name,
+            configuration={"hnsw": HNSW},
+            embedding_function=HashedSubwords(),
+            get_or_create=True,
+        )
+    _forget(client, note, name)
+    _fill(collection, texts, min(BATCH, client.get_max_batch_size()))
+    collection.modify(metadata={"hash": wanted})
+    return collection
 
 
 def _forget(client: ClientAPI, note: Path, name: str) -> None:

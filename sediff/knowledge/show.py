@@ -23,7 +23,7 @@ from sediff.knowledge.rhythms import share_in_words
 from sediff.knowledge.store import Store
 from sediff.knowledge.weights import effective_number
 from sediff.pseudonyms import Pseudonyms
-from sediff.synthesis.schema import one_line
+from sediff.texts import one_line
 from sediff.vocabulary import Vocabulary
 
 PREFIX = "experience:"  # what an experience's id has before the record's

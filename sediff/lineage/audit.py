@@ -104,5 +104,5 @@ def _generated(rows: Rows, path: Path, said: Said) -> None:
         other = Node(f"model:{said.model}", "entity", "weights", f"model {said.model[:16]}", note)
         lineage.link(own, "was derived from", lineage.add(other))
     if said.experience_id:
-        told = {"text": said.experience, "distiller": said.distiller}
+        told = {"text": said.experience, "distiller": said.distiller, **said.likeness}
         lineage.link(own, "was derived from", rows.experience(said.experience_id, told, said.neighbours))

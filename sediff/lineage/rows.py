@@ -11,6 +11,7 @@ from sediff.lineage.provenance import Lineage, Node
 from sediff.lineage.raw import raw_files
 from sediff.lineage.stages import Stages, raw_node
 from sediff.lineage.tables import Found, find_rows, numbered_shards, opened, row_at
+from sediff.lineage.wfdb_header import LIKENESS
 
 EXPERIENCE, QUERY = "experience:", "query:"  # what an experience's id begins with
 TOLD = ("patient_id", "source", "split", "recorded_at", "age", "sex", "statements", "repairs")  # of a real record
@@ -45,6 +46,7 @@ class Rows:
             self.lineage.link(key, "was derived from", f"record:{matched}", **{"for its": "condition"})
         if row["experience_id"]:
             said = {"text": row["experience"], "distiller": row["distiller"]}
+            said |= {name: round(row[name], 4) for name in LIKENESS if row.get(name) is not None}
             pairs = list(zip(row["neighbours"], row["similarities"], strict=True))
             self.lineage.link(key, "was derived from", self.experience(row["experience_id"], said, pairs))
         if row["simulator_statement"]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from sediff.errors import UserError
 
 SYNTHETIC = "SYNTHETIC ECG made by sediff"
+LIKENESS = ("confidence", "exact_similarity", "meaning_similarity")  # of an experience, as columns and comments name it
 NEIGHBOUR = re.compile(r"(\S+/\S+) (\d\.\d+)")
 
 
@@ -16,6 +17,7 @@ class Said:
 
     Attributes:
         neighbours: ids of the records that its experience rests on, and the similarity of each.
+        likeness: what there is of `LIKENESS`.
     """
 
     asked: str
@@ -27,6 +29,7 @@ class Said:
     distiller: str
     experience: str
     neighbours: tuple[tuple[str, float], ...]
+    likeness: dict[str, float]
 
 
 def read_header(path: Path) -> Said | None:
@@ -57,6 +60,7 @@ def read_header(path: Path) -> Said | None:
         return Said(
             said["asked"], int(said["seed"]), int(said["index"]), int(said.get("try", 0)), said["model"],
             name if rest else "", distiller, text, neighbours,
+            {key: float(said[key]) for key in LIKENESS if key in said},
         )  # fmt: skip
     except (KeyError, ValueError):
         raise UserError(

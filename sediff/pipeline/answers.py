@@ -3,18 +3,17 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
 from dvc.config import NoRemoteError
-from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc_data.index import DataIndexError
 
 from sediff.errors import UserError
 from sediff.knowledge.answers import FILE, NAME, SUFFIX, AnswerStore, read_export
 from sediff.pipeline.graph import ask_dvc
+from sediff.pipeline.remote import RemoteError, remote_calls
 from sediff.progress import track
 
 BUDGET, RETRY_FALLBACKS = "SEDIFF_BUDGET", "SEDIFF_RETRY_FALLBACKS"  # of one run, for the stage in its own process
@@ -55,7 +54,7 @@ def push_answers(store: AnswerStore, root: Path = Path()) -> str:
     Raises:
         UserError: there is no remote, or it does not work.
     """
-    return ask_dvc(root, lambda repo: _with_remote(repo, lambda *remote: _push(store, *remote)))
+    return ask_dvc(root, lambda repo: _with_remote(repo, lambda remote: _push(store, remote)))
 
 
 def pull_answers(store: AnswerStore, root: Path = Path()) -> str:
@@ -64,66 +63,84 @@ def pull_answers(store: AnswerStore, root: Path = Path()) -> str:
     Raises:
         UserError: there is no remote, or it does not work.
     """
-    return ask_dvc(root, lambda repo: _with_remote(repo, lambda *remote: _pull(store, *remote)))
+    return ask_dvc(root, lambda repo: _with_remote(repo, lambda remote: _pull(store, remote)))
 
 
-def _with_remote(repo: Repo, work: Callable[[Any, str], str]) -> str:
+class _Remote:
+    """The folder of answers at a remote; each of its methods raises `RemoteError`."""
+
+    def __init__(self, remote: Any) -> None:
+        with remote_calls():
+            self._fs = remote.fs
+        self.folder = self._fs.join(remote.path, FOLDER)
+
+    def keys(self) -> set[str]:
+        """Those of the answers that are there."""
+        with remote_calls():
+            try:
+                found = self._fs.ls(self.folder, detail=False)
+            except FileNotFoundError:
+                return set()
+        names = (path.rstrip("/").rpartition("/")[2] for path in found)
+        return {name.removesuffix(SUFFIX) for name in names if NAME.fullmatch(name)}
+
+    def make(self) -> None:
+        """Make the folder, as far as it is not there."""
+        with remote_calls():
+            self._fs.makedirs(self.folder, exist_ok=True)
+
+    def put(self, key: str, path: Path) -> None:
+        """Copy a file there."""
+        with remote_calls():
+            self._fs.put_file(str(path), self._path(key))
+
+    def read(self, key: str) -> bytes:
+        """The content of an answer's file."""
+        with remote_calls(), self._fs.open(self._path(key), "rb") as stream:
+            content: bytes = stream.read()
+            return content
+
+    def _path(self, key: str) -> str:
+        path: str = self._fs.join(self.folder, key + SUFFIX)
+        return path
+
+
+def _with_remote(repo: Repo, work: Callable[[_Remote], str]) -> str:
     try:
         remote = repo.cloud.get_remote(command="push")
     except NoRemoteError:
         raise UserError(
             "No default DVC remote is configured: `dvc remote add -d NAME URL` says where answers are kept."
         ) from None
-    folder = remote.fs.join(remote.path, FOLDER)
     try:
-        return work(remote.fs, folder)
-    except (UserError, DvcException):
-        raise
-    except Exception as error:  # whatever the remote's own library throws; its text may have credentials
-        raise UserError(f"DVC remote {remote.name} does not work ({type(error).__name__}): check it.") from None
+        return work(_Remote(remote))
+    except RemoteError as fault:
+        raise UserError(f"DVC remote {remote.name} does not work ({fault.name}): check it.") from None
 
 
-def _push(store: AnswerStore, fs: Any, folder: str) -> str:
-    there = _names(fs, folder)
+def _push(store: AnswerStore, remote: _Remote) -> str:
+    there = remote.keys()
     keys = [key for key in store.list_keys() if key not in there]
     good = [key for key in keys if store.intact(key)]
-    fs.makedirs(folder, exist_ok=True)
-
-    def put(key: str) -> None:
-        fs.put_file(str(store.path(key)), fs.join(folder, key + SUFFIX))
-
-    _each(put, good, "answers: push")
-    return f"{len(good)} answers pushed to {folder}, {len(there)} were there{_left(len(keys) - len(good))}"
+    remote.make()
+    _each(lambda key: remote.put(key, store.path(key)), good, "answers: push")
+    return f"{len(good)} answers pushed to {remote.folder}, {len(there)} were there{_left(len(keys) - len(good))}"
 
 
-def _pull(store: AnswerStore, fs: Any, folder: str) -> str:
-    there = _names(fs, folder)
+def _pull(store: AnswerStore, remote: _Remote) -> str:
+    there = remote.keys()
     missing = sorted(key for key in there if not store.intact(key))
 
-    with TemporaryDirectory() as scratch:
+    def take(key: str) -> bool:
+        content = remote.read(key)
+        try:
+            return store.add(key, content.decode())
+        except ValueError:
+            return False
 
-        def get(key: str) -> bool:
-            path = Path(scratch) / key
-            fs.get_file(fs.join(folder, key + SUFFIX), str(path))
-            try:
-                return store.add(key, path.read_text(encoding="utf-8"))
-            except ValueError:
-                return False
-            finally:
-                path.unlink()
-
-        taken = sum(_each(get, missing, "answers: pull"))
-    return f"{taken} answers pulled from {folder}, {len(there) - len(missing)} were here{_left(len(missing) - taken)}"
-
-
-def _names(fs: Any, folder: str) -> set[str]:
-    """Keys of the answers in a folder of the remote."""
-    try:
-        found = fs.ls(folder, detail=False)
-    except FileNotFoundError:
-        return set()
-    names = (path.rstrip("/").rpartition("/")[2] for path in found)
-    return {name.removesuffix(SUFFIX) for name in names if NAME.fullmatch(name)}
+    taken = sum(_each(take, missing, "answers: pull"))
+    here = len(there) - len(missing)
+    return f"{taken} answers pulled from {remote.folder}, {here} were here{_left(len(missing) - taken)}"
 
 
 def _each(work: Callable[[str], Any], keys: Iterable[str], label: str) -> list[Any]:

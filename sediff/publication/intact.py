@@ -19,6 +19,7 @@ from sediff.files import replacing
 from sediff.lineage.dvc_hash import FOLDER, Cache, files_of, listing_text, md5_files, md5_of
 from sediff.lineage.graph import recorded_stages
 from sediff.lineage.verify import added
+from sediff.pipeline.remote import remote_calls
 from sediff.publication.store import Lock, bring_out, drop_damaged, outs_of
 
 Say = Callable[[str], None]
@@ -116,12 +117,18 @@ class Outs:
 
         Returns:
             What did not arrive; "" if all is there.
+
+        Raises:
+            RemoteError: a call to the remote failed.
+            UserError: see `mend`.
         """
-        remote = repo.cloud.get_remote()
+        with remote_calls():
+            remote = repo.cloud.get_remote()
         there = _there(remote)
         sent = self.new | {md5 for md5 in self.objects if there is not None and not self._has_size(there.get(md5), md5)}
         self.mend(sent, say)
-        repo.push()
+        with remote_calls():
+            repo.push()
         for replace in (True, False):
             there = _there(remote)
             if there is None:
@@ -130,7 +137,8 @@ class Outs:
             for md5 in wrong if replace else ():
                 how = "was damaged" if md5 in there else "was missing"
                 say(f"{self.objects[md5].relative_to(self.folder)} {how} at DVC's remote: sent again")
-                remote.fs.put_file(str(self.cache.path(md5)), remote.odb.oid_to_path(md5))
+                with remote_calls():
+                    remote.fs.put_file(str(self.cache.path(md5)), remote.odb.oid_to_path(md5))
         return str(self.objects[wrong[0]].relative_to(self.folder)) if wrong else ""
 
     def _has_size(self, found: Mapping[str, Any] | None, md5: str) -> bool:
@@ -144,20 +152,22 @@ class Outs:
         tag, wanted = str(found.get("ETag", "")).strip('"'), md5.removesuffix(FOLDER)
         if tag == wanted or not (remote.fs.protocol == "local" or PLAIN.fullmatch(tag)):
             return True
-        with remote.fs.open(remote.odb.oid_to_path(md5), "rb") as stream:  # an encrypted object's ETag is another hash
+        # An encrypted object's ETag is another hash
+        with remote_calls(), remote.fs.open(remote.odb.oid_to_path(md5), "rb") as stream:
             return hashlib.file_digest(stream, "md5").hexdigest() == wanted
 
 
 def _there(remote: Any) -> dict[str, Mapping[str, Any]] | None:
     """What a remote has by hash, with size and ETag; None where it cannot list."""
-    folder, fs = remote.odb.path, remote.fs.fs
-    try:
-        fs.invalidate_cache()
-        found = fs.find(folder, detail=True) if fs.exists(folder) else {}
-    except NotImplementedError:
-        return None
-    if not isinstance(found, dict):  # DVC's own file system gives names only
-        found = {path: fs.info(path) for path in found}
+    with remote_calls():
+        folder, fs = remote.odb.path, remote.fs.fs
+        try:
+            fs.invalidate_cache()
+            found = fs.find(folder, detail=True) if fs.exists(folder) else {}
+        except NotImplementedError:
+            return None
+        if not isinstance(found, dict):  # DVC's own file system gives names only
+            found = {path: fs.info(path) for path in found}
     return {"".join(path.rsplit("/", 2)[1:]): info for path, info in found.items()}
 
 

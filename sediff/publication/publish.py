@@ -4,19 +4,18 @@ Data first, and verified where readers will look for it; then the commit, then b
 last. Each step can be taken again.
 """
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from dvc.lock import LockError
 from dvc.repo import Repo
 
 from sediff.errors import UserError
 from sediff.lineage.graph import DVC_LOCK
 from sediff.pipeline.graph import ask_dvc
+from sediff.pipeline.remote import RemoteError, remote_calls
 from sediff.publication.git import commit, git, git_bytes, git_says, remote_of
 from sediff.publication.intact import Outs
 from sediff.publication.manifest import write_manifest
@@ -124,12 +123,10 @@ def _push(repo: Repo, outs: Outs, say: Say) -> str:
     """Push and look whether all is there: why it is not, in words without what may be a secret; "" if it is."""
     try:
         wrong = outs.push(repo, say)
-        missing = [path for path, state in repo.status(cloud=True).items() if state != "deleted"]
-    except (LockError, UserError):
-        raise
-    except Exception as error:  # whatever the remote's own library throws; its text may have credentials
-        number = error.errno if isinstance(error, OSError) else None
-        return f"DVC's remote does not take data ({os.strerror(number) if number else type(error).__name__})"
+        with remote_calls():
+            missing = [path for path, state in repo.status(cloud=True).items() if state != "deleted"]
+    except RemoteError as fault:
+        return f"DVC's remote does not take data ({fault})"
     return f"{wrong or missing[0]} did not reach DVC's remote" if wrong or missing else ""
 
 

@@ -24,6 +24,7 @@ from sediff.synthesis.draws import Draw, InRounds, LikeCorpus, fill_up
 from sediff.synthesis.request import (
     RequestRow,
     ask_prompt,
+    corpus_row,
     exported,
     intervals_of,
     prompt_row,
@@ -112,7 +113,7 @@ class Corpus:
         chosen = self.records[list(numbers)]
         conditions = corpus_conditions(chosen, self._knowledge)
         return [
-            RequestRow(exported(condition, self._pseudonyms), tuple(statements), self._pseudonyms.of(record_id))
+            corpus_row(exported(condition, self._pseudonyms), statements, self._pseudonyms.of(record_id))
             for condition, statements, record_id in zip(
                 conditions, chosen["statements"].to_list(), chosen["record_id"], strict=True
             )

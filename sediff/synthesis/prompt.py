@@ -99,4 +99,7 @@ def record_of(row: RequestRow, slot: Slot, signal: NDArray[np.int16], model: str
         distiller=experience.distiller,
         neighbours=tuple(experience.neighbours),
         similarities=tuple(experience.similarities),
+        confidence=experience.report.confidence,
+        exact_similarity=row.exact_similarity,
+        meaning_similarity=row.meaning_similarity,
     )

@@ -16,12 +16,23 @@ from sediff.files import sha256_file, sha256_json
 from sediff.records import READING
 from sediff.synthesis.plan import Plan, Planner
 from sediff.synthesis.request import RequestRow
-from sediff.synthesis.schema import PARTS, UP_TO, DrawnRequest, FillRequest, Part, PromptRequest, place_of
+from sediff.synthesis.schema import (
+    LIMITS,
+    OUTSIDE,
+    PARTS,
+    UP_TO,
+    DrawnRequest,
+    FillRequest,
+    Part,
+    PromptRequest,
+    place_of,
+)
 from sediff.vocabulary import Vocabulary
 
 TABLES = (".parquet", ".pq")
 ROWS_AT_ONCE = 4096
 KEYS = tuple(PromptRequest.model_fields)
+OUTSIDE_OF = {"greater_than_equal", "less_than_equal", "finite_number"}  # types of faults of a number with limits
 
 
 @dataclass(frozen=True)
@@ -139,6 +150,8 @@ def _fault(error: ValidationError, place: tuple[Any, ...]) -> str:
     name, message = place_of(place), first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         return f" has {name}, which is no key of a request: the keys are {', '.join(KEYS)}, like and fill."
+    if first["type"] in OUTSIDE_OF and (limits := LIMITS.get(name.partition(".")[0])):
+        message = OUTSIDE.format(*limits)
     value = first["input"]
     shown = "" if isinstance(value, dict | list) or first["type"] == "value_error" else f" (it is {value!r})"
     return f"{f', {name}' if name else ''}: {message[:1].lower()}{message[1:]}{shown}."

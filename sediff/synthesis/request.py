@@ -3,6 +3,7 @@
 Real records are named here by the ids under which they may leave, so nothing that is made of a request knows others.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,14 +19,21 @@ from sediff.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class RequestRow:
-    """One record that is asked for, the real record whose condition it has ("" if none), as it may be called, and the
-    intervals that it shall have.
+    """One record that is asked for.
+
+    Attributes:
+        matched_record_id: the real record whose condition it has ("" if none), as it may be called.
+        intervals: that it shall have.
+        exact_similarity: largest τ of a record that its experience rests on; None where it rests on none.
+        meaning_similarity: largest cosine of such a record's text; None also where no text was compared.
     """
 
     condition: Condition
     statements: tuple[str, ...]
     matched_record_id: str = ""
     intervals: Intervals = NONE_ASKED
+    exact_similarity: float | None = None
+    meaning_similarity: float | None = None
 
 
 def ask_prompt(
@@ -45,7 +53,19 @@ def ask_prompt(
 def prompt_row(prompt: PromptRequest, answer: Answer) -> RequestRow:
     """The row of a prompt: what it leaves out is taken from its text, and the rest from similar patients."""
     condition = Condition(prompt.text, answer.age, answer.sex, answer.heart_rate, answer.experience, prompt.axis)
-    return RequestRow(condition, tuple(answer.asked.codes("present")), intervals=intervals_of(prompt))
+    return RequestRow(
+        condition,
+        tuple(answer.asked.codes("present")),
+        intervals=intervals_of(prompt),
+        exact_similarity=max((neighbour.tau for neighbour in answer.neighbours), default=None),
+        meaning_similarity=max((neighbour.cosine for neighbour in answer.neighbours), default=None),
+    )
+
+
+def corpus_row(condition: Condition, statements: Sequence[str], record_id: str) -> RequestRow:
+    """The row with a real record's condition; its experience was found by τ alone."""
+    found = condition.experience.similarities if condition.experience else ()
+    return RequestRow(condition, tuple(statements), record_id, exact_similarity=max(found, default=None))
 
 
 def intervals_of(prompt: PromptRequest) -> Intervals:

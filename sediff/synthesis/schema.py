@@ -12,23 +12,19 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, TypeAdapter, model_validator
 
 from sediff.section import Items, Section
+from sediff.texts import one_line
 
 LONGEST_TEXT = 2000  # characters
 UP_TO = "up_to"  # a key of `fill`, no statement's code
 AGE, HEART_RATE, AXIS = (0, 120), (20, 300), (-180, 180)  # years, bpm, degrees
 PR, QRS, QT = (80, 400), (50, 250), (200, 700)  # ms
+LIMITS = {"age": AGE, "heart_rate": HEART_RATE, "axis": AXIS, "pr": PR, "qrs": QRS, "qt": QT}
+OUTSIDE = "it must lie between {} and {}"
 
 Sex = Literal["male", "female"]
 Records = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0)]
 Shares = Annotated[dict[str, Share], Field(min_length=1)]
-
-
-def one_line(text: str) -> str:
-    """A text without line breaks and other characters that are not printed; YAML's blocks have them."""
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
-
-
 Text = Annotated[str, AfterValidator(one_line), Field(max_length=LONGEST_TEXT)]
 
 
@@ -76,7 +72,7 @@ def _within(least: float, most: float) -> AfterValidator:
     def check(value: float | Spread) -> float | Spread:
         stated = [value.mean, value.low, value.high] if isinstance(value, Spread) else [value]
         if any(number is not None and not least <= number <= most for number in stated):
-            raise ValueError(f"it must lie between {least} and {most}")
+            raise ValueError(OUTSIDE.format(least, most))
         return value
 
     return AfterValidator(check)

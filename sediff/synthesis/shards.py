@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sediff.datasheet.facts import SCHEMA_VERSION
 from sediff.errors import UserError
 from sediff.files import read_json, sha256_file, write_json
 from sediff.progress import log_line
@@ -57,7 +58,7 @@ class Shards:
         """
         path = self.path(number)
         try:
-            write_table(table, path)
+            write_table(table, path, SCHEMA_VERSION)
             write_json(self._entry(number), {"sha256": sha256_file(path)})
         except OSError as error:
             raise UserError(

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 from sediff.encoder.embedding import EmbeddingAccess
-from sediff.knowledge.experience import Experience
 from sediff.processes import Runner, worker_number
 from sediff.progress import track
 from sediff.pseudonyms import Pseudonyms
@@ -53,6 +52,9 @@ SCHEMA = pa.schema(
         pa.field("distiller", pa.string(), nullable=False),
         pa.field("neighbours", pa.list_(pa.string()), nullable=False),
         pa.field("similarities", pa.list_(pa.float32()), nullable=False),
+        pa.field("confidence", pa.float32()),
+        pa.field("exact_similarity", pa.float32()),
+        pa.field("meaning_similarity", pa.float32()),
         pa.field("simulator_statement", pa.string(), nullable=False),
         pa.field("model", pa.string(), nullable=False),
         pa.field("fingerprint", pa.string(), nullable=False),
@@ -167,7 +169,7 @@ class Maker:
                 **row.intervals._asdict(),
                 "statements": list(row.statements),
                 "matched_record_id": row.matched_record_id,
-                **_rests_on(row.condition.experience),
+                **_rests_on(row),
                 "simulator_statement": statement,
                 "model": generator.model,
                 "fingerprint": own.fingerprint,
@@ -242,8 +244,9 @@ def metrics(records: Path, seed: int) -> dict[str, Any]:
     return found | ({"gate": {"tries": dict(tries), "misses": dict(misses)}} if measured else {})
 
 
-def _rests_on(experience: Experience | None) -> dict[str, Any]:
-    """What a record rests on, for whoever checks it: the report, who wrote it, and of which patients' records."""
+def _rests_on(row: RequestRow) -> dict[str, Any]:
+    """What a record rests on, for whoever checks it: the report, who wrote it, of which patients' records, how like."""
+    experience = row.condition.experience
     if experience is None:
         return {"experience_id": "", "experience": "", "distiller": "", "neighbours": [], "similarities": []}
     return {
@@ -252,4 +255,7 @@ def _rests_on(experience: Experience | None) -> dict[str, Any]:
         "distiller": experience.distiller,
         "neighbours": list(experience.neighbours),
         "similarities": list(experience.similarities),
+        "confidence": experience.report.confidence,
+        "exact_similarity": row.exact_similarity,
+        "meaning_similarity": row.meaning_similarity,
     }

@@ -6,8 +6,10 @@ import subprocess
 from pathlib import Path
 
 import mlcroissant
+import numpy as np
 import pytest
 
+from sediff.datasheet.columns import COLUMNS_TOLD
 from sediff.datasheet.describe import describe_dataset
 from sediff.datasheet.facts import Facts, read_facts
 from sediff.errors import UserError
@@ -51,6 +53,8 @@ def test_mlcroissant_reads_the_rows(described):
         assert record["records/index"] == row["index"]
         assert record["records/text"] == row["text"].encode()
         assert [code.decode() for code in record["records/statements"]] == row["statements"]
+        for name in ("confidence", "exact_similarity", "meaning_similarity"):
+            assert record[f"records/{name}"] == row[name] or (row[name] is None and np.isnan(record[f"records/{name}"]))
 
 
 def test_it_says_what_it_is_from_what_and_how_much(described):
@@ -68,12 +72,22 @@ def test_it_says_what_it_is_from_what_and_how_much(described):
         "| female | 7 |",
         "| not asked for | 1 |",
         "| 40-49 | 3 |",
+        "- `confidence`: how sure the experience is, 0 to 1",
     ):
         assert words in readme, words
     about = json.loads((described / "dataset.json").read_text())
-    assert about["schema_version"] == 1
+    assert about["schema_version"] == 2
     assert (about["records"], about["request"], about["seeds"]) == (COUNT, REQUEST, [7])
     assert about["ages"]["80-89"] == 1 and sum(about["ages"].values()) == COUNT
+
+
+def test_each_column_is_told_to_people_and_machines(described):
+    (told,) = json.loads((described / "croissant.json").read_text())["recordSet"]
+    assert {field["name"]: field.get("description") for field in told["field"]} == {
+        field["name"]: COLUMNS_TOLD[field["name"]] for field in told["field"]
+    }
+    readme = (described / "README.md").read_text()
+    assert all(f"- `{name}`: {COLUMNS_TOLD[name]}\n" in readme for name in (*rows()[0], "signal"))
 
 
 def test_no_word_of_a_request_ends_its_block(described):

@@ -41,6 +41,8 @@ def test_wfdb_reads_every_microvolt(dataset, tmp_path):
         assert said["seed"] == "seed: 7" and said["index"] == f"index: {row['index']}"
         assert said["asked"].startswith('asked: sinus rhythm <b>"e?"</b>')
         assert ("from" in said) == bool(row["neighbours"])
+        for column in ("confidence", "exact_similarity", "meaning_similarity"):
+            assert said.get(column) == (None if row[column] is None else f"{column}: {row[column]:.2f}")
 
 
 def test_pydicom_reads_every_microvolt(dataset, tmp_path):

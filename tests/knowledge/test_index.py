@@ -1,7 +1,7 @@
 """The index against real Chroma: embedded, served, cut short, shared, damaged."""
 
-import fcntl
 import os
+import random
 import shutil
 import signal
 import socket
@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
 
@@ -18,13 +20,15 @@ from chromadb.api.models.Collection import Collection
 from chromadb.api.shared_system_client import SharedSystemClient
 
 from sediff.errors import UserError
-from sediff.files import sha256_json
+from sediff.files import sha256_file, sha256_json
 from sediff.knowledge import index as module
+from sediff.knowledge import index_files
 from sediff.knowledge.index import KnowledgeIndex, refresh_index
 from sediff.knowledge.profiles import PROFILES, TERMS, VIEWS
 from sediff.knowledge.store import open_store, text_id
 
 SIZE = 300
+HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 LETTERS = str.maketrans("0123456789", "abcdefghij")  # numbers say nothing to the embedding
 BUILD = """
 import sys
@@ -40,6 +44,15 @@ def told(items, total, label):
 
 index.track = told
 print("rows", len(index.KnowledgeIndex.open(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])), flush=True)
+"""
+
+HOLD = """
+import sys
+from pathlib import Path
+from sediff.knowledge.index import _alone
+with _alone(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
 """
 
 
@@ -105,8 +118,7 @@ def server(tmp_path_factory):
 
 def start(knowledge: Path, chroma: Path, address: str = "") -> subprocess.Popen[str]:
     arguments = [sys.executable, "-c", BUILD, str(knowledge), str(chroma), address]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=HERE)
 
 
 def assert_whole(index: KnowledgeIndex, knowledge: Path) -> None:
@@ -127,17 +139,45 @@ def test_equal_profiles_are_one_row(knowledge, chroma):
     assert name == text_id(store.texts[0])
 
 
+@contextmanager
+def held(chroma: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process, which has the folder's lock until it is killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(chroma)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=HERE,
+    )
+    try:
+        assert process.stdout and process.stdout.readline() == "held\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_whoever_waits_for_another_process_says_so(knowledge, chroma, capsys):
     KnowledgeIndex.open(knowledge, chroma)
     assert "waiting" not in capsys.readouterr().err
-    with (chroma / "lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        release = Timer(0.5, lambda: fcntl.flock(stream, fcntl.LOCK_UN))
+    with held(chroma) as process:
+        release = Timer(0.5, process.kill)  # one that is killed holds nothing
         release.start()
         assert len(KnowledgeIndex.open(knowledge, chroma)) == SIZE
         release.join()
-    said = capsys.readouterr().err.splitlines()
-    assert said == [f"knowledge: waiting for another process, which has the index in {chroma} and may be building it"]
+    (said,) = capsys.readouterr().err.splitlines()
+    waiting = f"waiting, for 30 min at most, for process {process.pid}, which has the index in {chroma}"
+    assert said == f"knowledge: {waiting} and may be building it"
+
+
+def test_a_process_that_keeps_the_index_is_not_waited_for_without_end(knowledge, chroma, monkeypatch):
+    monkeypatch.setattr(module, "LONGEST_WAIT", 0.3)
+    with held(chroma) as process:
+        with pytest.raises(UserError) as refused:
+            KnowledgeIndex.open(knowledge, chroma)
+        sentence = f"The index in {chroma} was not given back by process {process.pid} in 0.005 min: end it and run"
+        assert str(refused.value).startswith(sentence) and process.poll() is None
+    assert len(KnowledgeIndex.open(knowledge, chroma)) == SIZE
 
 
 def test_embedded_and_served_say_the_same(knowledge, chroma, server):
@@ -172,17 +212,20 @@ def test_a_server_on_this_machine_is_not_reached_through_a_proxy(knowledge, chro
         proxy.accept()
 
 
-@pytest.mark.parametrize("where", ["embedded", "served"])
-def test_a_build_that_is_killed_is_not_trusted_and_goes_on(knowledge, chroma, server, where, monkeypatch):
-    address = server if where == "served" else ""
-    write_store(knowledge, SIZE - 1 if address else SIZE)  # another collection than those of other tests
+def kill_at_work(knowledge: Path, chroma: Path, address: str = "") -> None:
+    """Begin to build, and kill -9 after six batches."""
     process = start(knowledge, chroma, address)
     assert process.stdout
     for _ in range(6):
         process.stdout.readline()
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    client = module._client(chroma, address)
+
+
+def test_a_build_that_is_killed_is_not_trusted_and_goes_on_at_a_server(knowledge, chroma, server, monkeypatch):
+    write_store(knowledge, SIZE - 1)  # another collection than those of other tests
+    kill_at_work(knowledge, chroma, server)
+    client = module._client(chroma, server)
     before = client.get_collection((chroma / "built").read_text())
     assert 50 <= before.count() < SIZE - 1
     assert "hash" not in (before.metadata or {})
@@ -190,9 +233,18 @@ def test_a_build_that_is_killed_is_not_trusted_and_goes_on(knowledge, chroma, se
     upsert = Collection.upsert
     monkeypatch.setattr(Collection, "upsert", lambda self, ids, **rows: added.extend(ids) or upsert(self, ids, **rows))
     monkeypatch.setattr(module, "PAGE", 7)
-    index = KnowledgeIndex.open(knowledge, chroma, address)
+    index = KnowledgeIndex.open(knowledge, chroma, server)
     assert added and not set(added) & kept, "what was there is not made again"
     assert_whole(index, knowledge)
+
+
+def test_an_embedded_build_that_is_killed_begins_again(knowledge, chroma, capsys):
+    kill_at_work(knowledge, chroma)
+    assert list(chroma.glob("*/data_level0.bin"))
+    assert_whole(KnowledgeIndex.open(knowledge, chroma), knowledge)
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said == f"knowledge: what {chroma} holds is no whole index, which is built again"
+    assert len(list(chroma.glob("*/data_level0.bin"))) == 1, "nothing of it is left"
 
 
 def test_two_builds_at_once(knowledge, chroma):
@@ -204,19 +256,31 @@ def test_two_builds_at_once(knowledge, chroma):
     assert_whole(KnowledgeIndex.open(knowledge, chroma), knowledge)
 
 
-@pytest.mark.parametrize("where", ["embedded", "served"])
-def test_another_store_replaces_the_index_and_the_same_keeps_it(knowledge, chroma, server, where):
-    address = server if where == "served" else ""
-    KnowledgeIndex.open(knowledge, chroma, address)._collection.modify(metadata={"hash": "other"})
-    client = module._client(chroma, address)
-    assert refresh_index(knowledge, chroma, address) == f"index of {SIZE} distinct training profiles in Chroma"
+def test_another_store_replaces_the_index_and_the_same_keeps_it(knowledge, chroma, capsys):
+    told = f"index of {SIZE} distinct training profiles in Chroma"
+    assert refresh_index(knowledge, chroma) == told
+    (before,) = chroma.glob("*/data_level0.bin")
+    assert refresh_index(knowledge, chroma) == told
+    assert list(chroma.glob("*/data_level0.bin")) == [before]
+    write_store(knowledge, 20)
+    os.utime(knowledge / PROFILES)
+    assert len(KnowledgeIndex.open(knowledge, chroma)) == 20
+    (after,) = chroma.glob("*/data_level0.bin")
+    assert after != before and not before.exists()
+    assert capsys.readouterr().err == "", "nothing was damaged"
+
+
+def test_another_store_replaces_the_index_at_a_server(knowledge, chroma, server):
+    KnowledgeIndex.open(knowledge, chroma, server)._collection.modify(metadata={"hash": "other"})
+    client = module._client(chroma, server)
+    assert refresh_index(knowledge, chroma, server) == f"index of {SIZE} distinct training profiles in Chroma"
     collection = client.get_collection((chroma / "built").read_text())
     assert collection.metadata["hash"] != "other"
     collection.modify(metadata={**collection.metadata, "mark": "kept"})
-    assert KnowledgeIndex.open(knowledge, chroma, address)._collection.metadata["mark"] == "kept"
+    assert KnowledgeIndex.open(knowledge, chroma, server)._collection.metadata["mark"] == "kept"
     write_store(knowledge, 20)
     os.utime(knowledge / PROFILES)
-    assert len(KnowledgeIndex.open(knowledge, chroma, address)) == 20
+    assert len(KnowledgeIndex.open(knowledge, chroma, server)) == 20
     assert collection.name not in [c.name for c in client.list_collections()]
 
 
@@ -228,10 +292,6 @@ def test_others_on_a_server_are_left_alone(knowledge, tmp_path, server):
 
 
 def test_what_cannot_be_used_is_one_sentence(knowledge, chroma):
-    chroma.mkdir()
-    (chroma / "chroma.sqlite3").write_text("this is no database " * 100)
-    with pytest.raises(UserError, match="remove it, it is only a cache"):
-        KnowledgeIndex.open(knowledge, chroma)
     with pytest.raises(UserError, match=r"Chroma at http://127.0.0.1:9 cannot be used .*: start one there with"):
         KnowledgeIndex.open(knowledge, chroma, "http://127.0.0.1:9")
     (chroma.parent / "file").write_text("")
@@ -245,26 +305,86 @@ ASK = """
 import sys
 from pathlib import Path
 from sediff.knowledge.index import KnowledgeIndex
-print(KnowledgeIndex.open(Path(sys.argv[1]), Path(sys.argv[2])).nearest("disease", 5))
+for folder in sys.argv[2:]:
+    print(KnowledgeIndex.open(Path(sys.argv[1]), Path(folder)).nearest("disease", 5), flush=True)
 """
 
 
-def test_a_damaged_folder_is_one_sentence(tmp_path, chroma):
-    """In processes of their own, since Chroma keeps open what it has opened."""
-    knowledge = write_store(tmp_path / "knowledge", 2000)  # enough for vectors in files of their own
-    program = [sys.executable, "-c", ASK, str(knowledge), str(chroma)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    subprocess.run(program, check=True, capture_output=True, env=environment)
+def asked(knowledge: Path, *folders: Path) -> tuple[list[str], list[str]]:
+    """What a process of its own, which damage may end, answers from each index, and the lines it says."""
+    command = [sys.executable, "-c", ASK, str(knowledge), *map(str, folders)]
+    process = subprocess.run(command, capture_output=True, text=True, check=False, env=HERE)
+    assert process.returncode == 0, process.stderr
+    return process.stdout.splitlines(), process.stderr.splitlines()
 
-    def refused() -> bool:
-        result = subprocess.run(program, capture_output=True, text=True, check=False, env=environment)
-        return "UserError: The Chroma database in" in result.stderr.splitlines()[-1]
 
-    folders = [path for path in chroma.iterdir() if path.is_dir()]
-    assert folders
-    for folder in folders:
-        shutil.rmtree(folder)
-    assert refused(), "vectors are lost, though the database counts them"
-    content = (chroma / "chroma.sqlite3").read_bytes()
-    (chroma / "chroma.sqlite3").write_bytes(content[: len(content) // 2])
-    assert refused()
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def garble(path: Path) -> None:
+    path.write_bytes(random.Random(0).randbytes(path.stat().st_size))
+
+
+def break_header(path: Path) -> None:
+    path.write_bytes(b"this is no database " + path.read_bytes()[20:])
+
+
+DAMAGES: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "vectors-cut": ("*/data_level0.bin", cut),
+    "vectors-empty": ("*/data_level0.bin", empty),
+    "vectors-garbled": ("*/data_level0.bin", garble),
+    "header-garbled": ("*/header.bin", garble),
+    "links-cut": ("*/link_lists.bin", cut),
+    "ids-gone": ("*/index_metadata.pickle", Path.unlink),
+    "database-cut": ("chroma.sqlite3", cut),
+    "database-of-another-kind": ("chroma.sqlite3", break_header),
+    "folder-gone": ("????????-*", shutil.rmtree),
+}
+
+
+def test_a_damaged_index_is_built_again(tmp_path):
+    knowledge = write_store(tmp_path / "knowledge", 1100)  # enough for vectors in files of their own
+    whole = tmp_path / "whole"
+    (right,), said = asked(knowledge, whole)
+    assert said == [] and right.count("(") == 5
+    damaged = {}
+    for name, (pattern, damage) in DAMAGES.items():
+        folder = shutil.copytree(whole, tmp_path / name)
+        (path,) = folder.glob(pattern)
+        damage(path)
+        damaged[folder] = path / "data_level0.bin" if name == "folder-gone" else path
+    answers, said = asked(knowledge, whole, *damaged)
+    assert answers == [right] * (1 + len(DAMAGES))
+    told = [f"knowledge: {path} is not as it was left, so the index is built again" for path in damaged.values()]
+    assert said == told, "one line each, and none of the index that is whole"
+    again, said = asked(knowledge, *damaged)
+    assert again == [right] * len(DAMAGES) and said == []
+
+
+@pytest.mark.parametrize("note", ["", "[]", '{"holds": "x", "files": {"a": 1}}', None])
+def test_an_index_without_its_note_is_not_trusted(knowledge, chroma, capsys, note):
+    assert_whole(KnowledgeIndex.open(knowledge, chroma), knowledge)
+    (chroma / "files.json").unlink()
+    if note is not None:
+        (chroma / "files.json").write_text(note)
+    assert_whole(KnowledgeIndex.open(knowledge, chroma), knowledge)
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said == f"knowledge: what {chroma} holds is no whole index, which is built again"
+
+
+def test_files_of_the_same_size_and_time_are_not_read_again(knowledge, chroma, monkeypatch):
+    """The SQLite file alone, which Chroma writes to at each opening."""
+    KnowledgeIndex.open(knowledge, chroma)
+    (vectors,) = chroma.glob("*/data_level0.bin")
+    read: list[str] = []
+    monkeypatch.setattr(index_files, "sha256_file", lambda path: read.append(path.name) or sha256_file(path))
+    KnowledgeIndex.open(knowledge, chroma)
+    assert set(read) <= {"chroma.sqlite3"}
+    os.utime(vectors)
+    KnowledgeIndex.open(knowledge, chroma)
+    assert vectors.name in read and vectors.exists(), "another time and the same content: it is whole"

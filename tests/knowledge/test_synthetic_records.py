@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+from sediff.knowledge.exact import ExactIndex
+from sediff.knowledge.query import ask
+from sediff.knowledge.store import open_store
 from sediff.pseudonyms import Pseudonyms
 from sediff.synthesis.generator import Slot
 from sediff.synthesis.params import PromptRequest
@@ -51,14 +54,29 @@ def test_the_rate_asked_for_chooses_where_nothing_else_does(rows):
 def test_a_record_keeps_what_it_rests_on(rows, records):
     pseudonyms = Pseudonyms(frozenset({"cohort"}), bytes(32))
     row, unknown = rows(pseudonyms, PromptRequest(text="AF", records=1), PromptRequest(text="qqq", records=1))
-    kept = _rests_on(row.condition.experience)
+    kept = _rests_on(row)
     assert kept["distiller"] == "offline" and "left ventricular hypertrophy" in kept["experience"].lower()
     assert len(kept["neighbours"]) == len(kept["similarities"]) > 0
     training = records.filter(records["split"] == "train")["record_id"]
     assert set(kept["neighbours"]) <= {pseudonyms.of(record) for record in training}
-    assert _rests_on(unknown.condition.experience)["neighbours"] == []
+    assert _rests_on(unknown)["neighbours"] == [] and "confidence" not in _rests_on(unknown)
     signal = np.zeros((12, 1000), np.int16)
     comments = record_of(row, Slot(0, 0), signal, "model").comments()
     assert any(kept["experience"] in comment and "offline" in comment for comment in comments)
     assert all(neighbour in " ".join(comments) for neighbour in kept["neighbours"])
+    for name in ("confidence", "exact_similarity", "meaning_similarity"):
+        assert f"{name}: {kept[name]:.2f}" in comments
     assert "experience: none" in record_of(unknown, Slot(0, 0), signal, "model").comments()
+
+
+def test_a_record_keeps_how_sure_and_how_like_its_experience_is(rows, tmp_path, vocabulary):
+    """Both similarities of the neighbour that is most like, as `sediff knowledge ask` shows them."""
+    text = "atrial fibrillation, hypertension, on digoxin"
+    (row,) = rows(Pseudonyms(), PromptRequest(text=text, records=1))
+    store = open_store(tmp_path / "knowledge")
+    answer = ask(text, vocabulary, store, ExactIndex(store.distinct_texts))
+    kept = _rests_on(row)
+    assert kept["confidence"] == answer.experience.report.confidence > 0
+    assert kept["exact_similarity"] == max(neighbour.tau for neighbour in answer.neighbours)
+    assert kept["meaning_similarity"] == max(neighbour.cosine for neighbour in answer.neighbours)
+    assert 0 < kept["exact_similarity"] <= 1 and 0 < kept["meaning_similarity"] < 1

@@ -85,6 +85,8 @@ def synthetic_rows(root: Path, request: str, records: pl.DataFrame) -> list[dict
                 "experience_id": own.experience_id if matched else "query:0123456789abcdef",
                 "experience": own.report.text, "distiller": own.distiller, "neighbours": list(own.neighbours),
                 "similarities": list(own.similarities), "simulator_statement": "NORM",
+                "confidence": own.report.confidence, "exact_similarity": max(own.similarities),
+                "meaning_similarity": None if matched else 0.75,
             }
         )  # fmt: skip
     return rows

@@ -38,6 +38,10 @@ def test_a_synthetic_record_leads_to_raw_files_with_their_hashes(made):
     assert {f"stage:{stage}" for stage in GRAPH} - set(lineage.nodes) == {"stage:synthesis@dataset"}
     near = [link.target for link in lineage.before(f"experience:{row['experience_id']}")]
     assert [f"record:{name}" for name in row["neighbours"]] == [key for key in near if key.startswith("record:")]
+    told = lineage.nodes[f"experience:{row['experience_id']}"].facts
+    assert (told["confidence"], told["exact_similarity"], "meaning_similarity" in told) == (
+        round(row["confidence"], 4), round(row["exact_similarity"], 4), False,
+    )  # fmt: skip
     for record in (row["matched_record_id"], *row["neighbours"]):
         raw = [lineage.nodes[link.target] for link in lineage.before(f"record:{record}")]
         files = {node.label.removeprefix("virtual: "): node.facts["sha256"] for node in raw if node.type == "raw file"}
@@ -100,6 +104,8 @@ def generated(folder: Path, model: str, neighbours: str) -> Path:
         "SYNTHETIC ECG made by sediff; it belongs to no patient",
         "asked: atrial fibrillation, 71 years",
         f"experience: query:0123456789abcdef, offline: {'Rhythm: atrial fibrillation. ' * 20}",
+        "confidence: 0.62",
+        "exact_similarity: 0.80",
         f"from: {neighbours}",
         "seed: 3",
         "index: 1",
@@ -119,7 +125,9 @@ def test_a_generated_record_is_read_from_its_header(tree):
         "asked": "atrial fibrillation, 71 years", "seed": 3, "index": 1, "try": 2, "model": "",
     }  # fmt: skip
     assert set(lineage.nodes) >= EVERY_MODEL | {f"record:{name}" for name in experience["neighbours"]}
-    assert lineage.nodes["experience:query:0123456789abcdef"].facts["text"].count("atrial fibrillation.") == 20
+    rests_on = lineage.nodes["experience:query:0123456789abcdef"].facts
+    assert rests_on["text"].count("atrial fibrillation.") == 20
+    assert (rests_on["confidence"], rests_on["exact_similarity"]) == (0.62, 0.8)
     assert audit(tree, str(header.with_suffix(".dat").relative_to(tree))).nodes.keys() == lineage.nodes.keys()
     shutil.rmtree(tree / "out")
     other = generated(tree / "out", "f" * 64, told)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sediff.knowledge.answers import AnswerStore
+from sediff.pipeline.answers import pull_answers, push_answers
 from tests.pipeline.bucket import SECRET, Bucket, made
 from tests.pipeline.clone import MAIN, ROOT, command
 
@@ -64,3 +65,28 @@ def test_a_bucket_that_is_not_there_is_one_sentence(bucket, tmp_path):
     AnswerStore(folder / ".sediff/answers").put({"number": 0}, ANSWER)
     said = answers(folder, "push")
     assert said.returncode == 1 and "DVC remote team does not work" in said.stderr
+
+
+class Faulty(AnswerStore):
+    """One with a fault of its own."""
+
+    def intact(self, key: str) -> bool:
+        raise ZeroDivisionError(key)
+
+
+@pytest.mark.parametrize("copy", [push_answers, pull_answers])
+def test_a_fault_of_our_own_is_not_the_remotes(tmp_path, copy):
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    subprocess.run(("git", "init", "-q"), cwd=folder, check=True)
+    subprocess.run((sys.executable, "-m", "dvc", "init", "-q"), cwd=folder, check=True)
+    (folder / ".dvc/config").write_text(
+        f"[core]\n    remote = team\n['remote \"team\"']\n    url = {tmp_path / 'store'}\n"
+    )
+    store = AnswerStore(folder / ".sediff/answers")
+    store.put({"number": 0}, ANSWER)
+    assert push_answers(store, folder).startswith("1 answers pushed")
+    store.put({"number": 1}, ANSWER)
+    with pytest.raises(ZeroDivisionError):
+        copy(Faulty(folder / ".sediff/answers"), folder)

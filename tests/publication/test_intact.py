@@ -9,6 +9,7 @@ import yaml
 
 from sediff.errors import UserError
 from sediff.lineage.dvc_hash import Cache
+from sediff.publication import publish
 from sediff.publication.intact import reject_restored
 from sediff.publication.publish import push_data
 from sediff.publication.store import lock_in, outs_of
@@ -96,6 +97,26 @@ def test_and_where_nobody_has_it_nothing_is_sent(project):
     assert push(project) == []
     assert (project / "runs").read_text() == "xx", "the stage made it anew"
     assert wrong(project / ".dvc/cache") == wrong(project.parent / "store") == []
+
+
+def test_a_fault_of_our_own_while_data_are_sent_is_not_the_remotes(project):
+    push(project)
+    damage(at_remote(project.parent / "store", hashes(project)["first"]))
+
+    def say(line: str) -> None:
+        raise ZeroDivisionError(line)
+
+    with pytest.raises(ZeroDivisionError, match="was damaged at DVC's remote: sent again"):
+        push_data(project, "ecg", say)
+
+
+def test_a_remote_that_takes_nothing_is_tried_again_and_told_in_a_sentence(project, monkeypatch):
+    monkeypatch.setattr(publish, "PUSH_WAITS", (0.1,))
+    (project.parent / "store").write_text("no folder")
+    said: list[str] = []
+    with pytest.raises(UserError, match=r"^DVC's remote does not take data \(.+\): mend it, then run again\.$"):
+        push_data(project, "ecg", said.append)
+    assert len(said) == 1 and said[0].endswith("; trying again in 0 s")
 
 
 def test_what_is_damaged_at_the_remote_or_lacks_there_is_sent_again(project):

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import polars as pl
@@ -45,7 +46,10 @@ def test_a_changed_request_has_another_digest(vocabulary, tmp_path):
         ("- {text: a, age: {mean: 60}, records: 2}", r"row 1, age: write \{mean, sd\} or \{low, high\}"),
         ("- {text: a, age: {mean: 160, sd: 1}, records: 2}", "row 1, age: it must lie between 0 and 120"),
         ("- {text: a, heart_rate: {low: 90, high: 50}, records: 2}", "row 1, heart_rate: low must be below"),
-        ("- {text: a, heart_rate: 900}", r"row 1, heart_rate: .*300 \(it is 900\)"),
+        ("- {text: a, age: -3}", r"row 1, age: it must lie between 0 and 120 \(it is -3\)\."),
+        ("- {text: a, age: .nan}", r"row 1, age: it must lie between 0 and 120 \(it is nan\)\."),
+        ("- {text: a, age: {mean: .inf, sd: 1}, records: 2}", r"row 1, age.mean: it must lie between 0 and 120"),
+        ("- {text: a, heart_rate: 900}", r"row 1, heart_rate: it must lie between 20 and 300 \(it is 900\)\."),
         ("- {text: a, sex: {other: 0.3}, records: 2}", "row 1, sex.other: input should be 'male' or 'female'"),
         ("- {text: a, sex: {male: 0.3, female: 0.3}, records: 2}", "row 1: the shares of the sexes must add up to 1"),
         ("- {text: a, pr: 900}", r"row 1, pr: .*400 \(it is 900\)"),
@@ -80,6 +84,7 @@ def test_a_table_is_checked_row_by_row(vocabulary, tmp_path):
     assert read_request(path, vocabulary).table == path
     for column, values, message in (
         ("age", [71, 500], r"row 2, age: .*120 \(it is 500\)"),
+        ("age", [71.0, math.nan], r"row 2, age: it must lie between 0 and 120 \(it is nan\)"),
         ("statements", [None, "XYZ"], "row 2, statements: XYZ is no statement"),
         ("statements", ["SR", "SR"], "row 1: give text or statements, not both"),
         ("years", [1, 2], "there is no column years"),

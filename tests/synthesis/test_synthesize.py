@@ -16,12 +16,16 @@ import torch
 from threadpoolctl import threadpool_info
 
 from flows.synthesis import spread
+from sediff.datasheet.columns import COLUMNS_TOLD
+from sediff.datasheet.facts import SCHEMA_VERSION
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.errors import UserError
 from sediff.params import RuntimeParams
 from sediff.processes import in_processes, worker_number
 from sediff.pseudonyms import Pseudonyms
-from sediff.records import read_columns, read_signals
+from sediff.records import read_columns, read_signals, require_version
+from sediff.synthesis import explain
+from sediff.synthesis.explain import explanation
 from sediff.synthesis.gate import Gate
 from sediff.synthesis.generator import EcgGenerator, Slot
 from sediff.synthesis.params import GateParams, SamplerParams
@@ -29,7 +33,7 @@ from sediff.synthesis.plan import Planner
 from sediff.synthesis.read import Request
 from sediff.synthesis.schema import PARTS
 from sediff.synthesis.shards import Shards
-from sediff.synthesis.synthesize import Cohort, Dataset, Maker, make_shard, metrics, rows_of_shards, synthesize
+from sediff.synthesis.synthesize import SCHEMA, Cohort, Dataset, Maker, make_shard, metrics, rows_of_shards, synthesize
 
 SAMPLER = SamplerParams(steps=2, guidance=1.5, batch_size=4, precision="float32")
 ASKED = [
@@ -89,6 +93,42 @@ def test_what_is_changed_half_written_or_gone_is_made_again_and_all_else_kept(da
     assert rows["fingerprint"].unique().to_list() == ["print"]
     assert rows["miss"].null_count() == 14, "nothing was measured"
     assert read_signals(records).shape == (14, 12, 1000)
+
+
+def test_each_row_says_how_sure_and_how_like_its_experience_is(dataset, vocabulary):
+    made(dataset, vocabulary)
+    folder = dataset.folder / "records"
+    rows, paths = read_columns(folder), sorted(folder.iterdir())
+    prompted, like = rows[:8], rows[8:]
+    assert prompted["meaning_similarity"].null_count() == 0 and like["meaning_similarity"].null_count() == len(like)
+    assert (prompted["exact_similarity"] > 0).all() and (rows["confidence"] > 0).all() and rows["confidence"].max() <= 1
+    assert like["exact_similarity"].to_list() == like["similarities"].list.max().to_list()
+    assert rows[:3].select("confidence", "exact_similarity", "meaning_similarity").is_unique().sum() == 0, "one prompt"
+    for path in paths:
+        require_version(path, SCHEMA_VERSION, "synthesis")
+    assert set(COLUMNS_TOLD) == set(SCHEMA.names), "the datasheet speaks of each column"
+
+
+def test_an_explanation_tells_each_condition_once(dataset, vocabulary, monkeypatch):
+    made(dataset, vocabulary)
+    folder = dataset.folder / "records"
+    rows = read_columns(folder)
+    monkeypatch.setattr(explain, "SHOWN", 20)
+    lines = explanation(folder)
+    conditions = rows.unique(["text", "experience_id"], maintain_order=True)
+    heads = [line for line in lines if not line.startswith("  ")]
+    assert len(heads) == len(conditions) and heads[0] == "atrial fibrillation: 3 records, the first of index 0"
+    first = rows.row(0, named=True)
+    assert lines[1] == f"  experience: {first['experience']}"
+    likeness = f"exact {first['exact_similarity']:.2f}, by meaning {first['meaning_similarity']:.2f}"
+    assert lines[2].endswith(f"confidence {first['confidence']:.2f}, distiller offline, best: {likeness}")
+    assert lines[3] == "  from: " + ", ".join(
+        f"{name} ({of:.2f})" for name, of in zip(first["neighbours"], first["similarities"], strict=True)
+    )
+    monkeypatch.setattr(explain, "SHOWN", 2)
+    short = explanation(folder)
+    assert short[:3] == lines[:3] and f"{len(conditions) - 2} more conditions: a row of {folder}" in short[-1]
+    assert short[3].endswith(f", and {len(first['neighbours']) - 2} more")
 
 
 def test_the_number_of_workers_and_devices_changes_no_byte(dataset, vocabulary, tmp_path):

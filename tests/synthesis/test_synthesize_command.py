@@ -139,6 +139,20 @@ def test_ten_thousand_records_are_the_same_however_they_are_made(project):
     assert all(of == made["one"] for of in made.values())
 
 
+def test_what_records_rest_on_is_printed_where_it_is_asked_for(project):
+    """Of a dataset that is whole already: the same call with `--explain` makes nothing."""
+    before = shards(project / "whole")
+    command = [sys.executable, "-c", MAIN, "synthesize", "request.yaml", "--out", "whole", "--explain"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True)
+    lines = process.stdout.splitlines()
+    assert lines[0] == "atrial fibrillation: 700 records, the first of index 0" and lines[1].startswith(
+        "  experience: "
+    )
+    assert "by meaning" in lines[2] and "more conditions: a row of whole/records" in lines[-2]
+    assert lines[-1] == "1200 synthetic records, in whole" and shards(project / "whole") == before
+
+
 def test_another_seed_in_the_folder_is_refused_in_a_sentence(project):
     before = shards(project / "whole")
     code, said = finished(project, "--out", "whole", "--seed", "7")

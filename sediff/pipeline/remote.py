@@ -1,0 +1,34 @@
+"""Calls to DVC's remote, which throw whatever its own library throws."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dvc.lock import LockError
+
+
+class RemoteError(Exception):
+    """What a remote's library threw, without its own words, which may have credentials.
+
+    Attributes:
+        name: of the kind of exception.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        self.name = type(error).__name__
+        number = error.errno if isinstance(error, OSError) else None
+        super().__init__(os.strerror(number) if number else self.name)
+
+
+@contextmanager
+def remote_calls() -> Iterator[None]:
+    """Turn what is thrown within the block, which has a remote's calls alone, into a `RemoteError`.
+
+    Not another command's lock of the repository, which is waited for.
+    """
+    try:
+        yield
+    except LockError:
+        raise
+    except Exception as error:
+        raise RemoteError(error) from None
