@@ -16,8 +16,8 @@ FILLERS = frozenset(
         your our is are was were be been being am has have had having does do did may might can could will would
         should shall of in on at to from by for with without within into onto as than then so if when while where
         since until during after before under over above below about around between because due via per and or not
-        no yes but also too very more most less least some any all each both other same such only just still again
-        now today currently presently known found seen shows show showed shown showing noted presents presenting
+        no yes but also too very more most less least longer some any all each both other same such only just still
+        again now today currently presently known found seen shows show showed shown showing noted presents presenting
         presented presentation reports reported complains complaining suffers suffering takes taking taken receives
         given gets feels patient patients person people year years old aged age day days week weeks month months ago
         please make generate synthesize give me create record tracing trace ecg ekg electrocardiogram lead leads
@@ -67,4 +67,5 @@ def _trimmed(words: Sequence[str], filler: Callable[[str], bool]) -> list[str]:
 
 
 def _means(word: str) -> bool:
-    return word.isalpha() and (len(word) >= SHORTEST or (len(word) > 1 and word.isupper()))
+    letters = sum(map(str.isalpha, word))
+    return letters >= SHORTEST or (letters > 1 and word.isupper())

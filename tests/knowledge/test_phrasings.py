@@ -46,6 +46,9 @@ PHRASINGS = [
     ("no AF,\nLBBB", "AFIB:a CLBBB:p"),
     ("Kein LSB, sondern RSB", "CLBBB:a CRBBB:p"),
     ("no hypertension, no diabetes, LBBB", "hypertension:a diabetes mellitus:a CLBBB:p"),
+    ("doesn't have AF, LBBB", "AFIB:a CLBBB:p"),
+    ("LVH wasn't seen, LBBB couldn't be found", "LVH:a CLBBB:a"),
+    ("off digoxin, on warfarin", "digoxin:a warfarin:p"),
     ("LVH; no AF or AFL; LBBB", "LVH:p AFIB:a AFLT:a CLBBB:p"),
     # a negation that comes last
     ("LVH wurde nicht gesehen", "LVH:a"),
@@ -98,6 +101,7 @@ PHRASINGS = [
     ("no family history of diabetes, hypertension", "hypertension:p"),
     ("father had gout and patient has diabetes", "diabetes mellitus:p"),
     ("AF, father had AF", "AFIB:p"),
+    ("daughter reports syncope", "syncope:p"),
     # abbreviations
     ("w/o AF, s/p CABG", "AFIB:a coronary bypass:p"),
     ("neg for AF and DM, +LBBB", "AFIB:a diabetes mellitus:a CLBBB:p"),
@@ -140,7 +144,7 @@ def test_a_rhythm_that_was_is_a_diagnosis_and_no_rhythm_of_a_sinus_rhythm(read):
         ("45 y/o woman with LBBB, blurry vision and tinnitus", ("blurry vision", "tinnitus")),
         ("Müdigkeit, Sehstörungen und LSB", ("Müdigkeit", "Sehstörungen")),
         ("LBBB, QTc 480 ms", ("QTc 480 ms",)),
-        ("severe LVH", ("severe",)),
+        ("severe LVH, T2DM", ("severe", "T2DM")),
         ("no blurry vision, LBBB", ("blurry vision",)),  # nor is read that there is none
         ("He works as a teacher in Berlin, hypertension", ("works as a teacher in Berlin",)),
         ("the ECG of this patient shows a sinus rhythm at 70 bpm", ()),
