@@ -30,7 +30,7 @@ from sediff.knowledge import weights
 from sediff.knowledge.measures import MEASURED, SCALARS, SLICES, VOLTAGES
 from sediff.knowledge.params import KnowledgeParams
 from sediff.knowledge.profiles import VIEWS, build_profiles, statement_views, training_profiles
-from sediff.knowledge.retrieval import Retriever
+from sediff.knowledge.retrieval import Neighbours, Retriever, heart_rates
 from sediff.knowledge.statistics import deviation, measurements, overall, statement_matrix, summarise
 from sediff.records import read_columns
 from sediff.vocabulary import Vocabulary
@@ -39,6 +39,7 @@ MIN_CASES = 20
 PRIORS = (0.5, 1, 2, 5, 10, 20, 50)  # records' worth of prevalence
 UNITS = {"heart_rate": "bpm", "axis": "°", **dict.fromkeys(VOLTAGES, "mV")}
 NOTHING, EXPERIENCE, SHUFFLED, CLASS = "nothing", "experience", "shuffled", "class mean"
+NO_RATE = "no rate stated"
 TREES = "trees"
 ON_A_LINE = tuple(name for name in SCALARS if name != "axis")
 Array = NDArray[np.floating]
@@ -86,6 +87,22 @@ class Training:
         counted = weights.neighbour_weights(near, queries, self.profiles)
         found = summarise(near, counted, named, self.profiles, self.codes)
         return Foretold(found.shares, found.counts.astype(float), found.median[:, MEASURED])
+
+    def told_the_rate(self, queries: pl.DataFrame, k: int, rates: Array) -> Foretold:
+        """The same where each query states its rate (bpm, NaN where it does not), as `query.ask` takes it."""
+        views = KnowledgeParams().weights.over([v for v in VIEWS if queries[v].list.len().max()])
+        found = np.full((len(queries), k), -1), np.zeros((len(queries), k))
+        for row, rate in enumerate(rates):
+            query = queries[row : row + 1]
+            scores = self.retriever.similarities(query, views)
+            stated = None if np.isnan(rate) else float(rate)
+            (best,) = self.retriever.top(query, scores, k, stated)
+            for part, values in zip(found, (best, scores[0, best]), strict=True):
+                part[row, : len(best)] = values
+        near = Neighbours(*found).near(self.closeness)
+        counted = weights.neighbour_weights(near, queries, self.profiles, rates)
+        own = summarise(near, counted, queries["statements"].to_list(), self.profiles, self.codes)
+        return Foretold(own.shares, own.counts.astype(float), own.median[:, MEASURED])
 
     def class_mean(self, queries: pl.DataFrame) -> Foretold:
         return self._pooled([self._class(own) for own in queries["statements"].to_list()])
@@ -263,11 +280,12 @@ def main() -> None:
     parser.add_argument("--neighbours", type=int, default=KnowledgeParams().neighbours)
     parser.add_argument("--closeness", type=float, default=KnowledgeParams().closeness)
     parser.add_argument("--sharpness", type=float, default=weights.SHARPNESS, help="power of the similarity")
+    parser.add_argument("--rate-scale", type=float, default=weights.RATE_SCALE, help="bpm, where a rate is stated")
     parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     vocabulary, k, seed = Vocabulary.load(), arguments.neighbours, arguments.seed
-    weights.SHARPNESS = arguments.sharpness
+    weights.SHARPNESS, weights.RATE_SCALE = arguments.sharpness, arguments.rate_scale
     profiles = build_profiles(read_columns(arguments.data / "corpus/records"), [], vocabulary)
     known = training_profiles(profiles)
     diagnostic = [vocabulary.views(codes)["diagnostic"] for codes in known["statements"].to_list()]
@@ -292,6 +310,10 @@ def main() -> None:
     told[TREES] = told[NOTHING]._replace(medians=medians)
     scores = measure_scores(asked._replace(foretold=told), drawn, ON_A_LINE)
     print("\n" + table("what there is to know: mean absolute error", scores, (NOTHING, CLASS, TREES)))
+    queries = reduced(held_out, vocabulary)
+    told = {NO_RATE: asked.foretold[EXPERIENCE], EXPERIENCE: sparse.told_the_rate(queries, k, heart_rates(queries))}
+    scores = measure_scores(asked._replace(foretold=told), drawn)
+    print("\n" + table("under-specified, the rate stated: mean absolute error", scores, (NO_RATE,)))
     whole = ask(held_out, held_out, full, k, seed)
     drawn = bootstrap_weights(whole.patients, arguments.draws, np.random.default_rng(seed))
     print("\n" + table("full prompt: mean absolute error", measure_scores(whole, drawn)))

@@ -44,8 +44,8 @@ def ask_store(
     store, vocabulary, index = open_store(KNOWLEDGE), Vocabulary.load(), knowledge_index(params)
     answer = ask(text, vocabulary, store, index, neighbours, age, sex, heart_rate).exported(pseudonyms_of(params))
     given = {"age": age, "sex": sex, "heart rate": heart_rate}
-    lines = [*understood_lines(answer, vocabulary, given), *answer_lines(answer, store.fingerprint)]
-    return lines, answer_json(answer, vocabulary, store.fingerprint)
+    lines = [*understood_lines(answer, vocabulary, given), *answer_lines(answer, store, vocabulary)]
+    return lines, answer_json(answer, vocabulary, store)
 
 
 def show_experience(name: str) -> tuple[list[str], dict[str, Any]]:

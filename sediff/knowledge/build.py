@@ -32,7 +32,7 @@ from sediff.knowledge.profiles import (
 )
 from sediff.knowledge.prompt import concerned, prompts
 from sediff.knowledge.retrieval import Neighbours, Retriever
-from sediff.knowledge.statistics import deviation, measurements, overall, summarise
+from sediff.knowledge.statistics import deviation, measurements, overall, sufficient, summarise
 from sediff.knowledge.table import experience_table
 from sediff.knowledge.weights import neighbour_weights
 from sediff.records import read_columns, write_table
@@ -75,12 +75,13 @@ def build_knowledge(
     counted = neighbour_weights(neighbours, profiles, training)
     statistics = summarise(neighbours, counted, named, training, vocabulary.codes)
     sure = confidences(neighbours, counted, statistics, profiles, weights)
-    distilled = distil_offline(statistics, sure, named, vocabulary)
+    expected = sufficient(statistics, neighbours, counted, training)
+    distilled = distil_offline(expected, sure, named, vocabulary)
     told, spent = {}, ""
     if params.distiller == "llm" and llm is not None:
         asking = LlmDistiller(llm, params, store)
         nearest = Neighbours(neighbours.rows[:, :SHOWN], neighbours.similarities[:, :SHOWN])
-        asked = prompts(profiles, nearest, statistics, training, vocabulary)
+        asked = prompts(profiles, nearest, expected, training, vocabulary)
         answered = asking.distil(asked, concerned(profiles, nearest, training))
         distilled = [_distilled(*pair) for pair in zip(answered, distilled, strict=True)]
         store.export(asking.used, out / answers.FILE)
@@ -93,9 +94,9 @@ def build_knowledge(
     write_experiences(experiences, out / FILE)
     metrics = {**_metrics(profiles, training, neighbours, statistics, distilled, vocabulary), **told}
     write_json(report / "metrics.json", metrics)
-    expected = statistics["heart_rate"].median[:, 0].astype(np.float64)
+    rates = statistics["heart_rate"].median[:, 0].astype(np.float64)
     measured = profiles["heart_rate"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    draw_knowledge(neighbours.similarities[:, 0], expected, measured, report / "plots" / "knowledge.png")
+    draw_knowledge(neighbours.similarities[:, 0], rates, measured, report / "plots" / "knowledge.png")
     by = [f"{count} {name}" for name, count in metrics["distillers"].items()]
     by += [f"{count} fell back for {reason}" for reason, count in metrics["fallbacks"].items()]
     return (

@@ -1,6 +1,6 @@
 """The offline distiller: a report composed of the neighbours' statistics and the vocabulary, without model or key."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from sediff.knowledge.measures import SLICES, Statistics
 from sediff.knowledge.profiles import VIEWS
 from sediff.knowledge.report import POSSIBLE, LeadMorphology, Range, Report
 from sediff.knowledge.retrieval import Neighbours
+from sediff.knowledge.rhythms import Rhythm, share_in_words
 from sediff.knowledge.weights import effective_number
 from sediff.vocabulary import Vocabulary
 
@@ -19,7 +20,6 @@ OFFLINE = "offline"
 NO_NEIGHBOUR = "No similar patient is known."
 MIN_SHARE = 0.1  # a statement that fewer neighbours have is no finding
 MAX_FINDINGS = 8
-MIN_KNOWN = 3  # neighbours that have a value, whatever they weigh, or nothing is expected of it
 FEW = 5  # so many neighbours give half of the confidence that very many would
 NAMES = {"heart_rate": "heart rate", "pr": "PR", "qrs_duration": "QRS duration", "qt": "QT", "qtcf": "QTcF"}
 LEADS_TOLD = ("I", "II", "aVF", "V1", "V3", "V5")  # one of each wall, and the transition
@@ -64,35 +64,39 @@ def distil_offline(
     named: Sequence[Iterable[str]],
     vocabulary: Vocabulary,
     near_in: Sequence[str] = (),
+    uncertain: Collection[str] = (),
 ) -> list[Distilled]:
     """Compose a report for each condition.
 
     Args:
-        named: the statements that each condition names itself.
+        statistics: as `statistics.sufficient` leaves them; what is NaN is not told.
+        named: the statements that each condition names itself; uncertain: those that all of them name as possible.
         near_in: what alone the neighbours were chosen by, such as "age"; () where by their profiles.
     """
     return [
-        Distilled(_report(own, float(sure), list(codes), vocabulary, near_in), OFFLINE, None)
+        Distilled(_report(own, float(sure), list(codes), vocabulary, near_in, uncertain), OFFLINE, None)
         for own, sure, codes in zip(statistics.rows(), confidence, named, strict=True)
     ]
 
 
 def _report(
-    statistics: Statistics, confidence: float, named: Sequence[str], vocabulary: Vocabulary, near_in: Sequence[str]
+    statistics: Statistics,
+    confidence: float,
+    named: Sequence[str],
+    vocabulary: Vocabulary,
+    near_in: Sequence[str],
+    uncertain: Collection[str],
 ) -> Report:
     if not statistics.counts:
         return Report(
             rhythm="unknown", findings=(), **dict.fromkeys(POSSIBLE), morphology=(), confidence=0, cited=(),
             text=NO_NEIGHBOUR,
         )  # fmt: skip
-    stated = vocabulary.views(named)["rhythm"]
-    further = _further(statistics.shares, vocabulary)
-    rhythms = [] if stated else [code for code in further if "rhythm" in vocabulary[code].kinds]
-    shares = {code: f"{vocabulary[code].name} {100 * share:.0f} %" for code, share in further.items()}
-    rhythm = " and ".join(vocabulary[code].name for code in stated) or (shares[rhythms[0]] if rhythms else "unknown")
-    findings = tuple(told for code, told in shares.items() if code not in rhythms[:1])
-    ranges = {name: _range(statistics, name) for name in POSSIBLE}
-    shapes = {lead: _shape(statistics, lead) for lead in LEADS_TOLD}
+    own, shares = Rhythm(named, uncertain, vocabulary), _further(statistics.shares, vocabulary)
+    rhythm = own.words(shares)
+    findings = tuple(share_in_words(code, shares[code], vocabulary) for code in own.findings(shares)[:MAX_FINDINGS])
+    ranges = {name: None if name == "pr" and not own.has_pr else _range(statistics, name) for name in POSSIBLE}
+    shapes = {lead: _shape(statistics, lead, own.has_p) for lead in LEADS_TOLD}
     count = int(statistics.counts)
     return Report(
         rhythm=rhythm,
@@ -101,31 +105,40 @@ def _report(
         morphology=tuple(LeadMorphology(lead=lead, shape=shape) for lead, shape in shapes.items() if shape),
         confidence=confidence,
         cited=tuple(f"N{number}" for number in range(1, count + 1)),
-        text=_paragraph(rhythm, findings, ranges, shapes, _basis(count, named, vocabulary, near_in)),
+        text=_paragraph(rhythm, findings, _told(ranges, statistics), shapes, _basis(count, named, vocabulary, near_in)),
     )
 
 
 def _further(shares: NDArray[np.float32], vocabulary: Vocabulary) -> dict[str, float]:
     """Statements and their shares, the most frequent first, equal ones in the order of codes."""
-    order = np.argsort(-shares, kind="stable")[:MAX_FINDINGS]
+    order = np.argsort(-shares, kind="stable")
     return {vocabulary.codes[k]: float(shares[k]) for k in order if shares[k] >= MIN_SHARE}
 
 
 def _range(statistics: Statistics, name: str) -> Range | None:
-    """Median and quartiles; None where too few neighbours have a value, or physiology does not allow it."""
-    low, median, high, known = (float(part[0]) for part in statistics[name])
+    """Median and quartiles; None where they are not known, or physiology does not allow them."""
+    low, median, high, _ = (float(part[0]) for part in statistics[name])
     least, most = POSSIBLE[name]
-    if known < MIN_KNOWN or not least <= low <= high <= most:
+    if not least <= low <= high <= most:
         return None
     return Range(low=round(low), expected=round(median), high=round(high))
 
 
-def _shape(statistics: Statistics, lead: str) -> str:
+def _told(ranges: Mapping[str, Range | None], statistics: Statistics) -> list[str]:
+    """Each range that is known, and in how many neighbours: "PR 164 ms (148 to 180, of 141)"."""
+    return [
+        f"{NAMES[name]} {of.expected:g} {'bpm' if name == 'heart_rate' else 'ms'} "
+        f"({of.low:g} to {of.high:g}, of {int(statistics[name].known[0])})"
+        for name, of in ranges.items()
+        if of
+    ]
+
+
+def _shape(statistics: Statistics, lead: str, has_p: bool) -> str:
     """The beat in one lead: "P upright, R 1.1 mV, S 0.2 mV, ST level, T inverted"; "" where nothing is known."""
-    places = PLACES[lead]
-    known = statistics.known[places] >= MIN_KNOWN
-    values = np.where(known, statistics.median[places], np.nan).tolist()
-    return ", ".join(word(mv) for word, mv in zip(WORDS, values, strict=True) if mv == mv)
+    values = statistics.median[PLACES[lead]].tolist()
+    told = zip(SHAPES.items(), values, strict=True)
+    return ", ".join(word(mv) for (name, word), mv in told if mv == mv and (has_p or name != "p_amplitudes"))
 
 
 def _turned(millivolts: float) -> str:
@@ -140,7 +153,6 @@ SHAPES: Mapping[str, Callable[[float], str]] = {
     "st": lambda mv: f"ST {mv:+.2f} mV" if abs(mv) > LEVEL else "ST level",
     "t_amplitudes": lambda mv: f"T {_turned(mv)}",
 }
-WORDS = tuple(SHAPES.values())
 PLACES = {lead: [SLICES[name].start + LEADS.index(lead) for name in SHAPES] for lead in LEADS_TOLD}
 
 
@@ -158,15 +170,8 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
-def _paragraph(
-    rhythm: str, findings: Sequence[str], ranges: Mapping[str, Range | None], shapes: Mapping[str, str], basis: str
-) -> str:
+def _paragraph(rhythm: str, findings: Sequence[str], told: Sequence[str], shapes: Mapping[str, str], basis: str) -> str:
     """Rhythm, findings, ranges of what is known, three leads, and what it rests on."""
-    told = [
-        f"{NAMES[name]} {of.expected:g} {'bpm' if name == 'heart_rate' else 'ms'} ({of.low:g} to {of.high:g})"
-        for name, of in ranges.items()
-        if of
-    ]
     leads = [f"lead {lead}: {shapes[lead]}" for lead in LEADS_IN_TEXT if shapes[lead]]
     sentences = (
         f"Rhythm: {rhythm}",

@@ -4,11 +4,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sediff.knowledge.retrieval import ages, sexes
-from sediff.knowledge.weights import AGE_SCALE, OTHER_SEX, UNKNOWN_AGE
-
-RATE_SCALE = 10.0  # bpm, the standard deviation of a Gaussian
-UNKNOWN_RATE = 15.0  # bpm apart that count where a record's rate is not known
+from sediff.knowledge.retrieval import ages, heart_rates, sexes
+from sediff.knowledge.weights import AGE_SCALE, OTHER_SEX, RATE_SCALE, UNKNOWN_AGE, UNKNOWN_RATE, gaussian
 
 
 def nearness(
@@ -22,10 +19,9 @@ def nearness(
     """
     near = np.ones(len(training))
     if age is not None:
-        near *= _gaussian(ages(training) - age, AGE_SCALE, UNKNOWN_AGE)
+        near *= gaussian(ages(training) - age, AGE_SCALE, UNKNOWN_AGE)
     if heart_rate is not None:
-        rates = training["heart_rate"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        near *= _gaussian(rates - heart_rate, RATE_SCALE, UNKNOWN_RATE)
+        near *= gaussian(heart_rates(training) - heart_rate, RATE_SCALE, UNKNOWN_RATE)
     if sex is not None:
         own = 1 if sex == "male" else -1
         near *= np.where(sexes(training) * own < 0, OTHER_SEX, 1.0)
@@ -45,7 +41,3 @@ def nearest(near: NDArray[np.float64], k: int) -> NDArray[np.int64]:
         ties, wanted = rows[near[rows] == least], k - int((near[rows] > least).sum())
         rows = np.concatenate([rows[near[rows] > least], ties[np.arange(wanted) * len(ties) // wanted]])
     return rows[np.lexsort((rows, -near[rows]))]
-
-
-def _gaussian(apart: NDArray[np.float64], scale: float, unknown: float) -> NDArray[np.float64]:
-    return np.exp(-0.5 * (np.where(np.isnan(apart), unknown, apart) / scale) ** 2)

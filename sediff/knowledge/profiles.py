@@ -5,6 +5,7 @@ ECG statements as well, so a corpus without an EHR can be compared too: `VIEW_OF
 is the only place that does.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 VIEWS = ("diagnoses", "medications", "procedures")
 VIEW_OF_KIND: Mapping[Kind, str] = {"diagnostic": "diagnoses", "form": "medications", "rhythm": "procedures"}
+CODED = "scp:"  # what an item that is a statement begins with
+OLDEST_BAND = 90  # years
 BEFORE = timedelta(hours=24)  # an ECG so long before a stay belongs to it
 FITS = pl.Schema({"record_id": pl.String(), **{name: pl.Array(pl.Float32(), SIZES[name]) for name in MORPHOLOGY}})
 PROFILES, TERMS = "profiles.parquet", "terms.parquet"
@@ -33,7 +36,25 @@ SCHEMA_VERSION = 1  # of both
 def statement_views(codes: Iterable[str], vocabulary: Vocabulary) -> dict[str, list[str]]:
     """View to items ("scp:AFIB") of coded statements, as `VIEW_OF_KIND` maps them."""
     kinds = vocabulary.views(codes)
-    return {view: [f"scp:{code}" for code in kinds[kind]] for kind, view in VIEW_OF_KIND.items()}
+    return {view: [f"{CODED}{code}" for code in kinds[kind]] for kind, view in VIEW_OF_KIND.items()}
+
+
+def age_band(age: float | None) -> str | None:
+    """An age as a band of ten years, the oldest "90 or over"; None where unknown."""
+    if age is None or math.isnan(age):
+        return None
+    decade = int(age // 10) * 10
+    return f"{OLDEST_BAND} or over" if decade >= OLDEST_BAND else f"{decade} to {decade + 9}"
+
+
+def view_titles(items: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """What each view holds, by its items: "medications" of an EHR, "form statements", or both."""
+    titles = {}
+    for kind, view in VIEW_OF_KIND.items():
+        coded = {item.startswith(CODED) for item in items[view]}
+        parts = [view] if False in coded or not coded else []
+        titles[view] = " and ".join([*parts, f"{kind} statements"] if True in coded else parts)
+    return titles
 
 
 def read_fits(simulator: Path) -> pl.DataFrame:

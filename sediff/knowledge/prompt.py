@@ -12,11 +12,10 @@ import polars as pl
 
 from sediff.ecg import INDEPENDENT_LEADS
 from sediff.knowledge.measures import SCALARS, VOLTAGES, Statistics
-from sediff.knowledge.profiles import VIEWS
+from sediff.knowledge.profiles import VIEWS, age_band
 from sediff.knowledge.retrieval import Neighbours
 from sediff.vocabulary import Vocabulary
 
-OLDEST_BAND = 90
 SEXES = ("female", "male")
 CODED = ("scp", "icd9", "icd10")  # items that are statements, which are told by name, or codes without a title
 MIN_SHARE = 0.05  # of the neighbours that have a statement
@@ -34,7 +33,7 @@ def prompts(
 
     Args:
         neighbours: those that are shown one by one, called N1, N2, … in it.
-        statistics: of all neighbours, those that are not shown too.
+        statistics: of all neighbours, those that are not shown too, as `statistics.sufficient` leaves them.
     """
     shown = [_measured(row, vocabulary) for row in training.iter_rows(named=True)]
     result = []
@@ -101,14 +100,6 @@ def concerned(profiles: pl.DataFrame, neighbours: Neighbours, training: pl.DataF
     near = list(training.select(columns).iter_rows())
     for own, rows in zip(profiles.select(columns).iter_rows(), neighbours.rows, strict=True):
         yield {name for ids in (own, *(near[row] for row in rows if row >= 0)) for name in ids if name}
-
-
-def age_band(age: float | None) -> str | None:
-    """An age as a band of ten years, the oldest "90 or over"; None where unknown."""
-    if age is None or np.isnan(age):
-        return None
-    decade = int(age // 10) * 10
-    return f"{OLDEST_BAND} or over" if decade >= OLDEST_BAND else f"{decade} to {decade + 9}"
 
 
 def _measured(row: dict[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:

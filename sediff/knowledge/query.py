@@ -16,9 +16,9 @@ from sediff.knowledge.free_text import FreeText, read_free_text
 from sediff.knowledge.index import CANDIDATES
 from sediff.knowledge.nearness import nearest, nearness
 from sediff.knowledge.person import Sex
-from sediff.knowledge.profiles import VIEWS, statement_views
+from sediff.knowledge.profiles import VIEWS, age_band, statement_views
 from sediff.knowledge.retrieval import Neighbours
-from sediff.knowledge.statistics import summarise
+from sediff.knowledge.statistics import sufficient, summarise
 from sediff.knowledge.store import Store
 from sediff.knowledge.table import experience_table
 from sediff.knowledge.weights import neighbour_weights
@@ -38,6 +38,10 @@ class Neighbour:
         jaccard: view to J of its profile and the question's; 0 where both are empty.
         tau: Σ λ J over the views that the question has; cosine: of the two texts, -1 to 1.
         score: what it was chosen by, max(τ, 0.2 cosine), or how near it is in `Answer.near_in`.
+        weight: how much it counts in the answer, a share of all neighbours' weight.
+        age: in a band of ten years, the oldest "90 or over"; heart_rate: whole bpm; None where not known,
+            as sex is. None is so exact that a record under a pseudonym could be known by it.
+        statements: codes of what its ECG shows.
     """
 
     record_id: str
@@ -45,6 +49,11 @@ class Neighbour:
     tau: float
     cosine: float
     score: float
+    weight: float
+    age: str | None
+    sex: str | None
+    heart_rate: int | None
+    statements: tuple[str, ...]
 
 
 class TextIndex(Protocol):
@@ -84,7 +93,8 @@ class Answer:
         experience: None where no training patient is near; row: the same as a row of the experience table.
         near_in: what alone the neighbours were chosen by, since no training record has anything that the text names:
             its meaning, or those of "age", "sex" and "heart rate" that are known; () where one has.
-        unknown: codes of ECG statements that the text names and no training record has.
+        unknown: codes of ECG statements that the text names and no training record has; unseen: titles of diagnoses
+            that are made of an ECG, such as ventricular fibrillation, of which the same is so.
     """
 
     asked: FreeText
@@ -97,6 +107,7 @@ class Answer:
     neighbours: tuple[Neighbour, ...] = ()
     near_in: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
 
     def exported(self, pseudonyms: Pseudonyms) -> "Answer":
         """The same answer under the ids by which records may leave."""
@@ -124,8 +135,10 @@ def ask(
     views that it has, whose weights are scaled to a sum of 1; records with a statement that the text rules out are
     left out. With an index, the score is max(τ, 0.2 cosine of the texts): what matches exactly comes first, and what is
     near by meaning fills up to ten; of more, only those near the best count (`Neighbours.near`). Ties as in
-    `Retriever.nearest`. Where no record is like what the text names, `_near_patient` chooses. A text whose ECG
-    statements are all in no training record has no experience: the ECGs of others say nothing of one that has them.
+    `Retriever.top`: a rate that is stated, in the text or beside it, says who is near, as age and sex do. Where no
+    record is like what the text names, `_near_patient` chooses. A text whose ECG statements, and diagnoses that are
+    made of an ECG, are all in no training record has no experience: the ECGs of others say nothing of one that has
+    them.
 
     Args:
         k: neighbours at most; as many as the store was made with by default.
@@ -140,20 +153,22 @@ def ask(
     count = k or store.neighbours
     named = asked.codes("present", "uncertain")
     unknown = tuple(code for code in named if not store.training["statements"].list.contains(code).any())
+    unseen = _unseen(asked, store)
     chosen = None
-    if not named or len(unknown) < len(named):
-        chosen = _alike(asked, query, weights, store, index, count)
+    if not (named or unseen) or len(unknown) < len(named):
+        chosen = _alike(asked, query, weights, store, index, count, heart_rate)
         chosen = chosen or _near_patient(asked, {"age": age, "sex": sex, "heart rate": heart_rate}, store, count)
     if chosen is None:
-        return Answer(asked, age, sex, heart_rate, weights, None, unknown=unknown)
-    neighbours = tuple(_neighbours(asked.meaning, query, weights, chosen, store))
+        return Answer(asked, age, sex, heart_rate, weights, None, unknown=unknown, unseen=unseen)
+    counted = _weights(query, chosen, store, heart_rate)
+    neighbours = tuple(_neighbours(asked.meaning, query, weights, chosen, counted, store))
     about = {"text": text, "age": age, "sex": sex, "neighbours": [n.record_id for n in neighbours]}
-    if chosen.by_patient:
+    if heart_rate is not None:
         about["heart_rate"] = heart_rate
     name = f"query:{sha256_json(about)[:16]}"
-    table = _experience(name, query, weights, chosen, store, vocabulary)
+    table = _experience(name, query, asked.codes("uncertain"), weights, chosen, counted, store, vocabulary)
     experience, row = experience_rows(table)[0], table.row(0, named=True)
-    return Answer(asked, age, sex, heart_rate, weights, experience, row, neighbours, chosen.near_in, unknown)
+    return Answer(asked, age, sex, heart_rate, weights, experience, row, neighbours, chosen.near_in, unknown, unseen)
 
 
 def exported_experience(experience: Experience, pseudonyms: Pseudonyms) -> Experience:
@@ -178,6 +193,7 @@ def _alike(
     store: Store,
     index: TextIndex | None,
     count: int,
+    heart_rate: float | None,
 ) -> _Chosen | None:
     """Records that have something that the text names, or are near by meaning."""
     by_profile = store.retriever.similarities(query, weights)
@@ -185,7 +201,7 @@ def _alike(
     if index is not None:
         scores = np.maximum(scores, MEANING_SHARE * _by_meaning(asked.meaning, index, store))
     scores[:, _ruled_out(asked, store.training)] = 0
-    rows = store.retriever.top(query, scores, count)[0]
+    rows = store.retriever.top(query, scores, count, heart_rate)[0]
     if not len(rows):
         return None
     near_in = () if by_profile[0, rows].any() else MEANING
@@ -207,6 +223,12 @@ def _near_patient(asked: FreeText, patient: Mapping[str, Any], store: Store, cou
     near[_ruled_out(asked, store.training)] = 0
     rows = nearest(near, count)
     return _Chosen(Neighbours(rows[None], np.zeros((1, len(rows)))), near, known) if len(rows) else None
+
+
+def _unseen(asked: FreeText, store: Store) -> tuple[str, ...]:
+    """Titles of diagnoses made of an ECG that a text names, not as a statement, and no training record has."""
+    terms = [term for term in asked.named() if not term.items and term.words not in asked.stated]
+    return tuple(dict.fromkeys(term.title for term in terms if term.title in store.ecg_diagnoses))
 
 
 def _profile(asked: FreeText, vocabulary: Vocabulary, age: float | None, sex: str | None) -> pl.DataFrame:
@@ -234,16 +256,36 @@ def _ruled_out(asked: FreeText, training: pl.DataFrame) -> NDArray[np.bool_]:
 
 
 def _neighbours(
-    meaning: str, query: pl.DataFrame, weights: dict[str, float], chosen: _Chosen, store: Store
+    meaning: str,
+    query: pl.DataFrame,
+    weights: dict[str, float],
+    chosen: _Chosen,
+    counted: NDArray[np.float32],
+    store: Store,
 ) -> list[Neighbour]:
-    rows = chosen.neighbours.rows[chosen.neighbours.rows >= 0]
+    there = chosen.neighbours.rows >= 0
+    rows, says = chosen.neighbours.rows[there], (counted / counted.sum())[there]
     vectors = embed([meaning, *(store.texts[row] for row in rows)])
     cosines = vectors[1:] @ vectors[0]
     found = []
-    for row, profile, cosine in zip(rows, store.training[rows.tolist()].iter_rows(named=True), cosines, strict=True):
+    profiles = store.training[rows.tolist()].iter_rows(named=True)
+    for row, profile, cosine, weight in zip(rows, profiles, cosines, says, strict=True):
         jaccard = {view: _jaccard(set(query[view][0]), set(profile[view])) for view in VIEWS}
         tau = sum(weights[view] * jaccard[view] for view in VIEWS)
-        found.append(Neighbour(profile["record_id"], jaccard, tau, float(cosine), float(chosen.scores[row])))
+        found.append(
+            Neighbour(
+                profile["record_id"],
+                jaccard,
+                tau,
+                float(cosine),
+                float(chosen.scores[row]),
+                float(weight),
+                age_band(profile["age"]),
+                profile["sex"],
+                None if profile["heart_rate"] is None else round(profile["heart_rate"]),
+                tuple(profile["statements"]),
+            )
+        )
     return found
 
 
@@ -251,18 +293,31 @@ def _jaccard(one: set[Any], other: set[Any]) -> float:
     return len(one & other) / len(one | other) if one or other else 0.0
 
 
+def _weights(query: pl.DataFrame, chosen: _Chosen, store: Store, heart_rate: float | None) -> NDArray[np.float32]:
+    """How much each neighbour counts, (1, k)."""
+    rows = chosen.neighbours.rows
+    if chosen.by_patient:
+        return (chosen.scores[rows] / chosen.scores[rows[0, 0]]).astype(np.float32)
+    stated = None if heart_rate is None else np.array([heart_rate])
+    return neighbour_weights(chosen.neighbours, query, store.training, stated)
+
+
 def _experience(
-    name: str, query: pl.DataFrame, weights: Mapping[str, float], chosen: _Chosen, store: Store, vocabulary: Vocabulary
+    name: str,
+    query: pl.DataFrame,
+    uncertain: list[str],
+    weights: Mapping[str, float],
+    chosen: _Chosen,
+    counted: NDArray[np.float32],
+    store: Store,
+    vocabulary: Vocabulary,
 ) -> pl.DataFrame:
     named, rows = query["statements"].to_list(), chosen.neighbours.rows
     there = rows >= 0
     training = store.training[rows[there].tolist()]  # of all others nothing is needed
     neighbours = replace(chosen.neighbours, rows=np.where(there, np.cumsum(there, axis=1) - 1, -1))
-    if chosen.by_patient:
-        counted = (chosen.scores[rows] / chosen.scores[rows[0, 0]]).astype(np.float32)
-    else:
-        counted = neighbour_weights(neighbours, query, training)
     statistics = summarise(neighbours, counted, named, training, vocabulary.codes)
+    expected = sufficient(statistics, neighbours, counted, training)
     sure = confidences(neighbours, counted, statistics, query, weights)
-    distilled = distil_offline(statistics, sure, named, vocabulary, chosen.near_in)
+    distilled = distil_offline(expected, sure, named, vocabulary, chosen.near_in, uncertain)
     return experience_table([name], [""], distilled, neighbours, statistics, training)

@@ -22,6 +22,7 @@ GROUP = 64  # profiles; the k-th largest of the groups' maxima is the least that
 ROUNDING = 1e-5  # of τ in single precision, with room to spare
 FEWEST = 10  # neighbours that are kept however much less similar they are than the best; then they weigh little
 OTHER_SEX, UNKNOWN_AGE = 200.0, 50.0  # years that count among ties
+YEARS_A_BEAT, UNKNOWN_RATE = 1.5, 30.0  # a beat a minute apart among ties; bpm where a record's rate is not known
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Retriever:
     def __init__(self, training: pl.DataFrame) -> None:
         self.training = training
         self._views = {view: View.of(training[view]) for view in VIEWS}
-        self._ages, self._sexes = ages(training), sexes(training)
+        self._ages, self._sexes, self._rates = ages(training), sexes(training), heart_rates(training)
         self._of_patient: dict[str, list[int]] = {}
         for row, patient in enumerate(training["patient_id"]):
             self._of_patient.setdefault(patient, []).append(row)
@@ -84,16 +85,19 @@ class Retriever:
                 similarities[start + row, : len(best)] = scores[best]
         return Neighbours(rows, similarities)
 
-    def top(self, queries: pl.DataFrame, scores: NDArray[np.float64], k: int) -> list[NDArray[np.int64]]:
+    def top(
+        self, queries: pl.DataFrame, scores: NDArray[np.float64], k: int, stated_rate: float | None = None
+    ) -> list[NDArray[np.int64]]:
         """Rows of the k highest scores above 0 of each query, best first, ties as in `nearest`.
 
-        The rows of a query's own patient in `scores` are set to 0.
+        Where a rate (bpm) is stated, 10 bpm apart count as 15 years do. The rows of a query's own patient in `scores`
+        are set to 0.
         """
         own_ages, own_sexes, best = ages(queries), sexes(queries), []
         for row, patient in enumerate(queries["patient_id"]):
             scores[row, self._of_patient.get(patient, [])] = 0
             found = np.flatnonzero(scores[row] > 0)
-            best.append(found[self._best(found, scores[row, found], k, own_ages[row], own_sexes[row])])
+            best.append(found[self._best(found, scores[row, found], k, own_ages[row], own_sexes[row], stated_rate)])
         return best
 
     def _compare(self, queries: pl.DataFrame, weights: Mapping[str, float]) -> list["_Compared"]:
@@ -139,7 +143,13 @@ class Retriever:
         return np.flatnonzero(scores >= least if least > 0 else scores > 0)
 
     def _best(
-        self, found: NDArray[np.int64], scores: NDArray[np.float64], k: int, age: float, sex: int
+        self,
+        found: NDArray[np.int64],
+        scores: NDArray[np.float64],
+        k: int,
+        age: float,
+        sex: int,
+        rate: float | None = None,
     ) -> NDArray[np.int64]:
         """Places of the k highest scores of the rows found, best first."""
         chosen = np.arange(len(found))
@@ -148,13 +158,15 @@ class Retriever:
             above, ties = np.flatnonzero(scores > least), np.flatnonzero(scores == least)
             wanted = k - len(above)
             if len(ties) > wanted:
-                ties = ties[np.argpartition(self._unlikeness(found[ties], age, sex), wanted)[:wanted]]
+                ties = ties[np.argpartition(self._unlikeness(found[ties], age, sex, rate), wanted)[:wanted]]
             chosen = np.concatenate([above, ties])
-        return chosen[np.lexsort((self._unlikeness(found[chosen], age, sex), -scores[chosen]))]
+        return chosen[np.lexsort((self._unlikeness(found[chosen], age, sex, rate), -scores[chosen]))]
 
-    def _unlikeness(self, rows: NDArray[np.int64], age: float, sex: int) -> NDArray[np.int64]:
-        """A different whole number for each row: years apart (and sex) first, then the order of ids."""
+    def _unlikeness(self, rows: NDArray[np.int64], age: float, sex: int, rate: float | None) -> NDArray[np.int64]:
+        """A different whole number for each row: years apart (and sex, and a stated rate), then the order of ids."""
         years = np.nan_to_num(np.abs(self._ages[rows] - age), nan=UNKNOWN_AGE)
+        if rate is not None:
+            years = years + YEARS_A_BEAT * np.nan_to_num(np.abs(self._rates[rows] - rate), nan=UNKNOWN_RATE)
         years = years + OTHER_SEX * (self._sexes[rows] * sex < 0)
         return np.rint(years * 10).astype(np.int64) * len(self.training) + rows
 
@@ -172,6 +184,13 @@ class _Compared:
 def ages(profiles: pl.DataFrame) -> NDArray[np.float64]:
     """In years, NaN where unknown."""
     return profiles["age"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def heart_rates(profiles: pl.DataFrame) -> NDArray[np.float64]:
+    """In bpm, NaN where unknown or where no profile has one."""
+    if "heart_rate" not in profiles.columns:
+        return np.full(len(profiles), np.nan)
+    return profiles["heart_rate"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
 def sexes(profiles: pl.DataFrame) -> NDArray[np.int64]:

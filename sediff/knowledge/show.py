@@ -8,25 +8,48 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from sediff.ecg import INDEPENDENT_LEADS, LEADS
 from sediff.errors import UserError
 from sediff.knowledge.distill import listed
-from sediff.knowledge.experience import FILE, read_experience_table
+from sediff.knowledge.experience import FILE, Experience, measured_column, read_experience_table
+from sediff.knowledge.measures import SCALARS
 from sediff.knowledge.profiles import VIEWS
 from sediff.knowledge.query import MEANING, Answer, Neighbour
+from sediff.knowledge.report import POSSIBLE
+from sediff.knowledge.rhythms import share_in_words
+from sediff.knowledge.store import Store
+from sediff.knowledge.weights import effective_number
 from sediff.pseudonyms import Pseudonyms
 from sediff.synthesis.schema import one_line
 from sediff.vocabulary import Vocabulary
 
 PREFIX = "experience:"  # what an experience's id has before the record's
 OF_TEXT = "query:"  # what the id of a text's experience begins with
-SHORT = {"diagnoses": "J_diag", "medications": "J_med", "procedures": "J_proc"}
+# How the Jaccard index of a view is called, by the first word of what the view holds.
+SHORT = {
+    "diagnoses": "J_diag",
+    "diagnostic": "J_diag",
+    "medications": "J_med",
+    "form": "J_form",
+    "procedures": "J_proc",
+    "rhythm": "J_rhythm",
+}
 LEADS_OF = {len(leads): leads for leads in (INDEPENDENT_LEADS, LEADS)}  # of a list of so many numbers
 SHOWN = 10  # neighbours with all their similarities; of the others, the score
 WIDTH = 120  # of lines with many ids
 FIXED = "\N{NO-BREAK SPACE}"  # between what stays on one line
+CALLED = {
+    "heart_rate": ("heart rate", "bpm"),
+    "rmssd": ("RMSSD", "ms"),
+    "pr": ("PR", "ms"),
+    "qrs_duration": ("QRS duration", "ms"),
+    "qt": ("QT", "ms"),
+    "qtcf": ("QTcF", "ms"),
+    "axis": ("QRS axis", "°"),
+}
 UNITS = {"age": "years", "sex": "", "heart rate": "bpm"}
 
 
@@ -66,42 +89,69 @@ def understood_lines(answer: Answer, vocabulary: Vocabulary, given: Mapping[str,
     return lines
 
 
-def answer_lines(answer: Answer, fingerprint: str) -> list[str]:
-    """Neighbours with their similarities, the report, and where it came from: the stage with this fingerprint."""
+def answer_lines(answer: Answer, store: Store, vocabulary: Vocabulary) -> list[str]:
+    """Neighbours with their similarities and what they have, the report, and where it came from."""
     experience = answer.experience
     if experience is None:
-        return [f"experience: {_why_none(answer)}"]
+        return [f"experience: {_why_none(answer, vocabulary)}"]
     width = max(len(neighbour.record_id) for neighbour in answer.neighbours)
-    heads = "".join(f"{SHORT[view]:>8}" for view in VIEWS)
+    heads = "".join(f"{SHORT[store.views[view].split()[0]]:>9}" for view in VIEWS)
     return [
-        f"compared by: {_compared_by(answer)}",
-        f"{'neighbour':<{width}}{heads}{'τ':>8}{'meaning':>9}{'score':>8}",
-        *(_row(neighbour, width) for neighbour in answer.neighbours[:SHOWN]),
+        f"compared by: {_compared_by(answer, store)}",
+        f"{'neighbour':<{width}}{heads}{'τ':>7}{'meaning':>9}{'score':>7}{'counts':>8}  patient: ECG",
+        *(_row(neighbour, width, vocabulary) for neighbour in answer.neighbours[:SHOWN]),
         f"experience: {experience.report.text}",
-        f"from: {len(experience.neighbours)} records of training patients, confidence "
+        f"measured: {_measured(experience)}",
+        f"from: {len(experience.neighbours)} records of training patients, who say as much as "
+        f"{_equal_number(answer.neighbours):.0f} of equal weight; confidence "
         f"{experience.report.confidence:.2f}, distiller {experience.distiller}, knowledge stage "
-        f"{fingerprint[:16] or 'without a manifest'}",
+        f"{store.fingerprint[:16] or 'without a manifest'}",
         *_others(answer.neighbours[SHOWN:]),
     ]
 
 
-def _why_none(answer: Answer) -> str:
+def _why_none(answer: Answer, vocabulary: Vocabulary) -> str:
+    absent = [*(vocabulary[code].name for code in answer.unknown), *answer.unseen]
+    if absent:
+        return f"none, for no training patient's record has {listed(absent)}, and the ECGs of others say nothing of it"
     told = "none, for no training patient's record is like what the text names"
-    known = any(value is not None for value in (answer.age, answer.sex, answer.heart_rate))
-    if known or answer.unknown:
+    if any(value is not None for value in (answer.age, answer.sex, answer.heart_rate)):
         return told
     return f"{told}, and no age, sex or heart rate says who is near"
 
 
-def _compared_by(answer: Answer) -> str:
+def _compared_by(answer: Answer, store: Store) -> str:
     if not answer.near_in:
-        weights = ", ".join(f"{view} {weight:.2f}" for view, weight in answer.weights.items())
+        weights = ", ".join(f"{store.views[view]} {weight:.2f}" for view, weight in answer.weights.items())
         return f"{weights} (λ of the views that the text names)"
     if answer.near_in == MEANING:
         return "the meaning of words alone, for no training patient's record has what the text names (τ = 0)"
     return (
         f"{listed(answer.near_in)} alone, for no training patient's record is like what the text names (τ = 0); "
         "what such patients have on the whole, so the confidence is 0"
+    )
+
+
+def _equal_number(neighbours: Sequence[Neighbour]) -> float:
+    """How many neighbours of equal weight would say as much."""
+    return float(effective_number(np.array([neighbour.weight for neighbour in neighbours], np.float32)))
+
+
+def _measured(experience: Experience) -> str:
+    """Each scalar measure: median, quartiles and of how many neighbours it is known, or that it is not told."""
+    return ", ".join(_measure(name, experience) for name in SCALARS)
+
+
+def _measure(name: str, experience: Experience) -> str:
+    summary, report = experience.statistics[name], experience.report
+    (low, median, high), known = (float(of[0]) for of in summary[:3]), int(summary.known[0])
+    of = f"known of {known} of {len(experience.neighbours)}"
+    told = getattr(report, name) is not None if name in POSSIBLE else known >= len(experience.neighbours) / 2
+    called, unit = CALLED[name]
+    return (
+        f"{called} {median:.0f} {unit} ({low:.0f} to {high:.0f}, {of})"
+        if told and known
+        else f"{called} not told ({of})"
     )
 
 
@@ -112,12 +162,17 @@ def _others(neighbours: Sequence[Neighbour]) -> list[str]:
     return [line.replace(FIXED, " ") for line in lines]
 
 
-def _row(neighbour: Neighbour, width: int) -> str:
-    own = "".join(f"{neighbour.jaccard[view]:8.2f}" for view in VIEWS)
-    return f"{neighbour.record_id:<{width}}{own}{neighbour.tau:8.2f}{neighbour.cosine:9.2f}{neighbour.score:8.2f}"
+def _row(neighbour: Neighbour, width: int, vocabulary: Vocabulary) -> str:
+    own = "".join(f"{neighbour.jaccard[view]:9.2f}" for view in VIEWS)
+    scores = f"{neighbour.tau:7.2f}{neighbour.cosine:9.2f}{neighbour.score:7.2f}{100 * neighbour.weight:6.1f} %"
+    rate = "" if neighbour.heart_rate is None else f"{neighbour.heart_rate} bpm"
+    age = neighbour.age and f"{neighbour.age} years"
+    patient = ", ".join(filter(None, (age, neighbour.sex, rate))) or "unknown"
+    ecg = ", ".join(vocabulary[code].name for code in neighbour.statements) or "no statement"
+    return f"{neighbour.record_id:<{width}}{own}{scores}  {patient}: {ecg}"
 
 
-def answer_json(answer: Answer, vocabulary: Vocabulary, fingerprint: str) -> dict[str, Any]:
+def answer_json(answer: Answer, vocabulary: Vocabulary, store: Store) -> dict[str, Any]:
     """All of an answer as plain values."""
     neighbours = [asdict(neighbour) for neighbour in answer.neighbours]
     return _plain(
@@ -133,10 +188,11 @@ def answer_json(answer: Answer, vocabulary: Vocabulary, fingerprint: str) -> dic
             "statements": [finding._asdict() for finding in answer.asked.statements],
             "terms": [asdict(term) for term in answer.asked.terms],
             "weights": answer.weights,
+            "views": store.views,
             "near_in": answer.near_in,
             "neighbours": neighbours,
             "experience": _with_codes(answer.row, vocabulary) or None,
-            "knowledge": fingerprint,
+            "knowledge": store.fingerprint,
         }
     )
 
@@ -223,8 +279,21 @@ def _told(name: str, value: Any, row: Mapping[str, Any], vocabulary: Vocabulary)
         return ", ".join(f"{neighbour} ({similarity:.2f})" for neighbour, similarity in pairs)
     if name.endswith("_shares"):
         shares = _shares(value, vocabulary).items()
-        return ", ".join(f"{vocabulary[code].name} {100 * share:.0f} %" for code, share in shares)
+        return ", ".join(share_in_words(code, share, vocabulary) for code, share in shares)
+    measure = name.removeprefix("measured_")
+    if measure in CALLED:
+        return _of_row(measure, value, row)
     return _in_words(value)
+
+
+def _of_row(name: str, value: Mapping[str, Any] | None, row: Mapping[str, Any]) -> str:
+    """A scalar measure of a row: "164 ms (148 to 180), known of 141 of 150"; "" where it is unknown."""
+    known = row[measured_column(name)]["known"]
+    middle = None if value is None else value.get("expected", value.get("median"))
+    if value is None or middle is None or math.isnan(middle):
+        return ""
+    ends = f"({value['low']:.0f} to {value['high']:.0f})"
+    return f"{middle:.0f} {CALLED[name][1]} {ends}, known of {known} of {len(row['neighbours'])}"
 
 
 def _in_words(value: Any) -> str:

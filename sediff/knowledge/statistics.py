@@ -4,15 +4,20 @@ Each neighbour counts as much as its weight says (`weights.py`), in all but the 
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sediff.knowledge.measures import AXIS, SIZES, SLICES, VALUES, Statistics
+from sediff.knowledge.measures import AXIS, MEASURED, SIZES, SLICES, VALUES, Statistics
 from sediff.knowledge.retrieval import Neighbours
 from sediff.knowledge.weights import effective_number
 
+MIN_KNOWN = 3  # neighbours that have a value, whatever they weigh, or nothing is expected of it
+# So much of the neighbours' weight must have a value: then the typical neighbour has one. Where most have none, as PR
+# in atrial fibrillation, the few that do are not like the others, and their median is not what is expected.
+MIN_KNOWN_SHARE = 0.5
 VALUES_PER_BLOCK = 10_000_000  # of neighbours, held at once: 40 MB and what sorting them takes
 
 
@@ -48,6 +53,26 @@ def summarise(
     shares /= np.maximum(weights.sum(1, keepdims=True), np.finfo(np.float32).tiny)
     shares[statement_matrix(named, codes) > 0] = 0
     return Statistics(counts, shares, low, median, high, known)
+
+
+def sufficient(
+    statistics: Statistics, neighbours: Neighbours, weights: NDArray[np.float32], training: pl.DataFrame
+) -> Statistics:
+    """The same statistics without the quartiles, NaN, of what is known of too few neighbours to be expected.
+
+    Too few are less than three, or less than half by weight. The counts stay, and the morphology as it is, since
+    nothing is told of it. Other arguments as of `summarise`.
+    """
+    there = (~np.isnan(measurements(training)[:, MEASURED])).astype(np.float32)
+    shares = np.zeros((len(neighbours.rows), there.shape[1]), np.float32)
+    size = max(1, VALUES_PER_BLOCK // (there.shape[1] * max(1, neighbours.rows.shape[1])))
+    for block in (slice(start, start + size) for start in range(0, len(shares), size)):
+        shares[block] = np.einsum("nk,nks->ns", weights[block], there[neighbours.rows[block]])
+    shares /= np.maximum(weights.sum(1, keepdims=True), np.finfo(np.float32).tiny)
+    enough = np.ones(statistics.known.shape, bool)
+    enough[:, MEASURED] = (shares >= MIN_KNOWN_SHARE) & (statistics.known[:, MEASURED] >= MIN_KNOWN)
+    low, median, high = (np.where(enough, of, np.nan) for of in (statistics.low, statistics.median, statistics.high))
+    return replace(statistics, low=low, median=median, high=high)
 
 
 def quartiles(values: NDArray[np.float32], weights: NDArray[np.float32]) -> tuple[NDArray, NDArray, NDArray, NDArray]:

@@ -11,9 +11,9 @@ from sediff.errors import UserError
 from sediff.files import damaged, read_out
 from sediff.knowledge.free_text import Terms
 from sediff.knowledge.params import KnowledgeParams, SimilarityWeights
-from sediff.knowledge.profiles import PROFILES, SCHEMA_VERSION, TERMS, VIEWS, drug_names, training_profiles
+from sediff.knowledge.profiles import PROFILES, SCHEMA_VERSION, TERMS, VIEWS, drug_names, training_profiles, view_titles
 from sediff.knowledge.retrieval import Retriever
-from sediff.knowledge.terms import diagnosis_names
+from sediff.knowledge.terms import diagnosis_names, ecg_diagnoses
 from sediff.records import read_table, require_version
 from sediff.sources import Sharing
 
@@ -71,6 +71,8 @@ class Store:
     Attributes:
         training: sorted by profile_id.
         texts: what each training profile is, in words: the titles of its items.
+        views: what each view holds in this corpus, as `view_titles` says.
+        ecg_diagnoses: titles of the diagnoses that are made of an ECG.
         fingerprint: of the stage that made the store; "" where it was made outside the pipeline.
         weights, neighbours, closeness: λ, k and the cut that the stage was run with.
     """
@@ -83,6 +85,9 @@ class Store:
         terms = read_table(knowledge / TERMS)
         self.terms = Terms(terms, {"diagnoses": diagnosis_names(), "medications": drug_names()})
         self.texts = profile_texts(self.training, terms)
+        held = terms.group_by("view").agg("item").rows_by_key("view", unique=True)
+        self.views = view_titles({view: held[view][0] if view in held else () for view in VIEWS})
+        self.ecg_diagnoses = ecg_diagnoses()
         self._rows: dict[str, list[int]] = {}
         for row, text in enumerate(self.texts):
             self._rows.setdefault(text_id(text), []).append(row)

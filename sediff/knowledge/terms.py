@@ -15,6 +15,7 @@ Curated = TypeVar("Curated")
 
 DIAGNOSES, DRUGS, ICD = (Path(f"knowledge/{name}.yaml") for name in ("diagnoses", "drugs", "icd"))
 
+OF_AN_ECG = ("I21", "I22", "I44", "I45", "I46", "I47", "I48", "I49")  # ICD-10
 STOP = re.compile(r"\.(?!\d)")  # of an abbreviation
 SHORT = 4  # letters
 NOT_PART_OF_THE_NAME = re.compile(
@@ -130,6 +131,20 @@ def diagnosis_names(path: Path = DIAGNOSES) -> dict[str, list[str]]:
     """
     others = _curated(TypeAdapter(dict[str, list[str]]), path)
     return {f"diagnosis:{title}": [title, *others.get(title, [])] for title in IcdGroups.load().diagnoses}
+
+
+def ecg_diagnoses() -> frozenset[str]:
+    """Titles of the groups of diagnoses that are made of an ECG: acute infarction, conduction and rhythm.
+
+    Raises:
+        UserError: the file is missing or malformed.
+    """
+    groups = IcdGroups.load().diagnoses.items()
+    return frozenset(
+        title
+        for title, (_, icd10) in groups
+        if any(code.startswith(OF_AN_ECG) for written in icd10 for code in first_characters(written))
+    )
 
 
 def _curated(shape: TypeAdapter[Curated], path: Path) -> Curated:

@@ -15,6 +15,7 @@ from sediff.ecg import SAMPLING_RATE, to_millivolts
 from sediff.export.record import Record
 from sediff.knowledge.experience import Experience
 from sediff.knowledge.query import Answer
+from sediff.knowledge.report import POSSIBLE
 from sediff.knowledge.show import SHOWN, understood_lines
 from sediff.synthesis.generator import EcgGenerator, Slot
 from sediff.synthesis.params import PromptRequest, SamplerParams
@@ -97,8 +98,10 @@ def _compared(record: Record, experience: Experience | None) -> list[dict[str, s
 
 
 def _spread(experience: Experience | None, key: str) -> str:
-    """Median and quartiles of similar patients; "" where none has it."""
+    """Median and quartiles of similar patients; "" where none has it, or so few that the report does not tell it."""
     if experience is None or experience.statistics.value(key) is None:
+        return ""
+    if key in POSSIBLE and getattr(experience.report, key) is None:
         return ""
     summary = experience.statistics[key]
     low, median, high = (_figure(float(part[0])) for part in (summary.low, summary.median, summary.high))

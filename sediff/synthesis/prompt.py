@@ -62,7 +62,7 @@ def generate(
     given = {"age": prompt.age, "sex": prompt.sex, "heart rate": prompt.heart_rate}
     lines = understood_lines(answer, vocabulary, given)
     if explain:
-        lines += answer_lines(answer, open_store(data / "knowledge").fingerprint)
+        lines += answer_lines(answer, open_store(data / "knowledge"), vocabulary)
     signals = generator.make(rows, slots, sampler)
     with writable(out):
         for slot, signal in zip(slots, signals, strict=True):

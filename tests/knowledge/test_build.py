@@ -15,7 +15,6 @@ from sediff.knowledge.check import check
 from sediff.knowledge.experience import read_experiences
 from sediff.knowledge.llm import LlmAccess
 from sediff.knowledge.params import KnowledgeParams, SimilarityWeights
-from sediff.knowledge.prompt import age_band
 from sediff.knowledge.query import ask
 from sediff.knowledge.store import open_store
 
@@ -229,12 +228,6 @@ def test_a_drug_that_is_a_remark_is_not_told(corpus, simulator, records, source,
         build(tmp_path, corpus, simulator, [inventory(source)], vocabulary, LLM, Endpoint(server.url, "m"))
     told = [word for prompt in server.prompts() for drug in prompt["history"]["medications"] for word in drug.split()]
     assert "digoxin" in told and not {"ignore", "answer", "names"} & set(told)
-
-
-def test_ages_are_told_in_bands():
-    assert [age_band(age) for age in (None, float("nan"), 7, 71.5, 90, 103)] == [
-        None, None, "0 to 9", "70 to 79", "90 or over", "90 or over",
-    ]  # fmt: skip
 
 
 def test_weights_choose_the_view(corpus, simulator, records, vocabulary, tmp_path):

@@ -83,9 +83,13 @@ def test_ask_says_how_the_text_is_understood_and_what_it_rests_on(said):
     lines = said("knowledge", "ask", text, "--age", "60").splitlines()
     assert lines[0] == "understood: atrial fibrillation, Lanoxin (digoxin), hypertension (absent)"
     assert lines[1] == "patient: 60 years (given; the text says 72), male (in the text), 110 bpm (in the text)"
-    assert lines[3].split() == ["neighbour", "J_diag", "J_med", "J_proc", "τ", "meaning", "score"]
-    assert len([line for line in lines if line.startswith("cohort/")]) == 3
-    assert lines[-2].startswith("experience: ") and "trial fibrillation" in lines[-2]
+    similarities = ["J_diag", "J_med", "J_proc", "τ", "meaning", "score"]
+    assert lines[3].split() == ["neighbour", *similarities, "counts", "patient:", "ECG"]
+    has = "bpm: atrial fibrillation, left ventricular hypertrophy"
+    near = [line for line in lines if line.startswith("cohort/")]
+    assert len(near) == 3 and all("%  " in line and line.endswith(has) for line in near)
+    assert lines[-3].startswith("experience: ") and "trial fibrillation" in lines[-3]
+    assert lines[-2].startswith("measured: heart rate 11") and "PR not told (known of 0 of 3)" in lines[-2]
     assert "distiller offline" in lines[-1] and FINGERPRINT[:16] in lines[-1]
     told = json.loads(said("knowledge", "ask", text, "-k", "2", "--json"))
     assert (told["age"], told["sex"], told["heart_rate"], told["knowledge"]) == (72, "male", 110, FINGERPRINT)
@@ -120,11 +124,11 @@ def test_records_near_in_age_and_sex_alone_are_said_to_be_so(said):
         "in no training patient's record: palpitations",
     ]
     assert lines[3].startswith("compared by: age and sex alone, for no training patient's record is like what the")
-    assert lines[-2].endswith("From 3 records near in age and sex alone.") and "confidence 0.00" in lines[-1]
+    assert lines[-3].endswith("From 3 records near in age and sex alone.") and "confidence 0.00" in lines[-1]
     told = json.loads(said("knowledge", "ask", "60-year-old man, palpitations", "--json"))
     assert told["near_in"] == ["age", "sex"] and told["experience"]["similarities"] == [0, 0, 0]
     named = said("knowledge", "ask", "60-year-old man, Wolff-Parkinson-White syndrome").splitlines()
-    assert named[-1] == "experience: none, for no training patient's record is like what the text names"
+    assert named[-1].startswith("experience: none, for no training patient's record has Wolff-Parkinson-White syndrome")
 
 
 def test_words_that_were_not_read_are_named(said):

@@ -6,6 +6,7 @@ from sediff.knowledge.distill import LEADS_TOLD, NO_NEIGHBOUR, confidences, dist
 from sediff.knowledge.measures import SLICES, VALUES, Statistics
 from sediff.knowledge.report import MAX_TEXT, Report
 from sediff.knowledge.retrieval import Neighbours
+from sediff.knowledge.rhythms import OPEN
 
 USUAL = {"heart_rate": 82.4, "rmssd": 140, "qrs_duration": 95, "qt": 380, "qtcf": 420, "axis": 30}
 WAVES = {"p_amplitudes": 0.1, "r_amplitudes": 1.25, "s_amplitudes": -0.5, "t_amplitudes": -0.3, "st": 0.02}
@@ -23,8 +24,13 @@ def statistics(vocabulary, count=10, spread=5.0, known=10, **medians) -> Statist
     return Statistics(np.array([count], np.int32), shares, median - spread, median, median + spread, counts)
 
 
-def report(vocabulary, named=(), **changes) -> Report:
-    (distilled,) = distil_offline(statistics(vocabulary, **changes), np.array([0.5]), [named], vocabulary)
+def report(vocabulary, named=(), uncertain=(), shares=None, **changes) -> Report:
+    own = statistics(vocabulary, **changes)
+    if shares is not None:
+        own.shares[:] = 0
+        for code, share in shares.items():
+            own.shares[0, vocabulary.codes.index(code)] = share
+    (distilled,) = distil_offline(own, np.array([0.5]), [named], vocabulary, (), uncertain)
     assert (distilled.distiller, distilled.fallback_reason) == ("offline", None)
     return distilled.report
 
@@ -41,7 +47,8 @@ def test_the_report_says_what_the_neighbours_have(vocabulary):
     assert told.confidence == 0.5
     assert told.text == (
         "Rhythm: atrial fibrillation 100 %. Further findings: left ventricular hypertrophy 40 %. Heart rate 82 bpm "
-        "(77 to 87), QRS duration 95 ms (90 to 100), QT 380 ms (375 to 385), QTcF 420 ms (415 to 425). "
+        "(77 to 87, of 10), QRS duration 95 ms (90 to 100, of 10), QT 380 ms (375 to 385, of 10), "
+        "QTcF 420 ms (415 to 425, of 10). "
         + "; ".join(f"Lead {lead}: {told.morphology[0].shape}" for lead in ("II", "V1", "V5")).replace("; L", "; l")
         + ". From 10 similar records, weighed by likeness: inferior myocardial infarction."
     )
@@ -51,14 +58,60 @@ def test_the_report_says_what_the_neighbours_have(vocabulary):
 def test_the_rhythm_that_is_asked_for_is_the_rhythm(vocabulary):
     told = report(vocabulary, ["SR"])
     assert told.rhythm == "sinus rhythm"
-    assert told.findings == ("atrial fibrillation 100 %", "left ventricular hypertrophy 40 %")
+    assert told.findings == ("left ventricular hypertrophy 40 %",), "no heart has two basic rhythms at a time"
 
 
-@pytest.mark.parametrize("changes", [{"heart_rate": 301.0}, {"heart_rate": 22.0}, {"heart_rate": np.nan}, {"known": 2}])
-def test_what_physiology_does_not_allow_or_few_have_is_null(vocabulary, changes):
+@pytest.mark.parametrize("changes", [{"heart_rate": 301.0}, {"heart_rate": 22.0}, {"heart_rate": np.nan}])
+def test_what_physiology_does_not_allow_or_is_not_known_is_null(vocabulary, changes):
     told = report(vocabulary, **changes)
     assert told.heart_rate is None and "Heart rate" not in told.text
-    assert (told.qt is None) == ("known" in changes)
+    assert told.qt is not None
+
+
+SHARES = {"SR": 0.6, "AFIB": 0.3, "1AVB": 0.25, "PACE": 0.2, "BIGU": 0.15, "LVH": 0.12}
+
+
+@pytest.mark.parametrize(
+    ("named", "uncertain", "rhythm", "findings"),
+    [
+        (["CLBBB"], (), "sinus rhythm 60 % or atrial fibrillation 30 % or artificial pacemaker rhythm 20 %",
+         {"1AVB", "BIGU", "LVH"}),
+        (["AFIB", "CLBBB"], (), "atrial fibrillation", {"PACE", "BIGU", "LVH"}),
+        (["STACH"], (), "sinus tachycardia", {"1AVB", "PACE", "BIGU", "LVH"}),
+        (["3AVB"], (), "third degree AV block, with sinus rhythm 60 % or atrial fibrillation 30 % or "
+         "artificial pacemaker rhythm 20 %", {"1AVB", "BIGU", "LVH"}),
+        (["3AVB", "AFIB"], (), "third degree AV block and atrial fibrillation", {"PACE", "BIGU", "LVH"}),
+        (["BIGU", "TRIGU"], (), "bigeminal pattern and trigeminal pattern, with sinus rhythm 60 % or atrial "
+         "fibrillation 30 % or artificial pacemaker rhythm 20 %", {"1AVB", "LVH"}),
+        (["AFIB"], ("AFIB",), "possible atrial fibrillation, with sinus rhythm 60 % or artificial pacemaker rhythm "
+         "20 %", {"1AVB", "BIGU", "LVH"}),
+    ],
+)  # fmt: skip
+def test_the_rhythm_contradicts_neither_what_is_stated_nor_the_findings(vocabulary, named, uncertain, rhythm, findings):
+    told = report(vocabulary, named, uncertain, {code: share for code, share in SHARES.items() if code not in named})
+    assert told.rhythm == rhythm
+    assert {finding.rsplit(" ", 2)[0] for finding in told.findings} == {vocabulary[code].name for code in findings}
+
+
+def test_a_rhythm_that_no_tenth_of_the_neighbours_has_is_in_doubt(vocabulary):
+    told = report(vocabulary, ["LVH"], shares={"SR": 0.09, "AFIB": 0.05})
+    assert told.rhythm == OPEN and told.text.startswith(f"Rhythm: {OPEN}. Heart rate")
+
+
+@pytest.mark.parametrize(
+    ("named", "uncertain", "pr", "p_waves"),
+    [
+        (["SR"], (), True, True),
+        (["AFIB", "CLBBB"], (), False, False),
+        (["AFLT"], (), False, False),
+        (["3AVB"], (), False, True),
+        (["AFIB"], ("AFIB",), True, True),
+    ],
+)
+def test_there_is_no_pr_without_p_waves_that_lead(vocabulary, named, uncertain, pr, p_waves):
+    told = report(vocabulary, named, uncertain, pr=160.0)
+    assert (told.pr is not None) == pr == ("PR 160 ms (155 to 165, of 10)" in told.text)
+    assert all(("P upright" in lead.shape) == p_waves for lead in told.morphology)
 
 
 def test_nothing_known_is_said_so(vocabulary):

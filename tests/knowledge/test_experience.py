@@ -18,7 +18,7 @@ from sediff.knowledge.experience import (
 )
 from sediff.knowledge.measures import MEASURED, SIZES, SLICES, VALUES
 from sediff.knowledge.retrieval import Neighbours
-from sediff.knowledge.statistics import summarise
+from sediff.knowledge.statistics import sufficient, summarise
 from sediff.knowledge.table import experience_table
 
 
@@ -48,7 +48,8 @@ def table(training, vocabulary) -> pl.DataFrame:
     )
     named = [["LVH"], ["SR"], []]
     statistics = summarise(near, equal(near), named, training, vocabulary.codes)
-    distilled = distil_offline(statistics, np.array([0.4, 0.2, 0]), named, vocabulary)
+    expected = sufficient(statistics, near, equal(near), training)
+    distilled = distil_offline(expected, np.array([0.4, 0.2, 0]), named, vocabulary)
     distilled[1] = Distilled(distilled[1].report, "offline", "refusal")
     return experience_table(["e1", "e2", "e3"], ["x", "y", "z"], distilled, near, statistics, training)
 
@@ -60,7 +61,7 @@ def test_rows_are_what_was_written(table, tmp_path):
     assert (one.neighbours, two.neighbours, three.neighbours) == (("a", "b", "c"), ("d",), ())
     assert one.similarities == pytest.approx([0.9, 0.8, 0.7])
     assert (one.distiller, one.fallback_reason, two.fallback_reason) == ("offline", None, "refusal")
-    assert one.report.rhythm == "atrial fibrillation 67 %" and one.report.confidence == 0.4
+    assert one.report.rhythm == "atrial fibrillation 67 % or sinus rhythm 33 %" and one.report.confidence == 0.4
     assert one.report.heart_rate and one.report.pr is None and two.report.heart_rate is None
     assert three.report.cited == () and three.statistics.counts == 0
     assert [e.record_id for e in read_experiences(tmp_path, ["z", "x"])] == ["z", "x"]

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from sediff.errors import UserError
 from sediff.knowledge.measures import SCALARS, VOLTAGES
-from sediff.knowledge.profiles import build_profiles, build_terms, link, read_fits, training_profiles, ungrouped
+from sediff.knowledge.profiles import (
+    age_band,
+    build_profiles,
+    build_terms,
+    link,
+    read_fits,
+    training_profiles,
+    ungrouped,
+    view_titles,
+)
 
 
 def test_without_an_ehr_the_views_are_diagnostic_form_and_rhythm(records, vocabulary):
@@ -155,3 +164,18 @@ def test_a_corpus_without_training_records_is_refused(records, vocabulary):
     profiles = build_profiles(records.filter(pl.col("split") == "test"), [], vocabulary)
     with pytest.raises(UserError, match="no training record"):
         training_profiles(profiles)
+
+
+def test_ages_are_told_in_bands():
+    assert [age_band(age) for age in (None, float("nan"), 7, 71.5, 90, 103)] == [
+        None, None, "0 to 9", "70 to 79", "90 or over", "90 or over",
+    ]  # fmt: skip
+
+
+def test_a_view_is_called_by_what_it_holds():
+    items = {"diagnoses": ["scp:LVH"], "medications": ["drug:digoxin", "scp:INVT"], "procedures": []}
+    assert view_titles(items) == {
+        "diagnoses": "diagnostic statements",
+        "medications": "medications and form statements",
+        "procedures": "procedures",
+    }

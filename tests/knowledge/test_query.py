@@ -9,9 +9,9 @@ from sediff.knowledge.check import check
 from sediff.knowledge.exact import ExactIndex
 from sediff.knowledge.experience import Experience
 from sediff.knowledge.index import KnowledgeIndex
-from sediff.knowledge.profiles import PROFILES, SCHEMA_VERSION, VIEWS
+from sediff.knowledge.profiles import PROFILES, SCHEMA_VERSION, VIEWS, age_band
 from sediff.knowledge.query import MEANING, ask
-from sediff.knowledge.show import understood_lines
+from sediff.knowledge.show import answer_lines, understood_lines
 from sediff.knowledge.store import open_store
 from sediff.pseudonyms import Pseudonyms
 from sediff.records import write_table
@@ -126,9 +126,66 @@ def test_the_rate_counts_beside_age_and_sex_where_nothing_else_does(store, recor
     assert fast.near_in == ("heart rate",) and kinds(fast.experience, records) == {("AFIB", "LVH")}
     given = ask("palpitations", vocabulary, store, k=6, age=60, heart_rate=60)
     assert given.near_in == ("age", "heart rate") and ("AFIB", "LVH") not in kinds(given.experience, records)
-    assert ask("AF", vocabulary, store, k=6, age=60, heart_rate=60).near_in == (), "what it names counts alone"
+    assert ask("AF", vocabulary, store, k=6, age=60, heart_rate=60).near_in == (), "what it names comes first"
     near, nearer = (ask("palpitations", vocabulary, store, k=100, heart_rate=rate).row for rate in (118, 119))
     assert near["neighbours"] == nearer["neighbours"] and near["experience_id"] != nearer["experience_id"]
+
+
+def test_a_stated_rate_says_who_of_those_alike_is_near(store, records, vocabulary):
+    """In the text or beside it; whom the profile chooses stays, among equals those of the rate come first."""
+    plain, fast = (ask(f"AF{rate}", vocabulary, store, k=4) for rate in ("", ", 114 bpm"))
+    known = store.training.filter(pl.col("statements").list.contains("AFIB"))["heart_rate"].drop_nulls()
+    nearest = sorted(known.to_list(), key=lambda rate: abs(rate - 114))[:4]
+    assert sorted(n.heart_rate for n in fast.neighbours) == sorted(nearest)
+    assert sorted(n.heart_rate for n in plain.neighbours) != sorted(nearest)
+    assert kinds(plain.experience, records) == kinds(fast.experience, records) == {("AFIB", "LVH")}
+    given = ask("AF", vocabulary, store, k=4, heart_rate=114)
+    assert given.neighbours == fast.neighbours and given.row["experience_id"] != fast.row["experience_id"]
+    for rate, nearest_rate in ((105, known.min()), (118, known.max())):
+        all_of_them = ask("AF", vocabulary, store, k=100, heart_rate=rate).neighbours
+        assert max(all_of_them, key=lambda neighbour: neighbour.weight).heart_rate == nearest_rate
+
+
+def test_neighbours_are_told_with_what_they_have_in_bands_of_age_and_by_what_they_count(store, vocabulary):
+    answer = ask("AF", vocabulary, store, age=60, sex="male")
+    profiles = {row["record_id"]: row for row in store.training.iter_rows(named=True)}
+    for neighbour in answer.neighbours:
+        own = profiles[neighbour.record_id]
+        assert neighbour.age == age_band(own["age"]) and neighbour.sex == own["sex"]
+        assert (neighbour.heart_rate, list(neighbour.statements)) == (round(own["heart_rate"]), own["statements"])
+    assert sum(neighbour.weight for neighbour in answer.neighbours) == pytest.approx(1)
+
+
+def test_what_is_told_follows_from_most_neighbours_and_the_stored_counts_stay(store, vocabulary):
+    """Nobody with atrial fibrillation has a PR here; all with a bundle branch block have."""
+    fibrillating = ask("AF", vocabulary, store).experience
+    blocked = ask("LBBB", vocabulary, store).experience
+    assert fibrillating.report.pr is None and fibrillating.statistics["pr"].known[0] == 0
+    assert blocked.report.pr is not None and blocked.statistics["pr"].known[0] == len(blocked.neighbours)
+    both = ask("AF, LBBB", vocabulary, store, k=30).experience
+    assert both.statistics["pr"].known[0] > 0 and both.statistics.value("pr") is not None
+    assert both.report.pr is None and both.report.rhythm == "atrial fibrillation"
+    assert not any("sinus rhythm" in finding for finding in both.report.findings)
+    possible = ask("possible AF", vocabulary, store).experience
+    assert possible.report.rhythm == "possible atrial fibrillation"
+
+
+def test_a_diagnosis_made_of_an_ecg_that_no_training_record_has_gets_no_experience(
+    store, knowledge, vocabulary, tmp_path
+):
+    """By meaning, ventricular fibrillation was told from atrial fibrillation, and of a man from men of his age."""
+    index = KnowledgeIndex.open(knowledge, tmp_path / "chroma")
+    for text in ("ventricular fibrillation", "60-year-old man, VT", "STEMI, 95 bpm"):
+        answer = ask(text, vocabulary, store, index)
+        assert answer.experience is None and len(answer.unseen) == 1
+        (told,) = answer_lines(answer, store, vocabulary)
+        assert told == (
+            f"experience: none, for no training patient's record has {answer.unseen[0]}, and the ECGs of others say "
+            "nothing of it"
+        )
+    known = ask("ventricular tachycardia, LBBB", vocabulary, store, index)
+    assert known.experience is not None and known.unseen == ("ventricular tachycardia",)
+    assert ask("60-year-old man, gout", vocabulary, store, index).unseen == (), "which is not made of an ECG"
 
 
 def test_an_ecg_that_no_training_record_is_like_gets_no_experience(store, vocabulary):

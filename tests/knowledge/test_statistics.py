@@ -5,7 +5,7 @@ import pytest
 from sediff.knowledge import statistics
 from sediff.knowledge.measures import AXIS, SLICES, VALUES
 from sediff.knowledge.retrieval import Neighbours
-from sediff.knowledge.statistics import deviation, measurements, overall, quartiles, summarise
+from sediff.knowledge.statistics import deviation, measurements, overall, quartiles, sufficient, summarise
 
 CODES = ("AFIB", "SR")
 
@@ -132,3 +132,27 @@ def test_blocks_change_nothing(training, monkeypatch):
     whole = of(rows, [["SR"], []] * 15, training)
     monkeypatch.setattr(statistics, "VALUES_PER_BLOCK", VALUES * 5 * 4)
     assert of(rows, [["SR"], []] * 15, training) == whole
+
+
+@pytest.mark.parametrize(
+    ("known", "weights", "told"),
+    [
+        (3, [1, 1, 1, 1, 1, 1], True),  # half of them
+        (3, [1, 1, 1, 1, 1, 1.1], False),
+        (3, [1, 1, 1, 0.5, 0.5, 0.5], True),
+        (3, [0.1, 0.1, 0.1, 1, 0, 0], False),  # the one that weighs most has none
+        (2, [1, 1, 0, 0, 0, 0], False),  # all the weight, but of two only
+        (6, [1, 1, 1, 1, 1, 1], True),
+    ],
+)
+def test_what_most_neighbours_lack_is_not_expected_and_its_count_stays(known, weights, told):
+    """Atrial fibrillation: 3 of 150 neighbours had a PR interval, and their median was told."""
+    values = [160.0 if row < known else None for row in range(6)]
+    training = pl.DataFrame({"pr": values, "qt": [380.0] * 6, "statements": [["SR"]] * 6})
+    near, counted = Neighbours(np.arange(6)[None], np.ones((1, 6))), np.array([weights], np.float32)
+    found = summarise(near, counted, [[]], training, CODES)
+    expected = sufficient(found, near, counted, training)
+    assert found["pr"].median[0, 0] == 160
+    assert np.isfinite(expected["pr"].median[0, 0]) == np.isfinite(expected["pr"].low[0, 0]) == told
+    assert expected["pr"].known[0, 0] == known and expected["qt"].median[0, 0] == 380
+    assert (expected.shares == found.shares).all()
