@@ -179,8 +179,10 @@ def test_no_records_have_a_column_for_each_label():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("history of atrial fibrillation, now sinus rhythm", {"AFIB": "uncertain", "SR": "present"}),
-        ("Z.n. Vorhofflimmern, Sinusrhythmus", {"AFIB": "uncertain", "SR": "present"}),
+        ("history of atrial fibrillation, now sinus rhythm", {"AFIB": "absent", "SR": "present"}),
+        ("Z.n. Vorhofflimmern, Sinusrhythmus", {"AFIB": "absent", "SR": "present"}),
+        ("Z.n. Vorhofflimmern", {"AFIB": "uncertain"}),
+        ("previous anteroseptal infarct unlikely", {"ASMI": "absent"}),
         ("s/p inferior infarct", {"IMI": "present"}),  # its traces stay
         ("no history of atrial fibrillation", {"AFIB": "absent"}),
         ("history of AF. Today AF", {"AFIB": "present"}),

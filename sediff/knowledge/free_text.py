@@ -14,6 +14,7 @@ from sediff.knowledge.person import Person, read_person, says_sex
 from sediff.phrases import Match, Phrases, stem, tokenise
 from sediff.vocabulary import Certainty, Finding, Vocabulary
 from sediff.vocabulary.certainty import certainties, outweighing
+from sediff.vocabulary.unread import unread
 
 CAPITALS_ONLY = 2  # letters: "MI" and "AS" are abbreviations, "mi" and "as" are none
 SHORTEST = 3  # letters, of a word that means something
@@ -44,8 +45,9 @@ class FreeText:
     Attributes:
         statements, terms: in order of first mention, each once; those that the text rules out have certainty "absent".
         meaning: what is compared by meaning: names of statements and terms that are not absent, and all other words.
-        stated: words that statements were read from; some are names of terms as well.
+        stated: words that statements were read from; some are names of terms as well, of the same certainty.
         contradicted: names of what it both states and rules out, with the certainty that counts.
+        unread: runs of words in which nothing was read, and what it says of other people.
     """
 
     text: str
@@ -55,6 +57,7 @@ class FreeText:
     meaning: str
     stated: frozenset[str] = frozenset()
     contradicted: tuple[tuple[str, Certainty], ...] = ()
+    unread: tuple[str, ...] = ()
 
     def codes(self, *certainty: Certainty) -> list[str]:
         """Codes of the statements of these certainties, sorted."""
@@ -108,24 +111,30 @@ def read_free_text(text: str, vocabulary: Vocabulary, terms: Terms) -> FreeText:
     """Understand a text; what it says more than once counts as present, then uncertain, then absent."""
     person = read_person(text)
     items = vocabulary.items(person.rest, terms.at)
-    heard: dict[str, list[Certainty]] = {}  # of each mention
-    words: dict[str, str] = {}  # of the first, as they stand in the text
-    for position, mention in certainties(items).items():
+    said = certainties(items)
+    heard = vocabulary.heard(items, said)
+    words: dict[str, str] = {}  # of the first mention, as they stand in the text
+    for position in said:
         for code in items[position].codes:
-            heard.setdefault(code, []).append(vocabulary.certainty(code, mention))
             words.setdefault(code, items[position].words)
     counts = {code: reduce(outweighing, mentions) for code, mentions in heard.items()}
     findings = tuple(Finding(code, certainty) for code, certainty in counts.items() if not code.startswith(MARK))
     found = [term for key in counts if key.startswith(MARK) for term in terms.named(key, words[key], counts[key])]
     kept = [vocabulary[code].name for code, certainty in findings if certainty != "absent"]
     kept += [f"{term.words} {term.title}" for term in found if term.certainty != "absent"]
-    others = [item.words for item in items if item.kind == "word"]
+    others = [item.words for item in items if item.kind in ("word", "turn")]
     kept += [word for word in others if len(word) >= SHORTEST and not says_sex(word)]
-    stated = frozenset(i.words for i in items if any(not code.startswith(MARK) for code in i.codes))
+    stated = frozenset(item.words for item in items if _as_stated(item.codes, counts))
     both = [code for code, mentions in heard.items() if "absent" in mentions and counts[code] != "absent"]
     contradicted = {vocabulary[code].name: counts[code] for code in both if not code.startswith(MARK)}
     contradicted |= {words[key]: counts[key] for key in both if key.startswith(MARK) and words[key] not in stated}
-    return FreeText(text, person, findings, tuple(found), " ".join(kept), stated, tuple(contradicted.items()))
+    missed = unread(person.rest, items, said, says_sex)
+    return FreeText(text, person, findings, tuple(found), " ".join(kept), stated, tuple(contradicted.items()), missed)
+
+
+def _as_stated(codes: Sequence[str], counts: Mapping[str, Certainty]) -> bool:
+    """Whether statements say all that a finding's terms do: past AF is a diagnosis, and no rhythm in sinus rhythm."""
+    return any(not code.startswith(MARK) for code in codes) and len({counts.get(code) for code in codes}) == 1
 
 
 def _is_code(name: str, item: str) -> bool:

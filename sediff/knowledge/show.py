@@ -68,6 +68,8 @@ def understood_lines(answer: Answer, vocabulary: Vocabulary, given: Mapping[str,
         for term in asked.terms
         if term.words not in asked.stated
     ]
+    # A rhythm of the past is none now, and a diagnosis.
+    named = [f"{name} (diagnosis)" if f"{name} (absent)" in named else name for name in named]
     unknown = [term.words for term in asked.named() if not term.items and term.words not in asked.stated]
     lines = [f"understood: {', '.join(named) or 'no statement, drug or diagnosis; the words alone count'}"]
     if any(patient):
@@ -75,6 +77,8 @@ def understood_lines(answer: Answer, vocabulary: Vocabulary, given: Mapping[str,
     unknown += [vocabulary[code].name for code in answer.unknown]
     if unknown:
         lines.append(f"in no training patient's record: {', '.join(unknown)}")
+    if asked.unread:
+        lines.append(f"not read: {', '.join(asked.unread)}")
     if person.refused:
         lines.append(f"not believed: {', '.join(person.refused)}")
     if person.passed_over:
@@ -180,6 +184,7 @@ def answer_json(answer: Answer, vocabulary: Vocabulary, store: Store) -> dict[st
             "refused": answer.asked.person.refused,
             "passed_over": answer.asked.person.passed_over,
             "contradicted": dict(answer.asked.contradicted),
+            "unread": answer.asked.unread,
             "statements": [finding._asdict() for finding in answer.asked.statements],
             "terms": [asdict(term) for term in answer.asked.terms],
             "weights": answer.weights,

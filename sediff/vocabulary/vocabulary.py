@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from pydantic import TypeAdapter, ValidationError
 
 from sediff.errors import UserError
 from sediff.phrases import Match, Phrases, stem, tokenise
-from sediff.vocabulary.certainty import Certainty, Effect, Item, certainties, outweighing, separator
+from sediff.vocabulary.certainty import Certainty, Effect, Item, Mention, certainties, outweighing, separator
 from sediff.vocabulary.statements import KINDS, STATEMENTS, Kind, Statement, read_statements, read_yaml
 from sediff.vocabulary.wording import Wording, compose
 
 NOT_STATED = 0.0
+SINUS = frozenset({"SR", "SBRAD", "STACH", "SARRH"})  # rhythms that leave no other there
 # A phrase that starts at a position, given tokens and their stems.
 Lookup = Callable[[Sequence[str], Sequence[str], int], Match | None]
 
@@ -182,23 +184,34 @@ class Vocabulary:
         """The statements that a text names, in order of first mention, each once.
 
         The longest phrase wins ("incomplete LBBB" is not LBBB, the "LAD occlusion" of an artery is no axis). Codes
-        count when written in capitals. A finding within reach of a negation is absent, of a word of doubt uncertain; a
-        rhythm that is past ("history of atrial fibrillation") is uncertain, for it comes and goes.
+        count when written in capitals. A finding within reach of a negation is absent, of a word of doubt uncertain,
+        and what somebody else has is not found. What is past is present still, but for a rhythm, which comes and goes:
+        it is uncertain ("history of atrial fibrillation"), or absent where a sinus rhythm is there now.
         Where a statement is named more than once, present outweighs uncertain, and uncertain absent.
         """
-        found: dict[str, Certainty] = {}
         items = self.items(text)
-        for position, said in certainties(items).items():
-            for code in items[position].codes:
-                certainty = self.certainty(code, said)
-                found[code] = outweighing(found.get(code, certainty), certainty)
-        return [Finding(code, said) for code, said in found.items()]
+        heard = self.heard(items, certainties(items))
+        return [Finding(code, reduce(outweighing, mentions)) for code, mentions in heard.items()]
 
-    def certainty(self, code: str, said: Certainty | Literal["past"]) -> Certainty:
-        """What a text says of a statement's presence now, by what it says of one mention."""
-        if said != "past":
-            return said
-        return "uncertain" if self.known(code) and "rhythm" in self[code].kinds else "present"
+    def heard(self, items: Sequence[Item], said: Mapping[int, Mention]) -> dict[str, list[Certainty]]:
+        """What the mentions of each code say of its presence now, in order of first mention.
+
+        Args:
+            said: of the findings among the items, as `certainties` gives it.
+        """
+        mentions = [(code, mention) for at, mention in said.items() if mention != "other" for code in items[at].codes]
+        sinus = any(mention == "present" and code in SINUS for code, mention in mentions)
+        heard: dict[str, list[Certainty]] = {}
+        for code, mention in mentions:
+            heard.setdefault(code, []).append(self._now(code, mention, sinus))
+        return heard
+
+    def _now(self, code: str, mention: Mention, sinus: bool) -> Certainty:
+        if mention != "past" and mention != "other":
+            return mention
+        if not self.known(code) or "rhythm" not in self[code].kinds:
+            return "present"
+        return "absent" if sinus else "uncertain"
 
     def items(self, text: str, others: Lookup | None = None) -> list[Item]:
         """The pieces of a text as `certainties` takes them.
@@ -225,7 +238,8 @@ class Vocabulary:
             else:
                 named = [found.meaning for found in (other, statement) if found and found.length == match.length]
                 inside = self._findings.all_in(stems[start:end]) if match is other else []
-                items.append(Item("finding", tuple(dict.fromkeys([*named, *inside])), said))
+                codes = tuple(dict.fromkeys([*named, *inside]))
+                items.append(Item("finding", codes, said, of_ecg=any(map(self.known, codes))))
             start = end
         return items
 

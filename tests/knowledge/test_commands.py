@@ -131,6 +131,19 @@ def test_records_near_in_age_and_sex_alone_are_said_to_be_so(said):
     assert named[-1].startswith("experience: none, for no training patient's record has Wolff-Parkinson-White syndrome")
 
 
+def test_words_that_were_not_read_are_named(said):
+    text = "AF, blurry vision, no tinnitus, father has hypertension"
+    assert "not read: blurry vision, tinnitus, father has hypertension" in said("knowledge", "ask", text).splitlines()
+    told = json.loads(said("knowledge", "ask", text, "--json"))
+    assert told["unread"] == ["blurry vision", "tinnitus", "father has hypertension"]
+    assert "not read" not in said("knowledge", "ask", "72-year-old man with AF, on warfarin")
+
+
+def test_a_rhythm_that_was_is_named_as_a_diagnosis(said):
+    lines = said("knowledge", "ask", "history of atrial fibrillation, now sinus rhythm").splitlines()
+    assert lines[0] == "understood: atrial fibrillation (absent), sinus rhythm, atrial fibrillation (diagnosis)"
+
+
 def test_what_a_contradictory_text_is_taken_for_is_said(said):
     text = "male woman, 72 years old, age 65, AF, no AF, diabetes, no diabetes, 70 bpm, HR 90"
     lines = said("knowledge", "ask", text).splitlines()
