@@ -10,6 +10,7 @@ from sediff.report.compare import Run, compare_page, compared
 from sediff.report.gates import check_gates
 from sediff.report.params import GatesParams
 from tests.browsers import chromium
+from tests.report.test_accessibility import CONTRASTS, ENOUGH_CONTRAST, UNNAMED, WITHOUT_HEADING
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -301,3 +302,28 @@ def test_the_page_works_in_a_browser_without_a_network(browser, tmp_path: Path):
     assert "Not there." in path.read_text(), "the first has no such picture"
     unlabelled = "return [...document.querySelectorAll('img:not([alt])')].filter(i => !i.closest('dialog')).length"
     assert browser.execute_script(unlabelled) == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_for_everybody(browser, tmp_path: Path, scheme):
+    """As the report: contrast, names of tables and controls, and no scrolling sideways on a telephone."""
+    one, two = (
+        Run(of.name, of.metrics, of.pictures, of.gates, {}, [manifest("corpus", digit)], {"study": STUDY.format("", 1)})
+        for of, digit in ((FIRST, "1"), (SECOND, "2"))
+    )
+    path = tmp_path / "compare.html"
+    path.write_text(compare_page(one, two, False), encoding="utf-8")
+    narrow = {"width": 500, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", narrow)
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    browser.get(path.as_uri())
+    assert browser.get_log("browser") == []
+    browser.execute_script("document.querySelectorAll('details').forEach(section => { section.open = true; })")
+    contrasts = browser.execute_script(CONTRASTS)
+    assert [(name, ratio) for name, ratio in contrasts if ratio < ENOUGH_CONTRAST] == []
+    assert browser.execute_script(UNNAMED) == []
+    tables, without = browser.execute_script(WITHOUT_HEADING)
+    assert tables >= 6 and without == 0
+    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

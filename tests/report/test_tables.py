@@ -197,7 +197,7 @@ def test_meaning_has_a_row_for_each_statement_one_for_the_rare_and_one_for_each_
     assert retrieval.rows[0][3:] == (*["0.3 (0.2 to 0.4)"] * 2, "0.3", "0.3")
     assert all(len(row) == len(table.head) for table in (statements, sureness, retrieval) for row in table.rows)
     hidden = evaluation_tables(public({"evaluation": found})["evaluation"])[0].rows[1][1]
-    assert hidden.endswith("RVH fewer than 10)")
+    assert hidden.endswith("RVH (right ventricular hypertrophy): fewer than 10)")
 
 
 def test_nothing_measured_gives_no_table():
