@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sediff.report.rows import NO_PLACE, Metrics, Row
+from sediff.report.rows import NO_PLACE, Figure, Metrics, Row
 from sediff.report.tables import Table
 from sediff.report.words import statement
 
@@ -106,4 +106,4 @@ def _name(stage: str) -> str:
 
 
 def _cell(value: int | str) -> str:
-    return value if isinstance(value, str) else f"{value:,}"
+    return value if isinstance(value, str) else Figure(f"{value:,}", value)

@@ -17,6 +17,7 @@ from sediff.report.measured import measured
 from sediff.report.params import GatesParams
 from sediff.report.public import public
 from sediff.report.tables import Table, evaluation_tables, usefulness_tables
+from sediff.report.tiles import tiles
 from sediff.report.words import caption, gate_asks
 
 STAGES = (
@@ -46,6 +47,7 @@ TITLES = {
 }
 TABLES = {"evaluation": evaluation_tables, "augmentation": usefulness_tables}
 QUEUES = {"ablation": ("Ablation", "sediff ablate"), "study": ("Studies of usefulness", "sediff study")}
+ASKED = "What was asked and made"
 TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 
 
@@ -76,17 +78,17 @@ def build_report(
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters["figure"] = _figure
     manifests = read_manifests(data)
     html = environment.get_template("template.html").render(
         passed=passed,
         gates=gates_table(results, shown),
         failed=list(map(gate_asks, failed)),
         metrics=shown,
-        asked={"title": "What was asked and made", "tables": synthesis_tables(shown, manifests)},
+        tiles=tiles(shown),
+        asked={"title": ASKED, "tables": synthesis_tables(shown, manifests)},
         sections=[_section(stage, shown, reports, restricted) for stage in TITLES],
         pairs=[] if restricted else _pictures(reports, "evaluation", "pair-*.svg"),
-        queues=[_queue(name, reports / "tables", manifests, restricted) for name in QUEUES],
+        queues=[queue_section(name, text, manifests, restricted) for name, text in read_queues(reports).items()],
         manifests=manifests,
         restricted=restricted,
         simulated=simulated,
@@ -116,11 +118,6 @@ def stage_tables(stage: str, metrics: Mapping[str, Any]) -> list[Table]:
     return TABLES[stage](metrics) if stage in TABLES else []
 
 
-def _figure(value: float | str, pattern: str) -> str:
-    """A number as `pattern` has it; words, where it is not shown, as they are."""
-    return value if isinstance(value, str) else pattern % value
-
-
 def _section(stage: str, metrics: dict[str, Any], reports: Path, restricted: bool) -> dict[str, Any]:
     """What the page shows of a stage: its numbers, pictures and learning curves."""
     folder = reports / stage
@@ -139,18 +136,23 @@ def _section(stage: str, metrics: dict[str, Any], reports: Path, restricted: boo
     }
 
 
-def _queue(name: str, folder: Path, manifests: Sequence[dict[str, Any]], restricted: bool) -> dict[str, Any]:
-    """What a queue of comparisons found, with a word where it rests on another corpus than this page."""
+def read_queues(reports: Path) -> dict[str, str]:
+    """What each queue of comparisons wrote for the report, in Markdown; "" where nothing has been computed."""
+    paths = {name: reports / "tables" / f"{name}.md" for name in QUEUES}
+    return {name: path.read_text(encoding="utf-8") if path.exists() else "" for name, path in paths.items()}
+
+
+def queue_section(name: str, text: str, manifests: Sequence[Mapping[str, Any]], restricted: bool) -> dict[str, Any]:
+    """What a queue of comparisons found, with a word where it rests on another corpus than the page."""
     title, command = QUEUES[name]
-    path = folder / f"{name}.md"
-    text = path.read_text(encoding="utf-8") if path.exists() and not restricted else ""
+    shown = "" if restricted else text
     here = {manifest["fingerprint"] for manifest in manifests if manifest["stage"] == "corpus"}
     return {
         "title": title,
         "command": command,
-        "hidden": restricted and path.exists(),
-        "of_another_corpus": bool(text) and corpus_of(text) not in here,
-        "tables": tables_of(text),
+        "hidden": restricted and bool(text),
+        "of_another_corpus": bool(shown) and corpus_of(shown) not in here,
+        "tables": tables_of(shown),
     }
 
 

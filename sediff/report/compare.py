@@ -1,20 +1,23 @@
 """Two runs beside each other on one page: gates, every number with its difference, learning curves, pictures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from sediff.report.build import STAGES, TITLES, data_uri, stage_tables
+from sediff.report.asked import synthesis_tables
+from sediff.report.build import ASKED, QUEUES, STAGES, TITLES, data_uri, queue_section, stage_tables
 from sediff.report.charts import line_chart
 from sediff.report.differences import compared_tables, difference
 from sediff.report.gates import GateResult, half_width, metric_at
+from sediff.report.provenance import compared_provenance
 from sediff.report.public import public_runs
 from sediff.report.rows import NO_PLACE
 from sediff.report.tables import Table
+from sediff.report.tiles import tiles
 from sediff.report.words import caption, gate_asks
 
 
@@ -27,6 +30,8 @@ class Run:
         metrics: by stage; pictures: PNG and SVG by path below reports/.
         gates: the verdict on it alone.
         curves: of learning, by stage, network and term.
+        manifests: of its stages, in their order.
+        queues: what `sediff ablate` and `sediff study` wrote for the report, in Markdown, by name.
     """
 
     name: str
@@ -34,6 +39,8 @@ class Run:
     pictures: Mapping[str, bytes]
     gates: Sequence[GateResult]
     curves: Mapping[str, Any] = field(default_factory=dict)
+    manifests: Sequence[Mapping[str, Any]] = ()
+    queues: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,9 @@ def compare_page(first: Run, second: Run, restricted: bool) -> str:
     return environment.get_template("compare.html").render(
         runs=(first, second),
         restricted=restricted,
+        tiles=[tiles(of) for of in shown],
         gates=_gates(first, second, shown),
+        asked={"title": ASKED, "tables": _asked(first, second, shown)},
         sections=[
             {
                 "title": TITLES.get(stage, stage),
@@ -75,6 +84,8 @@ def compare_page(first: Run, second: Run, restricted: bool) -> str:
             }
             for stage in stages
         ],
+        queues=[_queue(name, (first, second), restricted) for name in QUEUES],
+        provenance=_provenance(first, second),
     )
 
 
@@ -135,6 +146,31 @@ def _tables(stage: str, shown: Sequence[Mapping[str, Any]], names: tuple[str, st
     """The report's tables of a stage, of both runs."""
     before, after = (stage_tables(stage, metrics.get(stage, {})) for metrics in shown)
     return compared_tables(before, after, names)
+
+
+def _asked(first: Run, second: Run, shown: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """What was asked of the synthesis and what it made, of both runs."""
+    before, after = (synthesis_tables(of, run.manifests) for of, run in zip(shown, (first, second), strict=True))
+    return compared_tables(before, after, (first.name, second.name))
+
+
+def _queue(name: str, runs: Sequence[Run], restricted: bool) -> dict[str, Any]:
+    """What a queue of comparisons found in either run: tables of trainings of their own, so one after the other."""
+    found = [queue_section(name, run.queues.get(name, ""), run.manifests, restricted) for run in runs]
+    tables = [
+        replace(table, title=f"{run.name}: {table.title}" if table.title else run.name)
+        for run, section in zip(runs, found, strict=True)
+        for table in section["tables"]
+    ]
+    of_another = [run.name for run, section in zip(runs, found, strict=True) if section["of_another_corpus"]]
+    hidden = any(section["hidden"] for section in found)
+    return {**found[0], "tables": tables, "hidden": hidden, "of_another_corpus": of_another}
+
+
+def _provenance(first: Run, second: Run) -> dict[str, Any]:
+    """The section with hashes of both."""
+    table = compared_provenance(first.manifests, second.manifests, (first.name, second.name))
+    return {"title": table.title, "tables": [replace(table, title="")] if table.rows else []}
 
 
 def _charts(stage: str, first: Run, second: Run) -> list[tuple[str, Markup]]:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-NAMES = "names"  # of the keys that stand for others
-
 
 def measured(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Nested metrics without what was left out, which is null."""
@@ -17,8 +15,8 @@ def measured(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 def named(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """A stage's metrics under the names for which its keys stand."""
-    names = metrics.get(NAMES, {})
-    return _named({key: value for key, value in metrics.items() if key != NAMES}, names)
+    names = metrics.get("names", {})
+    return _named({key: value for key, value in metrics.items() if key != "names"}, names)
 
 
 def _named(metrics: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

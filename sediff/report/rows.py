@@ -191,7 +191,7 @@ def rare(found: Metrics) -> Iterator[Row]:
     """The rare statements in one row, by name and count beside the cases of all, with what their pool says."""
     if not (listed := found.get("statements")):
         return
-    names = ", ".join(f"{code} {_number(cases)}" for code, cases in listed.items())
+    names = ", ".join(f"{statement(code)}: {_number(cases)}" for code, cases in listed.items())
     pools = {of_set: found.get(of_set, {}) for of_set in ("synthetic", "real")}
     told = (
         _with_interval(pool[score]["value"], pool[score]) if pool else NO_PLACE

@@ -133,6 +133,9 @@ def test_a_column_is_reached_by_tab_and_sorted_by_enter(browser):
     """From the gates' heading; the focus is seen."""
     browser.execute_script("document.querySelector('summary').focus()")
     browser.switch_to.active_element.send_keys(Keys.TAB)
+    region = browser.switch_to.active_element
+    assert region.get_attribute("aria-label") == "Gates", "where it is wider than the window, arrow keys scroll it"
+    region.send_keys(Keys.TAB)
     button = browser.switch_to.active_element
     assert (button.tag_name, button.text) == ("button", "What is asked")
     assert button.value_of_css_property("outline-style") == "solid"

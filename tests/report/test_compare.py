@@ -10,6 +10,7 @@ from sediff.report.compare import Run, compare_page, compared
 from sediff.report.gates import check_gates
 from sediff.report.params import GatesParams
 from tests.browsers import chromium
+from tests.report.test_accessibility import CONTRASTS, ENOUGH_CONTRAST, UNNAMED, WITHOUT_HEADING
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -135,7 +136,8 @@ def test_rare_statements_stand_beside_each_other_whatever_their_counts():
     table = compare_page(*runs, False).partition("<h3>Statements</h3>")[2].partition("</table>")[0]
     rows = [re.findall("<td>(.*?)</td>", row) for row in table.split("<tr>")[2:]]
     assert rows[0][0] == "rare"
-    assert rows[0][2:] == ["21 (WPW 12, RVH 9)", "23 (WPW 14, RVH 9)", "+2", ""]
+    told = "WPW (Wolff-Parkinson-White syndrome): {}, RVH (right ventricular hypertrophy): 9"
+    assert rows[0][2:] == [f"21 ({told.format(12)})", f"23 ({told.format(14)})", "+2", ""]
     assert rows[1][2:] == ["0.8 (0.7 to 0.9)", "0.85 (0.7 to 0.9)", "+0.05 ± 0.14", "no"]
     assert len(rows) == 5, "cases, and two scores of two sets"
 
@@ -183,6 +185,96 @@ def test_the_page_says_that_runs_measured_on_the_same_patients_are_not_independe
     assert "where they are measured on the same real patients it is too wide rather than too narrow" in words
 
 
+def manifest(stage: str, fingerprint: str, **parts) -> dict:
+    return {"stage": stage, "fingerprint": fingerprint * 64, "inputs": {}, "parameters": {}, "code": {}} | parts
+
+
+def rows_of(page: str, heading: str) -> list[list[str]]:
+    body = page.partition(heading)[2].partition("</table>")[0].partition("<tbody>")[2]
+    return [re.findall("<td>(.*?)</td>", row) for row in body.split("<tr>")[1:]]
+
+
+def test_provenance_says_what_both_rest_on_and_what_differs():
+    shared = manifest("corpus", "c", parameters={"corpus": {"shards": 16}})
+    trained = [
+        manifest(
+            "diffusion",
+            digit,
+            inputs={"data/corpus": "a" * 64, "data/autoencoder": digit * 64},
+            parameters={"diffusion": {"steps": steps, "width": 8}},
+            code={"sediff/diffusion": digit, "constraints.txt": "0"},
+        )
+        for digit, steps in (("1", 200), ("2", 300))
+    ]
+    runs = [
+        Run(name, {"corpus": {"records": 140}}, {}, [], manifests=manifests)
+        for name, manifests in (("one", [shared, trained[0]]), ("two", [shared, trained[1], manifest("report", "3")]))
+    ]
+    assert rows_of(compare_page(*runs, False), "<h2>Provenance</h2>") == [
+        ["corpus", "c" * 16, "c" * 16, "none", "the same", "none"],
+        [
+            *("diffusion", "1" * 16, "2" * 16, f"data/autoencoder {'1' * 16} → {'2' * 16}", "sediff/diffusion"),
+            "diffusion.steps 200 → 300",
+        ],
+        ["report", "–", "3" * 16, "–", "–", "–"],
+    ]
+    assert not rows_of(compare_page(FIRST, SECOND, False), "<h2>Provenance</h2>")
+
+
+def test_what_was_asked_stands_there_where_it_is_not_the_same():
+    runs = [
+        Run(name, {"synthesis/dataset": {"records": 32 + more}}, {}, [], manifests=[manifest("synthesis@dataset", "d")
+            | {"parameters": {"synthesis.dataset": [{"text": "sinus rhythm", "records": 16},
+                                                    {"text": "atrial flutter", "records": 16 + more}]}}])
+        for name, more in (("one", 0), ("two", 4))
+    ]  # fmt: skip
+    page = compare_page(*runs, False)
+    asked = ["dataset", "atrial flutter", "Records", "16", "20", "+4", ""]
+    assert rows_of(page, "<h3>Asked</h3>") == [asked], "the other part is the same in both"
+    assert rows_of(page, "<h3>Made</h3>") == [["dataset", "Records", "32", "36", "+4", ""]]
+
+
+STUDY = """Corpus {}
+
+### superclasses
+
+Tested.
+
+| arm | AUROC |
+|---|---|
+| real | {} |
+| both | 5 not run: about 9 min |
+"""
+
+
+def test_tables_of_queues_of_both_stand_there_with_what_is_not_run():
+    runs = [
+        Run(name, {"corpus": {"records": 140}}, {}, [], manifests=[manifest("corpus", digit)], queues={"study": text})
+        for name, digit, text in (
+            ("one", "c", STUDY.format("c" * 64, 0.81)),
+            ("two", "d", STUDY.format("e" * 64, 0.83)),
+        )
+    ]
+    page = compare_page(*runs, False)
+    for name, auroc in (("one", "0.81"), ("two", "0.83")):
+        found = rows_of(page, f"<h3>{name}: superclasses</h3>")
+        assert found == [["real", auroc], ["both", "5 not run: about 9 min"]]
+    words = " ".join(page.split())
+    assert "The cells of two rest on another corpus" in words
+    assert "The cells of one rest" not in words
+    assert words.count("No tables of either are here.") == 1, "the ablation's"
+    hidden = compare_page(*runs, True)
+    assert "0.81" not in hidden
+    assert "its tables, which count few patients, are not shown" in hidden
+
+
+def test_the_head_has_the_same_tiles_for_both():
+    tiles = re.findall('<div class="tile"><b>(.*?)</b>(.*?)</div>', compare_page(FIRST, SECOND, False))
+    assert tiles == [("140", "real records read"), ("143", "real records read")]
+    few = run("few", {"corpus": {"records": 7}})
+    assert "<b>fewer than 10</b>" in compare_page(few, SECOND, restricted=True)
+
+
 @pytest.fixture(scope="module")
 def browser():
     with chromium() as driver:
@@ -210,3 +302,28 @@ def test_the_page_works_in_a_browser_without_a_network(browser, tmp_path: Path):
     assert "Not there." in path.read_text(), "the first has no such picture"
     unlabelled = "return [...document.querySelectorAll('img:not([alt])')].filter(i => !i.closest('dialog')).length"
     assert browser.execute_script(unlabelled) == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_for_everybody(browser, tmp_path: Path, scheme):
+    """As the report: contrast, names of tables and controls, and no scrolling sideways on a telephone."""
+    one, two = (
+        Run(of.name, of.metrics, of.pictures, of.gates, {}, [manifest("corpus", digit)], {"study": STUDY.format("", 1)})
+        for of, digit in ((FIRST, "1"), (SECOND, "2"))
+    )
+    path = tmp_path / "compare.html"
+    path.write_text(compare_page(one, two, False), encoding="utf-8")
+    narrow = {"width": 500, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", narrow)
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    browser.get(path.as_uri())
+    assert browser.get_log("browser") == []
+    browser.execute_script("document.querySelectorAll('details').forEach(section => { section.open = true; })")
+    contrasts = browser.execute_script(CONTRASTS)
+    assert [(name, ratio) for name, ratio in contrasts if ratio < ENOUGH_CONTRAST] == []
+    assert browser.execute_script(UNNAMED) == []
+    tables, without = browser.execute_script(WITHOUT_HEADING)
+    assert tables >= 6 and without == 0
+    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -308,3 +308,14 @@ def test_usefulness_is_a_table_of_arms(reports):
     assert head[4:] == ["NORM (normal ECG)", "CD (conduction disturbance)"]
     told = ["0.85 (0.8 to 0.9)", "0.88", "0.82"]
     assert rows == [["real", "1,000", "–", *told], ["synthetic", "–", "900", *told], ["both", "1,000", "900", *told]]
+
+
+def test_the_page_is_no_wider_than_a_telephone(reports, browser):
+    write_json(reports / "synthesis/dataset/metrics.json", {"records": 1234})
+    narrow = {"width": 500, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", narrow)
+    browser.get(build(reports).as_uri())
+    browser.execute_script("document.querySelectorAll('details').forEach(section => { section.open = true; })")
+    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    assert "<b>1,234</b>synthetic records made as asked" in (reports / "index.html").read_text()
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

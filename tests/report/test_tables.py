@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from sediff.evaluation.keys import NAMES, with_keys
 from sediff.files import write_json
 from sediff.params import Params
 from sediff.report.build import build_report
 from sediff.report.markdown import tables_of, written
+from sediff.report.measured import named
 from sediff.report.params import GatesParams
 from sediff.report.public import public
 from sediff.report.tables import Table, evaluation_tables
@@ -177,9 +179,10 @@ def test_meaning_has_a_row_for_each_statement_one_for_the_rare_and_one_for_each_
         "wordings": {"records": 45, "statement_names": hits},
     }
     statements, sureness, retrieval = evaluation_tables(found)
+    listed = "WPW (Wolff-Parkinson-White syndrome): 12, RVH (right ventricular hypertrophy): 9"
     assert statements.rows == (
         ("NORM (normal ECG)", "40", "0.9", "0.95", "0.5", "0.55"),
-        ("rare", "21 (WPW 12, RVH 9)", *["0.8 (0.7 to 0.9)"] * 4),
+        ("rare", f"21 ({listed})", *["0.8 (0.7 to 0.9)"] * 4),
     )
     shifted = "0.5 (0.49 to 0.51)"
     assert sureness.rows == (
@@ -194,7 +197,7 @@ def test_meaning_has_a_row_for_each_statement_one_for_the_rare_and_one_for_each_
     assert retrieval.rows[0][3:] == (*["0.3 (0.2 to 0.4)"] * 2, "0.3", "0.3")
     assert all(len(row) == len(table.head) for table in (statements, sureness, retrieval) for row in table.rows)
     hidden = evaluation_tables(public({"evaluation": found})["evaluation"])[0].rows[1][1]
-    assert hidden.endswith("RVH fewer than 10)")
+    assert hidden.endswith("RVH (right ventricular hypertrophy): fewer than 10)")
 
 
 def test_nothing_measured_gives_no_table():
@@ -263,6 +266,13 @@ def test_signs_have_a_row_for_each_statement_and_sign():
 
 def test_every_gate_of_the_project_has_a_sentence():
     assert Params.load(Path(__file__).parents[2] / "params.yaml").gates.root.keys() == GATES.keys()
+
+
+def test_what_the_evaluation_keeps_under_keys_is_read_under_its_names():
+    found = {"slices": {"device": {"AT-6 C 5.5": 1, "CS-12": 2}}}
+    kept, names = with_keys(found)
+    assert kept != found
+    assert named({**kept, NAMES: names}) == found
 
 
 def test_a_written_table_is_read_back():
