@@ -4,7 +4,14 @@ from pathlib import Path
 
 from sediff.files import replacing
 from sediff.params import Params
-from sediff.publication.metrics import is_restricted, read_curves, read_metrics, read_pictures
+from sediff.publication.metrics import (
+    is_restricted,
+    read_curves,
+    read_manifests,
+    read_metrics,
+    read_pictures,
+    read_queues,
+)
 from sediff.publication.versions import Version
 from sediff.report.compare import Run, compare_page
 from sediff.report.gates import check_gates
@@ -30,4 +37,5 @@ def _run(root: Path, params: Params, version: Version | None, restricted: bool) 
     metrics = read_metrics(root, version)
     pictures = {} if restricted else read_pictures(root, version)
     gates, curves = check_gates(metrics, params.gates), read_curves(root, version)
-    return Run(str(version or WORKING_TREE), measured(metrics), pictures, gates, curves)
+    manifests, queues = read_manifests(root, version), read_queues(root, version)
+    return Run(str(version or WORKING_TREE), measured(metrics), pictures, gates, curves, manifests, queues)

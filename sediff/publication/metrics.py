@@ -15,7 +15,7 @@ from sediff.files import read_out
 from sediff.lineage.graph import recorded_stages
 from sediff.publication.git import git
 from sediff.publication.versions import Version
-from sediff.report.build import STAGES, TYPES
+from sediff.report.build import QUEUES, STAGES, TYPES
 
 REPORTS = "reports"
 CORPUS_MANIFEST = "data/corpus/manifest.json"
@@ -29,12 +29,8 @@ def read_metrics(root: Path, version: Version | None = None) -> dict[str, Any]:
     Raises:
         UserError: nothing has run here, or what the version measured is nowhere to be found.
     """
-    names = {stage: f"{REPORTS}/{stage}/metrics.json" for stage in STAGES}
-    if version is not None:
-        texts = {stage: _of_version(root, version, name) for stage, name in names.items()}
-        return {stage: json.loads(text) for stage, text in texts.items() if text}
-    found = {stage: read_out(root / name) for stage, name in names.items() if (root / name).exists()}
-    if not found:
+    found = _by_stage(root, version, f"{REPORTS}/{{}}/metrics.json")
+    if not found and version is None:
         raise UserError("reports/ holds no metrics: run `sediff run`, or `dvc pull`, first.")
     return found
 
@@ -66,11 +62,24 @@ def read_curves(root: Path, version: Version | None = None) -> dict[str, Any]:
     Raises:
         UserError: what the version learned is nowhere to be found.
     """
-    names = {stage: f"{REPORTS}/{stage}/curves.json" for stage in STAGES}
+    return _by_stage(root, version, f"{REPORTS}/{{}}/curves.json")
+
+
+def read_manifests(root: Path, version: Version | None = None) -> list[dict[str, Any]]:
+    """What each stage that has run rests on, in the order of the stages.
+
+    Raises:
+        UserError: a manifest of the version is nowhere to be found.
+    """
+    return [*_by_stage(root, version, "data/{}/manifest.json").values()]
+
+
+def read_queues(root: Path, version: Version | None = None) -> dict[str, str]:
+    """What `sediff ablate` and `sediff study` wrote for the report; a version has what was committed with it."""
+    names = {queue: f"{REPORTS}/tables/{queue}.md" for queue in QUEUES}
     if version is not None:
-        texts = {stage: _of_version(root, version, name) for stage, name in names.items()}
-        return {stage: json.loads(text) for stage, text in texts.items() if text}
-    return {stage: read_out(root / name) for stage, name in names.items() if (root / name).exists()}
+        return {queue: _of_version(root, version, name) for queue, name in names.items()}
+    return {queue: (root / name).read_text("utf-8") for queue, name in names.items() if (root / name).exists()}
 
 
 def is_restricted(root: Path, version: Version | None = None) -> bool:
@@ -89,6 +98,15 @@ def _any_restricted(params: Mapping[str, Any]) -> bool:
     """Whether parameters name a restricted source, in the section or under the dotted key as DVC records it."""
     sources = params.get("corpus.sources") or params.get("corpus", {}).get("sources", ())
     return any(source["sharing"] == "restricted" for source in sources)
+
+
+def _by_stage(root: Path, version: Version | None, pattern: str) -> dict[str, Any]:
+    """A JSON file of each stage that has one."""
+    names = {stage: pattern.format(stage) for stage in STAGES}
+    if version is None:
+        return {stage: read_out(root / name) for stage, name in names.items() if (root / name).exists()}
+    texts = {stage: _of_version(root, version, name) for stage, name in names.items()}
+    return {stage: json.loads(text) for stage, text in texts.items() if text}
 
 
 def _of_version(root: Path, version: Version, name: str) -> str:

@@ -25,6 +25,10 @@ import json, sys
 from pathlib import Path
 base = Path("reports/evaluation")
 (base / "plots").mkdir(parents=True, exist_ok=True)
+made = Path("data/evaluation")
+made.mkdir(parents=True, exist_ok=True)
+hashes = {"fingerprint": Path("value").read_text() * 9, "inputs": {}}
+(made / "manifest.json").write_text(json.dumps({"stage": "evaluation", "parameters": {}, **hashes}))
 (base / "metrics.json").write_text(json.dumps({"heart_rate": {"mae_bpm": float(Path("value").read_text())}}))
 (base / "plots/rhythm.png").write_bytes(b"\\x89PNG\\r\\n\\x1a\\n" + Path("value").read_bytes())
 (base / "plots/rhythm.svg").write_text("<svg/>")
@@ -46,7 +50,7 @@ def project(tmp_path, monkeypatch) -> tuple[Path, Version]:
     stage = {
         "cmd": f"{sys.executable} make.py",
         "deps": ["value"],
-        "outs": ["reports/evaluation/plots"],
+        "outs": ["reports/evaluation/plots", "data/evaluation"],
         "metrics": ["reports/evaluation/metrics.json"],
     }
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"evaluation": stage}}))
@@ -72,9 +76,13 @@ def test_a_version_and_the_working_tree_are_read_each_as_it_is(project, tmp_path
     assert read_pictures(folder) == {"evaluation/plots/rhythm.png": PNG + b"3.25", **CURVE}
     assert not is_restricted(folder, version)
     page = tmp_path / "page/compare.html"
+    (folder / "reports/tables").mkdir()
+    (folder / "reports/tables/study.md").write_text("| arm | AUROC |\n|---|---|\n| real | 0.9 |\n")
     compare(folder, Params.load(ROOT / "params.yaml"), version, None, page)
     text = page.read_text()
     assert "<td>+0.75</td>" in text
+    assert f"<td>{('2.5' * 9)[:16]}</td><td>{('3.25' * 9)[:16]}</td>" in text, "the provenance of both"
+    assert "real | 0.9" not in text and "<td>real</td><td>0.9</td>" in text, "the working tree's study"
     assert text.count("data:image/png") == 2
     assert "ecg@v0.0.1" in text
     assert "working tree" in text
@@ -111,7 +119,8 @@ def test_a_working_tree_is_what_it_was_made_of_and_not_what_is_configured(projec
         (folder / "dvc.lock").write_text(yaml.safe_dump(lock))
     else:
         (folder / "data/corpus").mkdir(parents=True)
-        (folder / "data/corpus/manifest.json").write_text(json.dumps({"parameters": {"corpus": sources}}))
+        manifest = {"stage": "corpus", "fingerprint": "c", "inputs": {}, "parameters": {"corpus": sources}}
+        (folder / "data/corpus/manifest.json").write_text(json.dumps(manifest))
     assert not params.restricted and is_restricted(folder) and not is_restricted(folder, version)
     compare(folder, params, version, None, page)
     assert "data:image/png" not in page.read_text()
