@@ -13,7 +13,7 @@ import polars as pl
 from sediff.knowledge.person import Person, read_person, says_sex
 from sediff.phrases import Match, Phrases, stem, tokenise
 from sediff.vocabulary import Certainty, Finding, Vocabulary
-from sediff.vocabulary.certainty import certainties, outweighing
+from sediff.vocabulary.certainty import certainties, outweighing, ruled_out_words
 from sediff.vocabulary.unread import unread
 
 CAPITALS_ONLY = 2  # letters: "MI" and "AS" are abbreviations, "mi" and "as" are none
@@ -29,6 +29,7 @@ class Term:
         words: as the text has it; title: as the store calls it.
         view: of the profiles.
         items: of the profiles, such as the category in ICD-9 and in ICD-10; () where no training patient has any.
+        past: whether the text says of it that it was, and nothing else.
     """
 
     words: str
@@ -36,6 +37,7 @@ class Term:
     view: str
     items: tuple[str, ...]
     certainty: Certainty
+    past: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,10 @@ class FreeText:
 
     Attributes:
         statements, terms: in order of first mention, each once; those that the text rules out have certainty "absent".
-        meaning: what is compared by meaning: names of statements and terms that are not absent, and all other words.
-        stated: words that statements were read from; some are names of terms as well, of the same certainty.
+        meaning: what is compared by meaning: names of statements and terms that are not absent, and all other words
+            that no negation governs.
+        stated: words that statements were read from; some are names of terms as well.
+        differing: those whose terms have another certainty: past AF is a diagnosis, and in sinus rhythm no rhythm.
         contradicted: names of what it both states and rules out, with the certainty that counts.
         unread: runs of words in which nothing was read, and what it says of other people.
     """
@@ -56,6 +60,7 @@ class FreeText:
     terms: tuple[Term, ...]
     meaning: str
     stated: frozenset[str] = frozenset()
+    differing: frozenset[str] = frozenset()
     contradicted: tuple[tuple[str, Certainty], ...] = ()
     unread: tuple[str, ...] = ()
 
@@ -99,10 +104,10 @@ class Terms:
         """The longest name that starts at a token; capitals count in the shortest."""
         return self._any_case.at(stems, start) or self._capitals.at(tokens, start)
 
-    def named(self, key: str, words: str, certainty: Certainty) -> list[Term]:
+    def named(self, key: str, words: str, certainty: Certainty, past: bool = False) -> list[Term]:
         """The terms behind what `at` found, one a view."""
         return [
-            Term(words, title, view, tuple(sorted(set(items))), certainty)
+            Term(words, title, view, tuple(sorted(set(items))), certainty, past)
             for view, (title, items) in self._known[key].items()
         ]
 
@@ -114,27 +119,30 @@ def read_free_text(text: str, vocabulary: Vocabulary, terms: Terms) -> FreeText:
     said = certainties(items)
     heard = vocabulary.heard(items, said)
     words: dict[str, str] = {}  # of the first mention, as they stand in the text
-    for position in said:
+    now: set[str] = set()  # what is not only told of the past
+    for position, mention in said.items():
         for code in items[position].codes:
             words.setdefault(code, items[position].words)
+        now.update(items[position].codes if mention != "past" else ())
     counts = {code: reduce(outweighing, mentions) for code, mentions in heard.items()}
     findings = tuple(Finding(code, certainty) for code, certainty in counts.items() if not code.startswith(MARK))
-    found = [term for key in counts if key.startswith(MARK) for term in terms.named(key, words[key], counts[key])]
+    keys = [key for key in counts if key.startswith(MARK)]
+    found = [term for key in keys for term in terms.named(key, words[key], counts[key], key not in now)]
     kept = [vocabulary[code].name for code, certainty in findings if certainty != "absent"]
     kept += [f"{term.words} {term.title}" for term in found if term.certainty != "absent"]
-    others = [item.words for item in items if item.kind in ("word", "turn")]
+    not_so = ruled_out_words(items)
+    others = [item.words for at, item in enumerate(items) if item.kind in ("word", "turn") and at not in not_so]
     kept += [word for word in others if len(word) >= SHORTEST and not says_sex(word)]
-    stated = frozenset(item.words for item in items if _as_stated(item.codes, counts))
+    stated = [item for item in items if any(not code.startswith(MARK) for code in item.codes)]
+    said_of = frozenset(item.words for item in stated)
+    differing = frozenset(item.words for item in stated if len({counts.get(code) for code in item.codes}) > 1)
     both = [code for code, mentions in heard.items() if "absent" in mentions and counts[code] != "absent"]
     contradicted = {vocabulary[code].name: counts[code] for code in both if not code.startswith(MARK)}
-    contradicted |= {words[key]: counts[key] for key in both if key.startswith(MARK) and words[key] not in stated}
+    contradicted |= {words[key]: counts[key] for key in both if key.startswith(MARK) and words[key] not in said_of}
     missed = unread(person.rest, items, said, says_sex)
-    return FreeText(text, person, findings, tuple(found), " ".join(kept), stated, tuple(contradicted.items()), missed)
-
-
-def _as_stated(codes: Sequence[str], counts: Mapping[str, Certainty]) -> bool:
-    """Whether statements say all that a finding's terms do: past AF is a diagnosis, and no rhythm in sinus rhythm."""
-    return any(not code.startswith(MARK) for code in codes) and len({counts.get(code) for code in codes}) == 1
+    both_ways = tuple(contradicted.items())
+    meaning = " ".join(kept)
+    return FreeText(text, person, findings, tuple(found), meaning, said_of, differing, both_ways, missed)
 
 
 def _is_code(name: str, item: str) -> bool:

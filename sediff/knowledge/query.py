@@ -226,8 +226,9 @@ def _near_patient(asked: FreeText, patient: Mapping[str, Any], store: Store, cou
 
 
 def _unseen(asked: FreeText, store: Store) -> tuple[str, ...]:
-    """Titles of diagnoses made of an ECG that a text names, not as a statement, and no training record has."""
-    terms = [term for term in asked.named() if not term.items and term.words not in asked.stated]
+    """Titles of diagnoses made of an ECG that a text says are there now, not as a statement, and no record has."""
+    there = [term for term in asked.terms if term.certainty == "present" and not term.past]
+    terms = [term for term in there if not term.items and term.words not in asked.stated]
     return tuple(dict.fromkeys(term.title for term in terms if term.title in store.ecg_diagnoses))
 
 

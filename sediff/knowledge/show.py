@@ -20,6 +20,7 @@ from sediff.knowledge.profiles import VIEWS
 from sediff.knowledge.query import MEANING, Answer, Neighbour
 from sediff.knowledge.report import POSSIBLE
 from sediff.knowledge.rhythms import share_in_words
+from sediff.knowledge.statistics import MIN_KNOWN
 from sediff.knowledge.store import Store
 from sediff.knowledge.weights import effective_number
 from sediff.pseudonyms import Pseudonyms
@@ -66,7 +67,7 @@ def understood_lines(answer: Answer, vocabulary: Vocabulary, given: Mapping[str,
     named += [
         _certain(_called(term.words, term.title), term.certainty)
         for term in asked.terms
-        if term.words not in asked.stated
+        if term.words not in asked.stated or term.words in asked.differing
     ]
     # A rhythm of the past is none now, and a diagnosis.
     named = [f"{name} (diagnosis)" if f"{name} (absent)" in named else name for name in named]
@@ -146,7 +147,8 @@ def _measure(name: str, experience: Experience) -> str:
     summary, report = experience.statistics[name], experience.report
     (low, median, high), known = (float(of[0]) for of in summary[:3]), int(summary.known[0])
     of = f"known of {known} of {len(experience.neighbours)}"
-    told = getattr(report, name) is not None if name in POSSIBLE else known >= len(experience.neighbours) / 2
+    often = known >= max(MIN_KNOWN, len(experience.neighbours) / 2)
+    told = getattr(report, name) is not None if name in POSSIBLE else often
     called, unit = CALLED[name]
     return (
         f"{called} {median:.0f} {unit} ({low:.0f} to {high:.0f}, {of})"

@@ -15,7 +15,7 @@ Curated = TypeVar("Curated")
 
 DIAGNOSES, DRUGS, ICD = (Path(f"knowledge/{name}.yaml") for name in ("diagnoses", "drugs", "icd"))
 
-OF_AN_ECG = ("I21", "I22", "I44", "I45", "I46", "I47", "I48", "I49")  # ICD-10
+OF_AN_ECG = ("I44", "I45", "I46", "I47", "I48", "I49")  # ICD-10
 STOP = re.compile(r"\.(?!\d)")  # of an abbreviation
 SHORT = 4  # letters
 NOT_PART_OF_THE_NAME = re.compile(
@@ -134,7 +134,9 @@ def diagnosis_names(path: Path = DIAGNOSES) -> dict[str, list[str]]:
 
 
 def ecg_diagnoses() -> frozenset[str]:
-    """Titles of the groups of diagnoses that are made of an ECG: acute infarction, conduction and rhythm.
+    """Titles of the groups of diagnoses that are made of an ECG: conduction and rhythm.
+
+    Infarction is not among them: its statements name a wall, so that a text without one is like them by its words.
 
     Raises:
         UserError: the file is missing or malformed.

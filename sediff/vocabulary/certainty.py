@@ -86,6 +86,20 @@ def certainties(items: Sequence[Item]) -> dict[int, Mention]:
     return {position: reached.get(position, "present") for position, item in enumerate(items) if item.kind == "finding"}
 
 
+def ruled_out_words(items: Sequence[Item]) -> set[int]:
+    """Positions of words beside a negation or a relative, which say nothing of the patient: "no abnormality"."""
+    found: set[int] = set()
+    for position in range(len(items)):
+        effect, side = _effect(items, position)
+        if effect.startswith(("absent", "other")):
+            step = 1 if side == "before" else -1
+            for at in range(position + step, position + step * (WORDS_BETWEEN + 1), step):
+                if at < 0 or _kind(items, at) != "word":
+                    break
+                found.add(at)
+    return found
+
+
 def separator(token: str, before: Sequence[Item]) -> str:
     """The kind of a token that is no finding and no word of certainty: what it does to the scopes around it."""
     if token == "\n" and before and (before[-1].kind in JOINTS or before[-1].kind.endswith("_before")):
@@ -101,12 +115,18 @@ def separator(token: str, before: Sequence[Item]) -> str:
 
 def _reached(items: Sequence[Item], trigger: int) -> list[int]:
     """Positions of the findings that a word of certainty governs; none if the item is no such word."""
-    effect, _, side = items[trigger].kind.rpartition("_")
-    if side == "beside":  # "unlikely LBBB" and "LBBB unlikely"
-        side = "before" if _kind(items, trigger + 1) in GOVERNED else "after"
+    effect, side = _effect(items, trigger)
     if side == "before":
         return _reached_after(items, trigger, effect)
     return _reached_before(items, trigger, effect) if side == "after" else []
+
+
+def _effect(items: Sequence[Item], trigger: int) -> tuple[str, str]:
+    """What a word of certainty says, and whether it stands "before" or "after" what it governs; "" of other items."""
+    effect, _, side = items[trigger].kind.rpartition("_")
+    if side == "beside":  # "unlikely LBBB" and "LBBB unlikely"
+        side = "before" if _kind(items, trigger + 1) in GOVERNED else "after"
+    return effect, side
 
 
 def _kind(items: Sequence[Item], position: int) -> str:

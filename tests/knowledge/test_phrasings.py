@@ -121,7 +121,8 @@ def read(vocabulary: Vocabulary, terms: Terms):
 
 
 def said(found: FreeText) -> dict[str, str]:
-    named = {term.title: term.certainty[0] for term in found.terms if term.words not in found.stated}
+    once = found.stated - found.differing
+    named = {term.title: term.certainty[0] for term in found.terms if term.words not in once}
     return {code: certainty[0] for code, certainty in found.statements} | named
 
 
@@ -134,7 +135,22 @@ def test_a_rhythm_that_was_is_a_diagnosis_and_no_rhythm_of_a_sinus_rhythm(read):
     found = read("history of atrial fibrillation, now sinus rhythm")
     assert found.codes("absent") == ["AFIB"] and found.codes("present") == ["SR"]
     assert [(term.title, term.certainty) for term in found.terms] == [("atrial fibrillation", "present")]
-    assert "atrial fibrillation" not in found.stated, "the statement does not say all of it"
+    assert found.terms[0].past and "atrial fibrillation" in found.differing, "the statement does not say all of it"
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("no abnormality", ""),
+        ("nothing abnormal", ""),
+        ("LBBB, no tinnitus or vertigo", "complete left bundle branch block"),
+        ("tinnitus ausgeschlossen, LBBB", "complete left bundle branch block"),
+        ("father with gallstones, restless legs", "restless legs"),
+        ("not restless but dizzy spells", "dizzy spells"),
+    ],
+)
+def test_words_that_are_ruled_out_do_not_say_who_is_near(read, text, meaning):
+    assert read(text).meaning == meaning
 
 
 @pytest.mark.parametrize(

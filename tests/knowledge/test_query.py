@@ -175,7 +175,7 @@ def test_a_diagnosis_made_of_an_ecg_that_no_training_record_has_gets_no_experien
 ):
     """By meaning, ventricular fibrillation was told from atrial fibrillation, and of a man from men of his age."""
     index = KnowledgeIndex.open(knowledge, tmp_path / "chroma")
-    for text in ("ventricular fibrillation", "60-year-old man, VT", "STEMI, 95 bpm"):
+    for text in ("ventricular fibrillation", "60-year-old man, VT", "60-year-old man, no LVH, VT"):
         answer = ask(text, vocabulary, store, index)
         assert answer.experience is None and len(answer.unseen) == 1
         (told,) = answer_lines(answer, store, vocabulary)
@@ -185,7 +185,15 @@ def test_a_diagnosis_made_of_an_ecg_that_no_training_record_has_gets_no_experien
         )
     known = ask("ventricular tachycardia, LBBB", vocabulary, store, index)
     assert known.experience is not None and known.unseen == ("ventricular tachycardia",)
-    assert ask("60-year-old man, gout", vocabulary, store, index).unseen == (), "which is not made of an ECG"
+    for text in ("gout", "possible ventricular tachycardia", "history of ventricular tachycardia", "rule out MI"):
+        answer = ask(f"60-year-old man, {text}", vocabulary, store, index)
+        assert answer.unseen == () and answer.experience is not None, "made of no ECG, or not there now"
+
+
+def test_a_rhythm_of_the_past_that_records_have_is_not_called_unknown(store, vocabulary):
+    for text in ("history of atrial fibrillation, now in sinus rhythm", "Z.n. Vorhofflimmern"):
+        lines = understood_lines(ask(text, vocabulary, store), vocabulary, {})
+        assert not any(line.startswith("in no training patient's record") for line in lines)
 
 
 def test_an_ecg_that_no_training_record_is_like_gets_no_experience(store, vocabulary):
