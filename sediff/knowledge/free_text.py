@@ -4,7 +4,7 @@ One reading of the text finds statements and terms together, so that a negation 
 in "no diabetes, LBBB on digoxin" only diabetes is absent.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -76,13 +76,17 @@ class FreeText:
 class Terms:
     """Names of drugs, diagnoses and procedures, and the items of the profiles that they stand for."""
 
-    def __init__(self, table: pl.DataFrame, curated: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+    def __init__(
+        self, table: pl.DataFrame, curated: Mapping[str, Mapping[str, Sequence[str]]], of_ecg: Collection[str] = ()
+    ) -> None:
         """Index names.
 
         Args:
             table: the stage's terms (view, item, title, names).
             curated: view to item to names, the title first; those that the table lacks are understood all the same.
+            of_ecg: titles of what comes and goes as a rhythm does: one of the past says nothing of who is near now.
         """
+        self.of_ecg = frozenset(of_ecg)
         # Folded name to view to title and items: "influenza" is a disease, and among the drugs its vaccine.
         self._known: dict[str, dict[str, tuple[str, list[str]]]] = {}
         names: dict[bool, dict[str, list[str]]] = {True: {}, False: {}}  # by whether capitals count
@@ -129,7 +133,8 @@ def read_free_text(text: str, vocabulary: Vocabulary, terms: Terms) -> FreeText:
     keys = [key for key in counts if key.startswith(MARK)]
     found = [term for key in keys for term in terms.named(key, words[key], counts[key], key not in now)]
     kept = [vocabulary[code].name for code, certainty in findings if certainty != "absent"]
-    kept += [f"{term.words} {term.title}" for term in found if term.certainty != "absent"]
+    there = [term for term in found if term.certainty != "absent" and not (term.past and term.title in terms.of_ecg)]
+    kept += [f"{term.words} {term.title}" for term in there]
     not_so = ruled_out_words(items)
     others = [item.words for at, item in enumerate(items) if item.kind in ("word", "turn") and at not in not_so]
     kept += [word for word in others if len(word) >= SHORTEST and not says_sex(word)]

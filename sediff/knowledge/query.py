@@ -229,7 +229,7 @@ def _unseen(asked: FreeText, store: Store) -> tuple[str, ...]:
     """Titles of diagnoses made of an ECG that a text says are there now, not as a statement, and no record has."""
     there = [term for term in asked.terms if term.certainty == "present" and not term.past]
     terms = [term for term in there if not term.items and term.words not in asked.stated]
-    return tuple(dict.fromkeys(term.title for term in terms if term.title in store.ecg_diagnoses))
+    return tuple(dict.fromkeys(term.title for term in terms if term.title in store.terms.of_ecg))
 
 
 def _profile(asked: FreeText, vocabulary: Vocabulary, age: float | None, sex: str | None) -> pl.DataFrame:

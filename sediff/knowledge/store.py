@@ -72,7 +72,6 @@ class Store:
         training: sorted by profile_id.
         texts: what each training profile is, in words: the titles of its items.
         views: what each view holds in this corpus, as `view_titles` says.
-        ecg_diagnoses: titles of the diagnoses that are made of an ECG.
         fingerprint: of the stage that made the store; "" where it was made outside the pipeline.
         weights, neighbours, closeness: λ, k and the cut that the stage was run with.
     """
@@ -83,11 +82,11 @@ class Store:
         self.training = training_profiles(read_table(knowledge / PROFILES))
         self.retriever = Retriever(self.training)
         terms = read_table(knowledge / TERMS)
-        self.terms = Terms(terms, {"diagnoses": diagnosis_names(), "medications": drug_names()})
+        curated = {"diagnoses": diagnosis_names(), "medications": drug_names()}
+        self.terms = Terms(terms, curated, ecg_diagnoses())
         self.texts = profile_texts(self.training, terms)
         held = terms.group_by("view").agg("item").rows_by_key("view", unique=True)
         self.views = view_titles({view: held[view][0] if view in held else () for view in VIEWS})
-        self.ecg_diagnoses = ecg_diagnoses()
         self._rows: dict[str, list[int]] = {}
         for row, text in enumerate(self.texts):
             self._rows.setdefault(text_id(text), []).append(row)

@@ -7,7 +7,7 @@ import pytest
 
 from sediff.knowledge.free_text import FreeText, Terms, read_free_text
 from sediff.knowledge.profiles import drug_names
-from sediff.knowledge.terms import diagnosis_names
+from sediff.knowledge.terms import diagnosis_names, ecg_diagnoses
 from sediff.vocabulary import Vocabulary
 
 # What is read, with the first letter of its certainty: statements by code, diagnoses and drugs by title.
@@ -112,7 +112,7 @@ PHRASINGS = [
 @pytest.fixture(scope="module")
 def terms() -> Terms:
     empty = pl.DataFrame(schema={"view": pl.String, "item": pl.String, "title": pl.String, "names": pl.List(pl.String)})
-    return Terms(empty, {"diagnoses": diagnosis_names(), "medications": drug_names()})
+    return Terms(empty, {"diagnoses": diagnosis_names(), "medications": drug_names()}, ecg_diagnoses())
 
 
 @pytest.fixture
@@ -147,6 +147,7 @@ def test_a_rhythm_that_was_is_a_diagnosis_and_no_rhythm_of_a_sinus_rhythm(read):
         ("tinnitus ausgeschlossen, LBBB", "complete left bundle branch block"),
         ("father with gallstones, restless legs", "restless legs"),
         ("not restless but dizzy spells", "dizzy spells"),
+        ("history of ventricular tachycardia, dizzy spells", "dizzy spells"),
     ],
 )
 def test_words_that_are_ruled_out_do_not_say_who_is_near(read, text, meaning):
