@@ -12,6 +12,11 @@ from sediff.vocabulary import Vocabulary
 
 # What is read, with the first letter of its certainty: statements by code, diagnoses and drugs by title.
 PHRASINGS = [
+    # names
+    ("1st degree AVB, no complete AVB", "1AVB:p 3AVB:a"),
+    ("torsades", "ventricular tachycardia:p"),
+    ("asystole", "cardiac arrest:p"),
+    ("ST-Hebungsinfarkt, 60 Jahre", "acute myocardial infarction:p"),
     # negation over lists
     ("neither AF nor LBBB", "AFIB:a CLBBB:a"),
     ("neither AF, LVH nor LBBB", "AFIB:a LVH:a CLBBB:a"),
