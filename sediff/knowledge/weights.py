@@ -59,11 +59,11 @@ def neighbour_weights(
 
 
 def evened(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights (n, k); where fewer than five neighbours, or half of them, have the say, that power of them that gives it.
+    """Weights (n, k); where fewer than five neighbours, or half of them, have the say, a power of them that gives it.
 
-    The effective number falls as the power rises, from all that have a weight at power 0, so bisection finds the greatest
-    power at which it is enough. Else a diagnosis that one record alone has without others, such as third degree AV
-    block, is told from that record: "52 bpm (51 to 52), in 10 records".
+    The effective number falls as the power rises, from all that have a weight at power 0, so bisection finds the
+    greatest power at which it is enough. Else a diagnosis that one record alone has without others, such as third
+    degree AV block, is told from that record: "52 bpm (51 to 52), in 10 records".
     """
     enough = np.minimum(ENOUGH, (weights > 0).sum(1) / 2)
     few = effective_number(weights) < enough

@@ -63,6 +63,7 @@ def test_weights_that_leave_the_say_to_one_are_evened():
     assert effective_number(ten).round(1).tolist() == [2.4, 9.1, 1.0]
     assert effective_number(evened_ten) == pytest.approx([5, 9.1, 5], abs=0.05)
     assert (evened_ten[1] == ten[1]).all(), "nine have the say"
+    # (1 + 9 w)² = 5 (1 + 9 w²)
     assert evened_ten[[0, 2]] == pytest.approx(np.array([[1.0] + [1 / 6] * 9] * 2), abs=1e-5), (
         "(1 + 9 w)² = 5 (1 + 9 w²)"
     )
