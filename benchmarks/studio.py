@@ -8,6 +8,7 @@ those of the following ones, each of a text of its own. Beside them, in the same
 
 import argparse
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -50,15 +51,15 @@ def on_the_page(clone: Path, prompts: list[str]) -> tuple[float, list[float]]:
     with chromium() as browser:
         started = time.perf_counter()
         with subprocess.Popen([*SEDIFF, "studio"], cwd=clone, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout
-            line = process.stdout.readline()
-            found = re.search(r"http://\S+", line)
-            if found is None:
-                raise SystemExit(f"sediff studio did not start in {clone}: run the pipeline there first.")
-            browser.get(found[0])
-            opened = time.perf_counter() - started
-            seconds = [shown(browser, text) for text in prompts]
-            process.send_signal(2)
+            try:
+                found = re.search(r"http://\S+", next(iter(process.stdout or ()), ""))
+                if found is None:
+                    raise SystemExit(f"sediff studio did not start in {clone}: run the pipeline there first.")
+                browser.get(found[0])
+                opened = time.perf_counter() - started
+                seconds = [shown(browser, text) for text in prompts]
+            finally:
+                process.send_signal(signal.SIGINT)
     return opened, seconds
 
 

@@ -103,6 +103,13 @@ def test_the_vocabulary_is_a_dependency_where_it_is_loaded():
         assert listed == loads, name
 
 
+def test_curated_terms_are_dependencies_where_they_are_loaded():
+    for name, stage in GRAPH.items():
+        loads = "sediff.knowledge.terms" in closure(ROOT / "flows" / f"{name.split('@')[0]}.py")
+        files = {f"knowledge/{file}.yaml" for file in ("diagnoses", "drugs", "icd")}
+        assert files & set(stage.deps) == (files if loads else set()), name
+
+
 def test_each_encoder_depends_on_what_it_reads():
     """The judges read no experience; who may see texts is the conditioner's concern, and the pin the judges'."""
     conditioner, judges = (GRAPH[f"encoder@{item}"] for item in ("conditioner", "judges"))

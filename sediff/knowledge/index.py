@@ -191,13 +191,13 @@ def _current(texts: dict[str, str], folder: Path, address: str) -> Collection:
         files = IndexFiles(folder)
         if not files.are_whole(wanted):
             files.remove()
-        collection = _filled(_client(folder, address), wanted, texts, folder / "built")
+        collection = _filled(_client(folder, address), wanted, texts)
         files.note(wanted)
         return collection
 
 
-def _filled(client: ClientAPI, wanted: str, texts: dict[str, str], note: Path) -> Collection:
-    """The collection of this hash, which gets what it has not yet."""
+def _filled(client: ClientAPI, wanted: str, texts: dict[str, str], note: Path | None = None) -> Collection:
+    """The collection of this hash, which gets what it has not yet; at a server `note` names the one before it."""
     name = f"experience-{wanted[:16]}"
     try:
         collection = client.get_collection(name, embedding_function=HashedSubwords())
@@ -210,16 +210,17 @@ def _filled(client: ClientAPI, wanted: str, texts: dict[str, str], note: Path) -
             embedding_function=HashedSubwords(),
             get_or_create=True,
         )
-    _forget(client, note, name)
+    if note:
+        _forget(client, note, name)
     _fill(collection, texts, min(BATCH, client.get_max_batch_size()))
     collection.modify(metadata={"hash": wanted})
     return collection
 
 
 def _forget(client: ClientAPI, note: Path, name: str) -> None:
-    """Delete the collection that this folder had built before; others on a server may be of somebody else."""
-    before = note.read_text(encoding="utf-8") if note.is_file() else ""
-    if before and before != name:
+    """Delete the collection that this folder had built at a server before; others there may be of somebody else."""
+    before = note.read_text(encoding="utf-8", errors="replace") if note.is_file() else ""
+    if before.startswith("experience-") and before != name:
         with suppress(NotFoundError):
             client.delete_collection(before)
     note.write_text(name, encoding="utf-8")

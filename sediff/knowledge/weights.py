@@ -17,7 +17,7 @@ OTHER_SEX = 0.6
 RATE_SCALE = 10.0  # bpm, the standard deviation of a Gaussian
 UNKNOWN_RATE = 15.0  # bpm apart that count where a record's rate is not known
 ENOUGH = 5  # neighbours of equal weight, or what they say is evened
-ROOTS = (0.5, 0.25)
+HALVINGS = 30  # of the interval in which the power lies
 QUERIES_PER_BLOCK = 10_000
 
 
@@ -53,21 +53,34 @@ def neighbour_weights(
         alike = (similarities / np.maximum(similarities[:, :1], 1e-9)) ** SHARPNESS
         of_block = alike * near * np.where(other, OTHER_SEX, 1.0)
         of_block = np.where(rows >= 0, of_block, 0.0)
-        weights[block] = of_block / np.maximum(of_block.max(1, keepdims=True, initial=0.0), np.finfo(float).tiny)
-    return evened(weights)
+        scaled = of_block / np.maximum(of_block.max(1, keepdims=True, initial=0.0), np.finfo(float).tiny)
+        weights[block] = evened(scaled)
+    return weights
 
 
-def evened(weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weights (n, k); where fewer than five neighbours, or half of them, have the say, their square or fourth roots.
+def evened(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights (n, k); where fewer than five neighbours, or half of them, have the say, a power of them that gives it.
 
-    Else a diagnosis that one record alone has without others, such as third degree AV block, is told from that record:
-    "52 bpm (51 to 52), in 10 records".
+    The effective number falls as the power rises, from all that have a weight at power 0, so bisection finds the
+    greatest power at which it is enough. Else a diagnosis that one record alone has without others, such as third
+    degree AV block, is told from that record: "52 bpm (51 to 52), in 10 records".
     """
-    found, enough = weights.copy(), np.minimum(ENOUGH, (weights > 0).sum(1) / 2)
-    for power in ROOTS:
-        few = effective_number(found) < enough
-        found[few] = weights[few] ** np.float32(power)
+    enough = np.minimum(ENOUGH, (weights > 0).sum(1) / 2)
+    few = effective_number(weights) < enough
+    steep, enough = weights[few], enough[few]
+    low, high = np.zeros(len(steep)), np.ones(len(steep))
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        suffices = effective_number(_to_power(steep, middle)) >= enough
+        low, high = np.where(suffices, middle, low), np.where(suffices, high, middle)
+    found = weights.copy()
+    found[few] = _to_power(steep, low)
     return found
+
+
+def _to_power(weights: NDArray[np.float64], powers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each row to its power; no weight stays none."""
+    return np.where(weights > 0, weights ** powers[:, None], 0.0)
 
 
 def gaussian(apart: NDArray[np.float64], scale: float, unknown: float) -> NDArray[np.float64]:
@@ -75,7 +88,7 @@ def gaussian(apart: NDArray[np.float64], scale: float, unknown: float) -> NDArra
     return np.exp(-0.5 * (np.where(np.isnan(apart), unknown, apart) / scale) ** 2)
 
 
-def effective_number(weights: NDArray[np.float32]) -> NDArray[np.float64]:
+def effective_number(weights: NDArray[np.floating]) -> NDArray[np.float64]:
     """How many neighbours of equal weight would say as much, Kish's (Σw)² / Σw²: (..., k) to (...); 0 without any."""
     squares = np.einsum("...k,...k->...", weights, weights, dtype=np.float64)
     return weights.sum(-1, dtype=np.float64) ** 2 / np.where(squares > 0, squares, 1)

@@ -377,6 +377,15 @@ def test_an_index_without_its_note_is_not_trusted(knowledge, chroma, capsys, not
     assert said == f"knowledge: what {chroma} holds is no whole index, which is built again"
 
 
+@pytest.mark.parametrize("at_a_server", [False, True])
+def test_a_damaged_note_of_what_was_built_does_not_stop_a_build(knowledge, chroma, request, at_a_server):
+    address = request.getfixturevalue("server") if at_a_server else ""
+    write_store(knowledge, SIZE - 2)  # another collection than those of other tests
+    chroma.mkdir(parents=True, exist_ok=True)
+    (chroma / "built").write_bytes(b"\xff")
+    assert_whole(KnowledgeIndex.open(knowledge, chroma, address), knowledge)
+
+
 def test_files_of_the_same_size_and_time_are_not_read_again(knowledge, chroma, monkeypatch):
     """The SQLite file alone, which Chroma writes to at each opening."""
     KnowledgeIndex.open(knowledge, chroma)

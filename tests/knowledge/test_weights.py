@@ -58,11 +58,36 @@ def test_a_rate_far_from_all_still_tells_who_is_nearest():
 
 
 def test_weights_that_leave_the_say_to_one_are_evened():
-    ten = np.array([[1.0] + [1 / 16] * 9, [1.0] * 9 + [1 / 16], [1.0] + [1e-8] * 9], np.float32)
+    ten = np.array([[1.0] + [1 / 16] * 9, [1.0] * 9 + [1 / 16], [1.0] + [1e-8] * 9])
     evened_ten = evened(ten)
     assert effective_number(ten).round(1).tolist() == [2.4, 9.1, 1.0]
-    assert evened_ten[0] == pytest.approx([1.0] + [1 / 4] * 9), "by their square roots, which are enough"
-    assert effective_number(evened_ten)[0] >= 5
+    assert effective_number(evened_ten) == pytest.approx([5, 9.1, 5], abs=0.05)
     assert (evened_ten[1] == ten[1]).all(), "nine have the say"
-    assert evened_ten[2] == pytest.approx([1.0] + [1e-2] * 9), "no further than their fourth roots"
-    assert (evened(np.array([[1.0, 0.6, 0, 0]], np.float32)) == [[1.0, np.float32(0.6), 0, 0]]).all(), "few there are"
+    # (1 + 9 w)² = 5 (1 + 9 w²)
+    assert evened_ten[[0, 2]] == pytest.approx(np.array([[1.0] + [1 / 6] * 9] * 2), abs=1e-5), (
+        "(1 + 9 w)² = 5 (1 + 9 w²)"
+    )
+    assert (evened(np.array([[1.0, 0.6, 0, 0]])) == [[1.0, 0.6, 0, 0]]).all(), "few there are"
+
+
+@pytest.mark.parametrize("steepness", [1, 10, 100, 600])
+def test_however_steep_the_weights_enough_neighbours_have_the_say(steepness):
+    """And they keep their order."""
+    falling = np.exp(-steepness * np.sort(np.random.default_rng(0).random((50, 12)), axis=1))
+    falling[np.arange(12) >= np.arange(50)[:, None] % 13] = 0
+    found = evened(falling)
+    there = (falling > 0).sum(1)
+    assert (effective_number(found) >= np.minimum(5, there / 2)).all()
+    assert ((found > 0) == (falling > 0)).all() and (np.diff(found) <= 0).all()
+
+
+def test_of_a_rate_far_from_all_no_record_alone_has_the_say():
+    """Such as of sinus bradycardia at 150 bpm."""
+    rates = np.linspace(40, 59, 20)
+    training = pl.DataFrame({"age": [None] * 20, "sex": [None] * 20, "heart_rate": rates})
+    near = Neighbours(np.arange(20)[None], np.full((1, 20), 0.8))
+    queries = pl.DataFrame({"age": [None], "sex": [None]}, schema={"age": pl.Float64, "sex": pl.String})
+    for rate in (150.0, 300.0, 400.0):
+        found = neighbour_weights(near, queries, training, np.array([rate]))
+        assert effective_number(found)[0] == pytest.approx(5, abs=0.01)
+        assert found.argmax() == 19
