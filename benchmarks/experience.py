@@ -312,7 +312,8 @@ def main() -> None:
     print("\n" + table("what there is to know: mean absolute error", scores, (NOTHING, CLASS, TREES)))
     queries = reduced(held_out, vocabulary)
     told = {NO_RATE: asked.foretold[EXPERIENCE], EXPERIENCE: sparse.told_the_rate(queries, k, heart_rates(queries))}
-    scores = measure_scores(asked._replace(foretold=told), drawn)
+    others = [name for name in (*SCALARS, *VOLTAGES) if name != "heart_rate"]  # whose answer such a prompt holds
+    scores = measure_scores(asked._replace(foretold=told), drawn, others)
     print("\n" + table("under-specified, the rate stated: mean absolute error", scores, (NO_RATE,)))
     whole = ask(held_out, held_out, full, k, seed)
     drawn = bootstrap_weights(whole.patients, arguments.draws, np.random.default_rng(seed))
