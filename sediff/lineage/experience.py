@@ -55,18 +55,21 @@ def prompt_of(knowledge: Path, experience: dict[str, Any]) -> dict[str, Any]:
     from sediff.knowledge.experience import SCHEMA, statistics_of
     from sediff.knowledge.prompt import prompts
     from sediff.knowledge.retrieval import Neighbours
+    from sediff.knowledge.statistics import sufficient
+    from sediff.knowledge.weights import neighbour_weights
     from sediff.vocabulary import Vocabulary
 
-    shown = experience["neighbours"][:SHOWN]
-    rows = find_rows([knowledge / PROFILES], "record_id", [experience["record_id"], *shown])
+    names = experience["neighbours"]
+    rows = find_rows([knowledge / PROFILES], "record_id", [experience["record_id"], *names])
     own, *near = (
-        pl.DataFrame([rows[name].values], infer_schema_length=1) for name in (experience["record_id"], *shown)
+        pl.DataFrame([rows[name].values], infer_schema_length=1) for name in (experience["record_id"], *names)
     )
-    similarities = np.array([experience["similarities"][:SHOWN]], np.float64)
-    neighbours = Neighbours(np.arange(len(shown))[None], similarities)
-    statistics = statistics_of(pl.DataFrame([experience], schema=SCHEMA))
     training = pl.concat(near, how="vertical_relaxed")
-    return prompts(own, neighbours, statistics, training, Vocabulary.load())[0]
+    neighbours = Neighbours(np.arange(len(names))[None], np.array([experience["similarities"]], np.float64))
+    statistics = statistics_of(pl.DataFrame([experience], schema=SCHEMA))
+    expected = sufficient(statistics, neighbours, neighbour_weights(neighbours, own, training), training)
+    shown = Neighbours(neighbours.rows[:, :SHOWN], neighbours.similarities[:, :SHOWN])
+    return prompts(own, shown, expected, training, Vocabulary.load())[0]
 
 
 def _roundings(prompt: dict[str, Any], experience: dict[str, Any]) -> Iterator[dict[str, Any]]:
