@@ -4,8 +4,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Whole files, since the tests of one may share a run of the pipeline; each process has one of its own.
-PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
+# Whole files, since the tests of one may share what takes long to make, in the order of tests/conftest.py.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test test-all lint clean
 

@@ -21,6 +21,7 @@ from sediff.training.optimiser import BatchedMuon, Optimiser
 CPU = torch.device("cpu")
 DATA = torch.randn(37, 4, generator=torch.Generator().manual_seed(1))
 PROGRAM = Path(__file__).parent / "training_program.py"
+STEPS = 300  # of a training that is killed
 
 
 def gather(rows):
@@ -100,20 +101,26 @@ def finish(process):
     assert process.returncode == 0, errors
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> bytes:
+    """Weights of a training that nobody kills."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "a"
+    finish(program(folder, STEPS))
+    return (folder / "weights.safetensors").read_bytes()
+
+
 @pytest.mark.parametrize("fraction", [0.15, 0.5, 0.85])
-def test_a_killed_training_ends_with_the_same_bytes(tmp_path, fraction):
-    steps = 300
-    finish(program(tmp_path / "a", steps))
-    process = program(tmp_path / "b", steps)
+def test_a_killed_training_ends_with_the_same_bytes(undisturbed, tmp_path, fraction):
+    process = program(tmp_path / "b", STEPS)
     progress = tmp_path / "b/progress"
-    while not progress.exists() or int(progress.read_text() or 0) < fraction * steps:
+    while not progress.exists() or int(progress.read_text() or 0) < fraction * STEPS:
         assert process.poll() is None, "it ended before it could be killed"
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (tmp_path / "b/weights.safetensors").exists()
-    finish(program(tmp_path / "b", steps))
-    assert (tmp_path / "b/weights.safetensors").read_bytes() == (tmp_path / "a/weights.safetensors").read_bytes()
+    finish(program(tmp_path / "b", STEPS))
+    assert (tmp_path / "b/weights.safetensors").read_bytes() == undisturbed
 
 
 def test_two_processes_train_together_as_one_would(tmp_path):

@@ -27,6 +27,7 @@ QUIET = {
 DATABASE = "prefect.db"  # in a server's home
 DAY = 86_400  # s
 NIGHTS = RetentionParams().nightly
+PORTS = 3  # tried
 
 
 @contextmanager
@@ -47,22 +48,10 @@ def prefect_server(home: Path, start_limit: float, days: int | None = NIGHTS) ->
         yield configured
         return
     home.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
-    api = f"http://127.0.0.1:{port}/api"
     own = {**QUIET, **_vacuum(days), "PREFECT_HOME": str(home.resolve())}
-    with (home / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
-            env={**os.environ, **own},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            preexec_fn=die_with_parent,
-        )
+    process, api = _start(home, own, start_limit)
     saved = {name: os.environ.get(name) for name in (*own, "PREFECT_API_URL")}
     try:
-        _wait(process, api, start_limit, home / "server.log")
         os.environ.update(own | {"PREFECT_API_URL": api})
         yield api
     finally:
@@ -102,16 +91,40 @@ def _free_port() -> int:
         return listener.getsockname()[1]
 
 
-def _wait(process: subprocess.Popen[str], api: str, limit: float, log: Path) -> None:
-    """Wait until the server answers."""
+def _start(home: Path, own: dict[str, str], limit: float) -> tuple[subprocess.Popen[str], str]:
+    """A server that answers, and its address. Its port may be taken before it comes to take it: it gets another."""
+    for _ in range(PORTS):
+        port = _free_port()
+        api = f"http://127.0.0.1:{port}/api"
+        with (home / "server.log").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+                env={**os.environ, **own},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
+        try:
+            if _is_up(process, api, limit, home / "server.log"):
+                return process, api
+        except BaseException:
+            end_group(process)
+            raise
+    raise UserError(f"The Prefect server ended at once, {PORTS} times: see {home / 'server.log'}.")
+
+
+def _is_up(process: subprocess.Popen[str], api: str, limit: float, log: Path) -> bool:
+    """Wait until the server answers; False if it ends instead."""
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise UserError(f"The Prefect server ended at once: see {log}.")
+            return False
         try:
             with urllib.request.urlopen(f"{api}/health", timeout=2) as answer:
                 if answer.status == 200:
-                    return
+                    return True
         except (urllib.error.URLError, OSError):
             time.sleep(0.25)
     raise UserError(

@@ -14,7 +14,7 @@ SECONDS_KEPT = 5  # an idle connection
 
 
 def bind(port: int) -> socket.socket:
-    """A socket on loopback; port 0 is a free one.
+    """A socket on loopback, on which whoever connects from now on waits for `serve`; port 0 is a free one.
 
     Raises:
         UserError: the port is taken, or not for us.
@@ -23,6 +23,7 @@ def bind(port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((LOOPBACK, port))
+        bound.listen(CONNECTIONS)
     except OSError as error:
         bound.close()
         raise UserError(f"Port {port} cannot be had ({error.strerror}): give another --port, or none.") from None

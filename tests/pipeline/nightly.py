@@ -2,11 +2,15 @@
 
 import shutil
 import sys
+import time
 from pathlib import Path
+from typing import NamedTuple
 
+import pytest
 import yaml
 
-from tests.pipeline.clone import ROOT, command
+from sediff.pipeline.server import prefect_server
+from tests.pipeline.clone import MAIN, ROOT, command
 
 STAGE = """
 import json, sys, time
@@ -52,11 +56,29 @@ OUTS = {
     "synthesis": ["data/synthesis/manifest.json", "data/synthesis/dataset"],
     "report": ["data/report", "reports/report/metrics.json", "reports/index.html"],
 }
+PLACES = (
+    ".git/config",
+    ".git/worktrees/published/gitdir",
+    ".sediff/published/.git",
+    ".sediff/published/.dvc/config.local",
+)  # where a checkout says where it lies
 
 
-def make(folder: Path) -> Path:
-    """Write the project and its remotes, and commit it; gives the checkout."""
+class Published(NamedTuple):
+    """A checkout whose first version is published, and how many seconds its refresh took."""
+
+    checkout: Path
+    seconds: float
+
+
+def make(folder: Path, like: Path | None = None) -> Path:
+    """Write the project and its remotes, and commit it; gives the checkout.
+
+    `like` is one whose Prefect database it has from the start, since making one takes seconds.
+    """
     project = folder / "checkout"
+    if like:
+        shutil.copytree(like / ".sediff/prefect", project / ".sediff/prefect")
     (project / "knowledge").mkdir(parents=True)
     for file in (ROOT / "knowledge").glob("*.yaml"):
         shutil.copy(file, project / "knowledge")
@@ -83,6 +105,31 @@ def make(folder: Path) -> Path:
     said(project, sys.executable, "-m", "dvc", "remote", "add", "-q", "-d", "store", "../store")
     change(project, "cohort.patients=20", "diffusion.steps=1")
     return project
+
+
+def publish(folder: Path) -> None:
+    """Make the project and refresh it once, on a machine whose git has no name, as servers have it.
+
+    Prefect's database is there before, so that `seconds`, a file beside the checkout, is what a later refresh takes.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+        patch.delenv("PREFECT_API_URL", raising=False)  # of a server that other tests share
+        project = make(folder)
+        with prefect_server(project / ".sediff/prefect", 120):
+            pass
+        started = time.monotonic()
+        said(project, sys.executable, "-c", MAIN, "refresh")
+    (folder / "seconds").write_text(str(time.monotonic() - started))
+
+
+def copied(project: Path, folder: Path) -> Path:
+    """A copy of a published project and its remotes, which know nothing of the original; gives the checkout."""
+    shutil.copytree(project.parent, folder, symlinks=True, dirs_exist_ok=True)
+    for name in PLACES:
+        path = folder / "checkout" / name
+        path.write_text(path.read_text().replace(str(project.parent), str(folder)))
+    return folder / "checkout"
 
 
 def change(project: Path, *assignments: str) -> None:

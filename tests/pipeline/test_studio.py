@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +21,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from sediff.errors import UserError
+from sediff.studio.serve import LOOPBACK, bind
 from tests.browsers import chromium
 from tests.pipeline.clone import MAIN, sediff
 
@@ -228,6 +231,14 @@ def test_a_taken_port_is_one_sentence(project, port):
     assert result.stderr.strip() == (
         f"sediff: error: Port {port} cannot be had (Address already in use): give another --port, or none."
     )
+
+
+def test_who_connects_before_it_serves_waits():
+    with bind(0) as bound:
+        port = bound.getsockname()[1]
+        socket.create_connection((LOOPBACK, port), timeout=1).close()
+        with pytest.raises(UserError, match=f"Port {port} cannot be had"):
+            bind(port)
 
 
 def test_one_ecg_is_made_at_a_time_and_few_wait(port):

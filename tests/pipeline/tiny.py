@@ -67,8 +67,8 @@ def make(folder: Path) -> Path:
     return folder
 
 
-def walk(project: Path) -> dict[str, bool]:
-    """Bring the project up to date and say which stages ran."""
+def walk(project: Path, *stages: str) -> dict[str, bool]:
+    """Bring all stages up to date, or those that are named, and say which ran."""
     from flows.pipeline import walk
 
-    return {result.stage: result.ran for result in walk(project, order(project), 60)}
+    return {result.stage: result.ran for result in walk(project, stages or order(project), 60)}
