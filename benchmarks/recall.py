@@ -5,7 +5,8 @@ taken out, each in turn; the ten nearest training records are found by what rema
 the statement that was taken out.
 
 - share@10: how many of the ten have it.
-- recall@10: whether at least one of the ten has it.
+- recall@10, any: whether at least one of the ten has it.
+- recall@10, of all: how many of all training records that have it are among the ten, in thousandths.
 
 Three ways to choose the ten: exact retrieval (τ over the three views), the ten nearest texts by hashed subwords (the
 names of the statements that remain, against those of each training record), and chance (expected values, from how many
@@ -17,7 +18,8 @@ nearly every record has is no achievement. 95 % intervals from a bootstrap over 
 """
 
 import argparse
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -73,12 +75,23 @@ def _names(profiles: pl.DataFrame, vocabulary: Vocabulary) -> list[str]:
     return [", ".join(vocabulary[code].name for code in codes) for codes in profiles["statements"]]
 
 
-def by_chance(counts: NDArray[np.int64], total: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Expected share@K and recall@K of K records drawn without replacement, of statements that so many have."""
+def measures(
+    share: NDArray[np.float64], found_any: NDArray[np.float64], counts: NDArray[np.int64]
+) -> dict[str, NDArray[np.float64]]:
+    """What a table tells of each query, from its share@K, whether one of the K has it, and how many have it at all."""
+    return {
+        "share@10": share,
+        "recall@10, any": found_any,
+        "recall@10, of all, ‰": 1000 * K * share / np.maximum(counts, 1),
+    }
+
+
+def by_chance(counts: NDArray[np.int64], total: int) -> dict[str, NDArray[np.float64]]:
+    """Expected measures of K records drawn without replacement, of statements that so many have."""
     rest = total - counts
     with np.errstate(invalid="ignore"):
         none = gammaln(rest + 1) - gammaln(rest - K + 1) + gammaln(total - K + 1) - gammaln(total + 1)
-    return counts / total, 1 - np.where(rest >= K, np.exp(none), 0.0)
+    return measures(counts / total, 1 - np.where(rest >= K, np.exp(none), 0.0), counts)
 
 
 def interval(
@@ -130,9 +143,9 @@ def main() -> None:
     ]
     found |= {f"{name}, hidden": np.concatenate([one[name] for one in hidden]) for name in hidden[0]}
     shared = {name: (present[rows, statement[:, None]] & (rows >= 0)) for name, rows in found.items()}
-    scores = {name: (hits.sum(1) / K, hits.any(1).astype(float)) for name, hits in shared.items()}
-    share, recall = by_chance(present.sum(0), len(training))
-    scores["chance"] = (share[statement], recall[statement])
+    counts = present.sum(0)[statement]
+    scores = {name: measures(hits.mean(1), hits.any(1).astype(float), counts) for name, hits in shared.items()}
+    scores["chance"] = by_chance(counts, len(training))
 
     rng = np.random.default_rng(0)
     draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), arguments.bootstrap)
@@ -141,25 +154,28 @@ def main() -> None:
         f"{len(queries)} queries: {queries['record_id'].n_unique()} test records of {len(names)} patients, "
         f"{len(codes)} statements ({frequent} with {FEWEST} queries or more); {len(training)} training records\n"
     )
-    print(
-        "| ten neighbours by | share@10, queries | recall@10, queries | share@10, statements | recall@10, statements |"
-    )
-    print("|---|---|---|---|---|")
-    for name, both in scores.items():
-        (share_micro, share_macro), (recall_micro, recall_macro) = (
-            interval(values, statement, patient, draws) for values in both
-        )
-        cells = (share_micro, recall_micro, share_macro, recall_macro)
-        print(f"| {name} | " + " | ".join(f"{m:.3f} ({low:.3f} to {high:.3f})" for m, low, high in cells) + " |")
-    print("\n| exact minus | share@10, queries | recall@10, queries | share@10, statements | recall@10, statements |")
-    print("|---|---|---|---|---|")
-    for mode in ("whole", "hidden"):
-        for other in (f"texts' vectors, {mode}", "chance"):
-            differences = (scores[f"exact, τ, {mode}"][place] - scores[other][place] for place in (0, 1))
-            share_both, recall_both = (interval(values, statement, patient, draws) for values in differences)
-            cells = (share_both[0], recall_both[0], share_both[1], recall_both[1])
-            told = " | ".join(f"{m:+.3f} ({low:+.3f} to {high:+.3f})" for m, low, high in cells)
-            print(f"| {other.removesuffix(f', {mode}')}, {mode} | {told} |")
+    of = functools.partial(interval, statement=statement, patient=patient, draws=draws)
+    table("ten neighbours by", "", {name: {key: of(one) for key, one in own.items()} for name, own in scores.items()})
+    differences = {
+        f"{other.removesuffix(f', {mode}')}, {mode}": {
+            key: of(one - scores[other][key]) for key, one in scores[f"exact, τ, {mode}"].items()
+        }
+        for mode in ("whole", "hidden")
+        for other in (f"texts' vectors, {mode}", "chance")
+    }
+    table("exact minus", "+", differences)
+
+
+def table(title: str, sign: str, rows: Mapping[str, Mapping[str, tuple[list[float], list[float]]]]) -> None:
+    """Print means over queries and over statements, with their intervals."""
+    keys = list(next(iter(rows.values())))
+    head = [f"{key}, {over}" for over in ("queries", "statements") for key in keys]
+    print(f"| {title} | {' | '.join(head)} |\n|{'---|' * (len(head) + 1)}")
+    for name, row in rows.items():
+        cells = (row[key][place] for place in (0, 1) for key in keys)
+        told = (f"{mean:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})" for mean, low, high in cells)
+        print(f"| {name} | {' | '.join(told)} |")
+    print()
 
 
 if __name__ == "__main__":

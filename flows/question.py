@@ -5,7 +5,7 @@ from typing import Any
 from flows.inputs import CHROMA, chroma_address, pseudonyms_of
 from flows.stage import DATA
 from sediff.errors import UserError
-from sediff.knowledge.index import KnowledgeIndex
+from sediff.knowledge.index import QUESTION_WAITS, KnowledgeIndex
 from sediff.knowledge.person import Sex
 from sediff.knowledge.query import ask
 from sediff.knowledge.show import (
@@ -27,9 +27,10 @@ def knowledge_index(params: Params) -> KnowledgeIndex:
     """The index of the knowledge stage's out, embedded or on a server (`runtime.chroma`).
 
     Raises:
-        UserError: the stage has not run, Chroma cannot be used, or a restricted source's profiles may not go there.
+        UserError: the stage has not run, Chroma cannot be used, another process keeps it, or a restricted source's
+            profiles may not go there.
     """
-    return KnowledgeIndex.open(KNOWLEDGE, CHROMA, chroma_address(params))
+    return KnowledgeIndex.open(KNOWLEDGE, CHROMA, chroma_address(params), QUESTION_WAITS)
 
 
 def ask_store(

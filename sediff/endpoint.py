@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from openai import OpenAI
 
 KEY = "OPENAI_API_KEY"
+LONGEST_LABEL = 63  # between the dots of a host's name (RFC 1035)
 LARGEST_ANSWER = 32 * 2**20  # bytes; 128 embeddings are a tenth of it
 
 
@@ -28,10 +29,12 @@ def checked_address(address: str, path: bool = True) -> str:
     """
     try:
         parts = urlsplit(address)
-        malformed = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
+        labels = (parts.hostname or "").removesuffix(".").split(".")
+        nameless = not all(0 < len(label) <= LONGEST_LABEL for label in labels)
+        malformed = parts.scheme not in ("http", "https") or nameless or parts.port == 0
     except ValueError:  # a port that is no number, half an IPv6 address
         malformed = True
-    if address and (malformed or any(character.isspace() for character in address)):
+    if address and (malformed or any(character.isspace() or not character.isprintable() for character in address)):
         raise ValueError(f"{address!r} is no address of an API: write one like http://127.0.0.1:8000/v1")
     if address and ("@" in parts.netloc or "?" in address or "#" in address):
         raise ValueError(f"an address has no user, password, query or fragment: the key is read from {KEY}")

@@ -208,6 +208,8 @@ def _read(path: Path) -> Any:
 
 
 def _value(text: str, assignment: str) -> Any:
+    if not text.strip():
+        return ""  # which YAML takes for null
     try:
         return _yaml().load(text)  # keeps the style in which a list is written
     except YAMLError:

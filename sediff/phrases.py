@@ -25,6 +25,16 @@ REWRITTEN = tuple(
         (r"\babnrm\b", "abnormality"),
         (r"\b(evtl|bzw|ca|wg|vgl)\.", r"\1"),
         (r"\bnon[ -]+", "non"),
+        # Forms: "LBBB (-) AF (+)", "AF -, LBBB +", "AF: N", "☐ AF ☒ LBBB"
+        (r"\(\s*[-–−]\s*\)", " negative, "),
+        (r"\(\s*\+\s*\)", " positive, "),
+        (r" [-–−] *(?=[,;\n]|$)", " negative"),
+        (r" \+ *(?=[,;\n]|$)", " positive"),
+        (r"[:=] *(?:n|no|nein|false|0) *(?=[,;\n]|$)", " negative"),
+        (r"[:=] *(?:y|yes|ja|true|1) *(?=[,;\n]|$)", " positive"),
+        (r"☐", "; no "),
+        (r"[☑☒✓✔]", "; "),
+        (r"\b(?:excluded|ruled out|ausgeschlossen)\s*:", " negative for "),
     )
 )
 # English plurals and German endings; at least four letters stay.

@@ -33,7 +33,9 @@ def test_a_remote_endpoint_needs_a_key(monkeypatch):
         Endpoint("https://llm.example.org/v1", "m").client()
 
 
-@pytest.mark.parametrize("url", ["", "http://127.0.0.1:8000/v1", "https://[::1]/v1", "https://llm.example.org"])
+@pytest.mark.parametrize(
+    "url", ["", "http://127.0.0.1:8000/v1", "http://llm.example.org./v1", "https://[::1]/v1", "https://llm.example.org"]
+)
 def test_addresses(url):
     assert checked_address(url) == url
 
@@ -49,7 +51,8 @@ def test_addresses_of_servers(url):
 @pytest.mark.parametrize(
     "url",
     ["llm.example.org/v1", "localhost:8000", "ftp://example.org", "http://", "http://:80/v1", "http://[::1/v1",
-     "http://example.org:eighty/v1", "http://example.org:0/v1", "http://example.org:99999/v1", "http://a b/v1"],
+     "http://example.org:eighty/v1", "http://example.org:0/v1", "http://example.org:99999/v1", "http://a b/v1",
+     "http://a..b/v1", "http://.a/v1", f"http://{'a' * 64}.org/v1", "http://127.0.0.1:9/v1\\x7f"],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["llm_base_url", "embedding_base_url"])
 def test_a_malformed_address_is_a_mistake_in_a_parameter(url, name, tmp_path):

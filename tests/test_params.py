@@ -22,6 +22,9 @@ def test_a_value_is_changed_and_comments_stay(path):
     assert before.count("#") == path.read_text().count("#")
     assert len(before.splitlines()) == len(path.read_text().splitlines())
     set_params(path, ["diffusion.steps=2000"])
+    set_params(path, ["runtime.llm_base_url=http://127.0.0.1:9/v1"])
+    assert set_params(path, ["runtime.llm_base_url="])
+    assert Params.load(path).runtime.llm_base_url == ""
     assert path.read_text() == before
 
 

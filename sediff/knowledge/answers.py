@@ -90,6 +90,8 @@ class AnswerStore:
             return read_answer(key, self.path(key).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise self._unreadable(key, error) from None
         except ValueError:
             raise UserError(
                 f"{self.path(key)} is damaged: `sediff knowledge answers pull` mends it where the remote has it; or "
@@ -111,11 +113,20 @@ class AnswerStore:
         read_answer(key, text)
         if self.intact(key):
             return False
-        with replacing(self.path(key)) as temporary, temporary.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())  # it is paid for: it survives a power cut too
+        try:
+            with replacing(self.path(key)) as temporary, temporary.open("w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())  # it is paid for: it survives a power cut too
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            raise self._unreadable(key, error) from None
         return True
+
+    def _unreadable(self, key: str, error: OSError) -> UserError:
+        return UserError(
+            f"{self.path(key)} cannot be had ({error.strerror}): {self.folder} is to be a folder of files that this "
+            "user may read and write; what stands in the way is to be moved."
+        )
 
     def intact(self, key: str) -> bool:
         """Whether an answer is here and not damaged."""

@@ -57,6 +57,8 @@ class Budget:
         written = WRITTEN.fullmatch(text.strip())
         if not written:
             raise UserError(f"--budget {text}: write a number of tokens or of US dollars, like 2000000tokens or 5usd.")
+        if not float(written[1]):
+            raise UserError(f"--budget {text} allows no call: give more, or none.")
         if written[2].lower() == "tokens":
             return cls(float(written[1]), "tokens")
         if not any(prices):

@@ -165,9 +165,9 @@ def _basis(count: int, named: Sequence[str], vocabulary: Vocabulary, near_in: Se
     return f"from {count} similar {records}{f': {own}' if own else ''}"
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str], last: str = "and") -> str:
     """Names as a sentence has them: "age, sex and heart rate"."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+    return f" {last} ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _paragraph(rhythm: str, findings: Sequence[str], told: Sequence[str], shapes: Mapping[str, str], basis: str) -> str:

@@ -41,7 +41,9 @@ CANDIDATES = 200  # nearest rows that are looked at; the approximate search miss
 # Of 3,000 profiles of PTB-XL the 200 nearest are found to 99.98 % or more; one row in 300 may be out of reach.
 HNSW: CreateHNSWConfiguration = {"space": "cosine", "ef_search": 500, "ef_construction": 200, "max_neighbors": 32}
 PATIENCE = 10.0  # s, until a server that does not answer is given up
-LONGEST_WAIT, BETWEEN = 1800.0, 0.2  # s for another process, which may be building; 50,000 profiles take about a minute
+# s for another process, which may be building: of a build, and of a question, which somebody waits for. 50,000 profiles
+# take about a minute.
+BUILD_WAITS, QUESTION_WAITS, BETWEEN = 1800.0, 60.0, 0.2
 FAULTS = (ChromaError, httpx.HTTPError, OSError, ValueError, KeyError, sqlite3.Error)
 Result = TypeVar("Result")
 
@@ -53,18 +55,20 @@ class KnowledgeIndex:
         self._collection, self._size, self._folder, self._address = collection, size, folder, address
 
     @classmethod
-    def open(cls, knowledge: Path, folder: Path, address: str = "") -> Self:
+    def open(cls, knowledge: Path, folder: Path, address: str = "", wait: float = BUILD_WAITS) -> Self:
         """Open the index of the stage's out `knowledge`, and build it first where it is missing or of another out.
 
         Args:
             folder: of the embedded database; with an address it holds only a lock and a note.
             address: of a Chroma server (`chroma run`), such as "http://127.0.0.1:8000"; "": embedded.
+            wait: s, for another process that has the index.
 
         Raises:
-            UserError: the stage's out is missing, or the database cannot be used.
+            UserError: the stage's out is missing, the database cannot be used, or another process keeps it.
         """
         texts = open_store(knowledge).distinct_texts
-        return cls(_tried(lambda: _current(texts, folder, address), folder, address), len(texts), folder, address)
+        collection = _tried(lambda: _current(texts, folder, address, wait), folder, address)
+        return cls(collection, len(texts), folder, address)
 
     def __len__(self) -> int:
         return self._size
@@ -145,7 +149,7 @@ def _refuse_proxy(parts: SplitResult) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path, wait: float) -> Iterator[None]:
     """Hold the folder's lock: an embedded database takes one writer, and whoever waited finds the index built.
 
     Raises:
@@ -154,7 +158,7 @@ def _alone(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a+") as stream:
         if not _locks(stream):
-            _wait(stream, folder)
+            _wait(stream, folder, wait)
         stream.truncate(0)
         stream.write(str(os.getpid()))
         stream.flush()
@@ -170,22 +174,25 @@ def _locks(stream: TextIO) -> bool:
     return True
 
 
-def _wait(stream: TextIO, folder: Path) -> None:
+def _wait(stream: TextIO, folder: Path, seconds: float) -> None:
     stream.seek(0)
     holder = f"process {number}" if (number := stream.read()) else "another process"
-    minutes = f"{LONGEST_WAIT / 60:.3g} min"
+    minutes = f"{seconds / 60:.3g} min"
     told = f"waiting, for {minutes} at most, for {holder}, which has the index in {folder} and may be building it"
     log_line(f"knowledge: {told}")
-    deadline = time.monotonic() + LONGEST_WAIT
+    deadline = time.monotonic() + seconds
     while not _locks(stream):
         if time.monotonic() > deadline:
-            raise UserError(f"The index in {folder} was not given back by {holder} in {minutes}: end it and run again.")
+            raise UserError(
+                f"The index in {folder} was not given back by {holder} in {minutes}: wait until that has ended, or end "
+                "it, and run again."
+            )
         time.sleep(BETWEEN)
 
 
-def _current(texts: dict[str, str], folder: Path, address: str) -> Collection:
+def _current(texts: dict[str, str], folder: Path, address: str, wait: float) -> Collection:
     wanted = sha256_json([sha256_file(Path(inspect.getfile(embed))), list(texts)])
-    with _alone(folder):
+    with _alone(folder, wait):
         if address:
             return _filled(_client(folder, address), wanted, texts, folder / "built")
         files = IndexFiles(folder)

@@ -53,7 +53,17 @@ class IndexFiles:
             shutil.rmtree(path)
         for path in self._folder.glob(DATABASE):
             path.unlink()
-        SharedSystemClient.clear_system_cache()  # of clients by folder: one that is open has what is removed
+        self._forget_client()
+
+    def _forget_client(self) -> None:
+        """Have Chroma open the folder anew, since what is open there is removed; it keeps what is open by folder.
+
+        `_release_system` would keep it as long as any client counts, and `clear_system_cache` forgets other folders.
+        """
+        opened = str(self._folder.resolve())
+        with SharedSystemClient._refcount_lock:
+            SharedSystemClient._identifier_to_system.pop(opened, None)
+            SharedSystemClient._identifier_to_refcount.pop(opened, None)
 
     def _paths(self) -> dict[str, Path]:
         paths = (*self._folder.glob(DATABASE), *self._folder.glob(f"{SEGMENTS}/*"))

@@ -26,7 +26,9 @@ LETTER_AFTER = re.compile(r"[\s.,/()-]{0,4}([MFW](?![\w'/.-])|[mfw](?=\s*(?:[,;.
 LETTER_NAMED = re.compile(r"\b(?:sex|gender|Geschlecht)[:= ]{1,2}([mfw])\b", re.IGNORECASE)
 LETTER_BEFORE = re.compile(r"(?<![\w'.-])([MFWmfw])[\s,/(-]{1,3}$")
 
-NUMBER = r"(?<![\w.,/+-])(?P<number>\d{1,6}(?:[.,]\d{1,3})?)"
+# A sign or thousands ("-5", "1,000") belong to a number that nobody has.
+NUMBER = r"(?<![\w.,/+-])(?P<number>-?\d{1,6}(?:,\d{3}(?!\d)|[.,]\d{1,3})?)"
+LETTER = r"(?-i:[MF](?![\w'/.-]))"  # of a sex
 UNIT = r"(?P<unit>year|month|week|day)s?"
 # "20 years" alone may be an age or a length of time, which other words beside it make it.
 BEFORE_A_LENGTH = "".join(rf"(?<!\b{w} )" for w in ("for", "since", "past", "last", "over", "seit", "vor", "nach"))
@@ -35,31 +37,48 @@ AGES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"{NUMBER}[ -]{{0,2}}{UNIT}[ -]?(?:old|of age)\b",
-        rf"{NUMBER}[ -]?(?P<unit>y)(?:r|rs|ears?)?[ -]?[./]?[ -]?o\b",
-        rf"{NUMBER}[ -]?(?P<unit>j)(?:ä|ae|a)hrig(?:e[rsnm]?)?\b",
+        rf"{NUMBER}[ -]?(?P<unit>y)(?:r|rs|ears?)?[ -]?[./]?[ -]?o(?:ld)?(?:\b|(?={LETTER}))",
+        rf"{NUMBER}[ -]?(?P<unit>j)(?:ä|ae|a)hr(?:ig(?:e[rsnm]?)?\b|\.)",
+        rf"{NUMBER} ?(?P<unit>y)(?:r|rs)?(?: ?(?={LETTER})|(?=\s*(?:[,;)]|$)))",
+        rf"(?<![\w.,/-])(?P<number>\d{{1,3}})/(?={LETTER})",
+        r"\b(?:pt|patient|he|she) is (?P<number>\d{1,3})(?!\w|[.,:/-]\d| ?(?:/|%|[mk]\w|bpm))",
         rf"{NUMBER} ?(?P<unit>Jahre|Monate|Wochen|Tage) alt\b",
         r"(?<!\bat )\b(?:age|aged|Alter(?: von)?)[: ]{1,2}(?P<number>\d{1,6})\b(?!\.\d)",
         rf"\b(?:{ANY_SEX})[,:( ]{{1,2}}(?P<number>\d{{1,3}})(?!\w|[.,:/-]\d| ?(?:/|%|[mk]\w|bpm))",
         rf"{BEFORE_A_LENGTH}{NUMBER} ?-?(?P<unit>yrs?|years?|Jahre|J){AFTER_A_LENGTH}",
-        r"(?<![\w.,/-])(?P<number>\d{1,3}) ?-?(?=(?-i:[MF](?![\w'/.-])))",
+        rf"(?<![\w.,/-])(?P<number>\d{{1,3}}) ?-?(?={LETTER})",
         r"(?<![\w/])(?-i:[MFW])/(?P<number>\d{1,3})(?![\w/])",
     )
 )
 
+THOUSANDS = re.compile(r",\d{3}$")
+
 PER_MINUTE = (
-    r"(?:bpm\b|beats? ?(?:/|per) ?min(?:ute)?\b|/ ?min(?:ute)?\b|(?:Schläge|Schlaege) ?(?:/|pro) ?Min(?:ute)?\b)"
+    r"(?:bpm\b|b\.p\.m\.?|beats? ?(?:/|per) ?min(?:ute)?\b|/ ?min(?:ute)?\b"
+    r"|(?:Schläge|Schlaege|Schl\.?) ?(?:/|pro) ?Min(?:ute)?\b)"
 )
 RATE_NAMES = r"(?:heart[ -]rate|ventricular rate|rate|HR|pulse|Herzfrequenz|Kammerfrequenz|Frequenz|HF|Puls)"
 BETWEEN = r"(?:[:= ~]|\b(?:of|von|is|around|about|ca)\b\.?){1,4}"
 # What is a rate of something else; (?<!\w) for "Atemfrequenz" and the like.
 NOT_OF_THE_HEART = "".join(rf"(?<!{w} )" for w in ("atrial", "respiratory", "breathing", "resp", "target", "maximum"))
-RANGE = r"(?<![\w.,])(?P<low>\d{1,6})(?: ?(?:-|–|to|bis) ?(?P<high>\d{1,6}))?(?![\d.,]\d)"
+BPM = r"\d{1,6}(?:\.\d{1,2})?"
+RANGE = rf"(?<![\w.,])(?P<low>{BPM})(?: ?(?:-|–|to|bis) ?(?P<high>{BPM}))?(?![\d.,]\d)"
 RATES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"(?<!\w){NOT_OF_THE_HEART}{RATE_NAMES}{BETWEEN}{RANGE}(?: ?{PER_MINUTE})?",
         rf"(?<!rate )(?<!rate of )(?<!frequenz )(?<!\bRR )(?<!\bAF ){RANGE} ?{PER_MINUTE}",
     )
+)
+RHYTHMS = (
+    r"(?:\b(?:sinus ?)?(?:brady|tachy)(?:cardia|kardie)?|\bsinus ?rhythm(?:us)?|\bn?sr|\ba-?fib|\baf|\bvhf"
+    r"|\bvorhofflimmern|\bfibrillation|\bflutter|\brvr|\bsvt)"
+)
+NO_RATE = r"(?!\w|[.,:/-]\d| ?(?:ms|mm|mg|m?V|%|°|/(?! ?min)|(?:y|j|years?|yrs?|old|days?|hours?|h|m|f|Jahre)\b))"
+# A number beside a rhythm: "sinus brady 48", "AF with RVR at 145"; "AF" is respiration in German, which is slower.
+BESIDE_A_RHYTHM = re.compile(
+    rf"{RHYTHMS}(?: (?:at|with|mit|um|a rate of))* (?P<rate>(?:[4-9]\d|[12]\d\d){NO_RATE}(?: ?{PER_MINUTE})?)",
+    re.IGNORECASE,
 )
 
 
@@ -108,13 +127,20 @@ def _rates(text: str) -> Iterator[Mention]:
     for pattern in RATES:
         for match in pattern.finditer(text):
             yield Mention(*match.span(), (float(match["low"]) + float(match["high"] or match["low"])) / 2)
+    for match in BESIDE_A_RHYTHM.finditer(text):
+        yield Mention(*match.span("rate"), float(match["rate"][:3]))
 
 
 def _ages(text: str) -> Iterator[Mention]:
     for pattern in AGES:
         for match in pattern.finditer(text):
             unit = YEARS_IN[(match.groupdict().get("unit") or "y")[0].lower()]
-            yield Mention(*match.span(), round(float(match["number"].replace(",", ".")) * unit, 2))
+            yield Mention(*match.span(), round(_number(match["number"]) * unit, 2))
+
+
+def _number(written: str) -> float:
+    """ "1.5" and "1,5" are one and a half, "1,000" a thousand."""
+    return float(written.replace(",", "" if THOUSANDS.search(written) else "."))
 
 
 def _apart(mentions: Iterable[Mention], length: int) -> list[Mention]:

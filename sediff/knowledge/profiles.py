@@ -182,10 +182,9 @@ def drug_names() -> dict[str, list[str]]:
 
 
 def _names(item: str, known: Mapping[str, list[str]], vocabulary: Vocabulary) -> list[str]:
-    kind, _, name = item.partition(":")
-    if kind == "scp":
-        return [vocabulary[name].name]
-    return known.get(item) or [name]
+    if item.startswith(CODED):
+        return [vocabulary[item.removeprefix(CODED)].name]
+    return known.get(item) or [item.partition(":")[2]]
 
 
 def training_profiles(profiles: pl.DataFrame) -> pl.DataFrame:

@@ -12,14 +12,16 @@ import polars as pl
 
 from sediff.ecg import INDEPENDENT_LEADS
 from sediff.knowledge.measures import SCALARS, VOLTAGES, Statistics
-from sediff.knowledge.profiles import VIEWS, age_band
+from sediff.knowledge.profiles import CODED, VIEWS, age_band
 from sediff.knowledge.retrieval import Neighbours
 from sediff.vocabulary import Vocabulary
 
 SEXES = ("female", "male")
-CODED = ("scp", "icd9", "icd10")  # items that are statements, which are told by name, or codes without a title
+# Kinds of items that a history leaves out: statements, which are told by name, and codes without a title.
+LEFT_OUT = (CODED.removesuffix(":"), "icd9", "icd10")
 MIN_SHARE = 0.05  # of the neighbours that have a statement
 MAX_WORDS = 4  # of a drug's name: what is longer is a remark
+PERSONS = frozenset({"mr", "mrs", "ms", "miss", "dr", "prof", "herr", "frau", "patient", "pt"})  # a name may follow
 
 
 def prompts(
@@ -60,11 +62,16 @@ def prompts(
 def _history(profile: dict[str, Any]) -> dict[str, list[str]]:
     """Diagnoses, medications and procedures of the EHR by their titles, those that have one; no remarks."""
     items = {view: [item.split(":", 1) for item in profile[view]] for view in VIEWS}
-    told = {view: [(kind, title) for kind, title in own if kind not in CODED] for view, own in items.items()}
+    told = {view: [(kind, title) for kind, title in own if kind not in LEFT_OUT] for view, own in items.items()}
     return {
-        view: [title for kind, title in own if kind != "drug" or len(title.split()) <= MAX_WORDS]
-        for view, own in told.items()
+        view: [title for kind, title in own if kind != "drug" or _names_a_drug(title)] for view, own in told.items()
     }
+
+
+def _names_a_drug(title: str) -> bool:
+    """Whether a prescription's name may be told: a remark, or one that speaks of a person, may not."""
+    words = title.split()
+    return len(words) <= MAX_WORDS and PERSONS.isdisjoint(word.strip(".,:") for word in words)
 
 
 def _summary(statistics: Statistics, vocabulary: Vocabulary) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Free text to an experience at generation time: what the text names, matched exactly and by meaning."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sediff.files import sha256_json
+from sediff.knowledge.conflicts import conflicts
 from sediff.knowledge.distill import confidences, distil_offline
 from sediff.knowledge.embedding import embed
 from sediff.knowledge.experience import Experience, experience_rows
@@ -16,7 +17,8 @@ from sediff.knowledge.free_text import FreeText, read_free_text
 from sediff.knowledge.index import CANDIDATES
 from sediff.knowledge.nearness import nearest, nearness
 from sediff.knowledge.person import Sex
-from sediff.knowledge.profiles import VIEWS, age_band, statement_views
+from sediff.knowledge.profiles import VIEWS, age_band
+from sediff.knowledge.question import Question, as_question
 from sediff.knowledge.retrieval import Neighbours
 from sediff.knowledge.statistics import sufficient, summarise
 from sediff.knowledge.store import Store
@@ -69,11 +71,13 @@ class _Chosen(NamedTuple):
     Attributes:
         neighbours: of the one question, with what they are like it by profile or meaning.
         scores: of all training records, what was chosen by.
+        most_like: of all training records, the row of the question's profiles that each was compared with.
         near_in: as in `Answer`.
     """
 
     neighbours: Neighbours
     scores: NDArray[np.float64]
+    most_like: NDArray[np.int64]
     near_in: tuple[str, ...] = ()
 
     @property
@@ -93,8 +97,8 @@ class Answer:
         experience: None where no training patient is near; row: the same as a row of the experience table.
         near_in: what alone the neighbours were chosen by, since no training record has anything that the text names:
             its meaning, or those of "age", "sex" and "heart rate" that are known; () where one has.
-        unknown: codes of ECG statements that the text names and no training record has; unseen: titles of diagnoses
-            that are made of an ECG, such as ventricular fibrillation, of which the same is so.
+        unknown, unseen, asked_as: as in `Question`.
+        conflicts: what it asks for that no one ECG has.
     """
 
     asked: FreeText
@@ -108,6 +112,8 @@ class Answer:
     near_in: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
+    asked_as: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    conflicts: tuple[str, ...] = ()
 
     def exported(self, pseudonyms: Pseudonyms) -> "Answer":
         """The same answer under the ids by which records may leave."""
@@ -136,9 +142,10 @@ def ask(
     left out. With an index, the score is max(τ, 0.2 cosine of the texts): what matches exactly comes first, and what is
     near by meaning fills up to ten; of more, only those near the best count (`Neighbours.near`). Ties as in
     `Retriever.top`: a rate that is stated, in the text or beside it, says who is near, as age and sex do. Where no
-    record is like what the text names, `_near_patient` chooses. A text whose ECG statements, and diagnoses that are
-    made of an ECG, are all in no training record has no experience: the ECGs of others say nothing of one that has
-    them.
+    record is like what the text names, `_near_patient` chooses. What no record has by its name is asked as each kind of
+    it ("STEMI" as an infarct of each wall), and a record counts by that which it is most like. A text whose ECG
+    statements, and diagnoses that are made of an ECG, are all in no training record has no experience: the ECGs of
+    others say nothing of one that has them.
 
     Args:
         k: neighbours at most; as many as the store was made with by default.
@@ -148,27 +155,31 @@ def ask(
     age = asked.person.age if age is None else age
     sex = asked.person.sex if sex is None else sex
     heart_rate = asked.person.heart_rate if heart_rate is None else heart_rate
-    query = _profile(asked, vocabulary, age, sex)
+    question = as_question(asked, vocabulary, store, age, sex)
+    query = question.profiles[:1]
     weights = store.weights.over([view for view in VIEWS if len(query[view][0])])
-    count = k or store.neighbours
-    named = asked.codes("present", "uncertain")
-    unknown = tuple(code for code in named if not store.training["statements"].list.contains(code).any())
-    unseen = _unseen(asked, store)
+    contradictory = conflicts(asked.codes("present"), heart_rate, vocabulary, store.implications)
+    answer = Answer(
+        asked, age, sex, heart_rate, weights, None, unknown=question.unknown, unseen=question.unseen,
+        asked_as=question.asked_as, conflicts=tuple(contradictory),
+    )  # fmt: skip
     chosen = None
-    if not (named or unseen) or len(unknown) < len(named):
-        chosen = _alike(asked, query, weights, store, index, count, heart_rate)
-        chosen = chosen or _near_patient(asked, {"age": age, "sex": sex, "heart rate": heart_rate}, store, count)
+    if question.answerable:
+        count = k or store.neighbours
+        chosen = _alike(asked, question, weights, store, index, count, heart_rate)
+        patient = {"age": age, "sex": sex, "heart rate": heart_rate}
+        chosen = chosen or _near_patient(asked, question, patient, store, count)
     if chosen is None:
-        return Answer(asked, age, sex, heart_rate, weights, None, unknown=unknown, unseen=unseen)
+        return answer
     counted = _weights(query, chosen, store, heart_rate)
-    neighbours = tuple(_neighbours(asked.meaning, query, weights, chosen, counted, store))
+    neighbours = tuple(_neighbours(asked.meaning, question.profiles, weights, chosen, counted, store))
     about = {"text": text, "age": age, "sex": sex, "neighbours": [n.record_id for n in neighbours]}
     if heart_rate is not None:
         about["heart_rate"] = heart_rate
     name = f"query:{sha256_json(about)[:16]}"
     table = _experience(name, query, asked.codes("uncertain"), weights, chosen, counted, store, vocabulary)
     experience, row = experience_rows(table)[0], table.row(0, named=True)
-    return Answer(asked, age, sex, heart_rate, weights, experience, row, neighbours, chosen.near_in, unknown, unseen)
+    return replace(answer, experience=experience, row=row, neighbours=neighbours, near_in=chosen.near_in)
 
 
 def exported_experience(experience: Experience, pseudonyms: Pseudonyms) -> Experience:
@@ -188,7 +199,7 @@ def exported_experience(experience: Experience, pseudonyms: Pseudonyms) -> Exper
 
 def _alike(
     asked: FreeText,
-    query: pl.DataFrame,
+    question: Question,
     weights: Mapping[str, float],
     store: Store,
     index: TextIndex | None,
@@ -196,19 +207,22 @@ def _alike(
     heart_rate: float | None,
 ) -> _Chosen | None:
     """Records that have something that the text names, or are near by meaning."""
-    by_profile = store.retriever.similarities(query, weights)
+    by_profile, most_like = _by_profile(question.profiles, weights, store)
     scores = by_profile.copy()
     if index is not None:
         scores = np.maximum(scores, MEANING_SHARE * _by_meaning(asked.meaning, index, store))
-    scores[:, _ruled_out(asked, store.training)] = 0
-    rows = store.retriever.top(query, scores, count, heart_rate)[0]
+    scores[:, _with_any(question.ruled_out, store.training)] = 0
+    rows = store.retriever.top(question.profiles[:1], scores, count, heart_rate)[0]
     if not len(rows):
         return None
     near_in = () if by_profile[0, rows].any() else MEANING
-    return _Chosen(Neighbours(rows[None], scores[:, rows]).near(store.closeness), scores[0], near_in)
+    neighbours = Neighbours(rows[None], scores[:, rows]).near(store.closeness)
+    return _Chosen(neighbours, scores[0], most_like, near_in)
 
 
-def _near_patient(asked: FreeText, patient: Mapping[str, Any], store: Store, count: int) -> _Chosen | None:
+def _near_patient(
+    asked: FreeText, question: Question, patient: Mapping[str, Any], store: Store, count: int
+) -> _Chosen | None:
     """Records near in age, sex and heart rate alone, as far as they are known: what such patients have on the whole.
 
     Their τ is 0, and so is the confidence. There are none where nothing is known of the patient: nobody is nearer than
@@ -220,28 +234,23 @@ def _near_patient(asked: FreeText, patient: Mapping[str, Any], store: Store, cou
     if not known or asked.codes("present", "uncertain"):
         return None
     near = nearness(store.training, *patient.values())
-    near[_ruled_out(asked, store.training)] = 0
+    near[_with_any(question.ruled_out, store.training)] = 0
     rows = nearest(near, count)
-    return _Chosen(Neighbours(rows[None], np.zeros((1, len(rows)))), near, known) if len(rows) else None
+    like_none = np.zeros(len(near), np.int64)
+    neighbours = Neighbours(rows[None], np.zeros((1, len(rows))))
+    return _Chosen(neighbours, near, like_none, known) if len(rows) else None
 
 
-def _unseen(asked: FreeText, store: Store) -> tuple[str, ...]:
-    """Titles of diagnoses made of an ECG that a text says are there now, not as a statement, and no record has."""
-    there = [term for term in asked.terms if term.certainty == "present" and not term.past]
-    terms = [term for term in there if not term.items and term.words not in asked.stated]
-    return tuple(dict.fromkeys(term.title for term in terms if term.title in store.terms.of_ecg))
-
-
-def _profile(asked: FreeText, vocabulary: Vocabulary, age: float | None, sex: str | None) -> pl.DataFrame:
-    statements = statement_views(asked.codes("present", "uncertain"), vocabulary)
-    terms = {
-        view: [i for t in asked.terms if t.certainty != "absent" and t.view == view for i in t.items] for view in VIEWS
-    }
-    columns = {view: [sorted({*statements[view], *terms[view]})] for view in VIEWS}
-    columns["statements"] = [asked.codes("present", "uncertain")]
-    schema = {name: pl.List(pl.String) for name in columns}
-    about = pl.DataFrame({"patient_id": [""], "age": [age], "sex": [sex]}, schema_overrides={"age": pl.Float64})
-    return pl.DataFrame(columns, schema=schema).hstack(about)
+def _by_profile(
+    profiles: pl.DataFrame, weights: Mapping[str, float], store: Store
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """τ of each training record with the profile that it is most like, (1, n), and the row of that."""
+    best, most_like = np.zeros((1, len(store.training))), np.zeros(len(store.training), np.int64)
+    for row in range(len(profiles)):  # one at a time: there may be a hundred, and each has a number for every record
+        own = store.retriever.similarities(profiles[row], weights)
+        most_like[own[0] > best[0]] = row
+        np.maximum(best, own, out=best)
+    return best, most_like
 
 
 def _by_meaning(meaning: str, index: TextIndex, store: Store) -> NDArray[np.float64]:
@@ -252,13 +261,13 @@ def _by_meaning(meaning: str, index: TextIndex, store: Store) -> NDArray[np.floa
     return similarities
 
 
-def _ruled_out(asked: FreeText, training: pl.DataFrame) -> NDArray[np.bool_]:
-    return training["statements"].list.set_intersection(asked.codes("absent")).list.len().to_numpy() > 0
+def _with_any(codes: Sequence[str], training: pl.DataFrame) -> NDArray[np.bool_]:
+    return training["statements"].list.set_intersection(list(codes)).list.len().to_numpy() > 0
 
 
 def _neighbours(
     meaning: str,
-    query: pl.DataFrame,
+    profiles: pl.DataFrame,
     weights: dict[str, float],
     chosen: _Chosen,
     counted: NDArray[np.float32],
@@ -269,9 +278,10 @@ def _neighbours(
     vectors = embed([meaning, *(store.texts[row] for row in rows)])
     cosines = vectors[1:] @ vectors[0]
     found = []
-    profiles = store.training[rows.tolist()].iter_rows(named=True)
-    for row, profile, cosine, weight in zip(rows, profiles, cosines, says, strict=True):
-        jaccard = {view: _jaccard(set(query[view][0]), set(profile[view])) for view in VIEWS}
+    training = store.training[rows.tolist()].iter_rows(named=True)
+    for row, profile, cosine, weight in zip(rows, training, cosines, says, strict=True):
+        own = profiles.row(chosen.most_like[row], named=True)
+        jaccard = {view: _jaccard(set(own[view]), set(profile[view])) for view in VIEWS}
         tau = sum(weights[view] * jaccard[view] for view in VIEWS)
         found.append(
             Neighbour(

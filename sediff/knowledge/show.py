@@ -15,7 +15,7 @@ from sediff.ecg import INDEPENDENT_LEADS, LEADS
 from sediff.errors import UserError
 from sediff.knowledge.distill import listed
 from sediff.knowledge.experience import FILE, Experience, measured_column, read_experience_table
-from sediff.knowledge.measures import SCALARS
+from sediff.knowledge.measures import MORPHOLOGY, SCALARS, VOLTAGES
 from sediff.knowledge.profiles import VIEWS
 from sediff.knowledge.query import MEANING, Answer, Neighbour
 from sediff.knowledge.report import POSSIBLE
@@ -24,6 +24,7 @@ from sediff.knowledge.statistics import MIN_KNOWN
 from sediff.knowledge.store import Store
 from sediff.knowledge.weights import effective_number
 from sediff.pseudonyms import Pseudonyms
+from sediff.simulator.ode import WAVES
 from sediff.texts import one_line
 from sediff.vocabulary import Vocabulary
 
@@ -38,9 +39,10 @@ SHORT = {
     "procedures": "J_proc",
     "rhythm": "J_rhythm",
 }
-LEADS_OF = {len(leads): leads for leads in (INDEPENDENT_LEADS, LEADS)}  # of a list of so many numbers
 SHOWN = 10  # neighbours with all their similarities; of the others, the score
+FITTED_DIGITS = {"theta": 2, "a": 1, "b": 3}
 WIDTH = 120  # of lines with many ids
+FEW_KINDS = 3  # that are told by their names, more of them by their codes
 FIXED = "\N{NO-BREAK SPACE}"  # between what stays on one line
 CALLED = {
     "heart_rate": ("heart rate", "bpm"),
@@ -51,6 +53,16 @@ CALLED = {
     "qtcf": ("QTcF", "ms"),
     "axis": ("QRS axis", "°"),
 }
+# What is measured in each lead, as the columns of a table are called.
+IN_LEADS = {
+    "amplitudes": "peak to peak",
+    "p_amplitudes": "P",
+    "r_amplitudes": "R",
+    "s_amplitudes": "S",
+    "t_amplitudes": "T",
+    "st": "ST",
+}
+TOLD_ELSEWHERE = {"similarities", *map(measured_column, (*IN_LEADS, *MORPHOLOGY))}
 UNITS = {"age": "years", "sex": "", "heart rate": "bpm"}
 
 
@@ -71,13 +83,19 @@ def understood_lines(answer: Answer, vocabulary: Vocabulary, given: Mapping[str,
     ]
     # A rhythm of the past is none now, and a diagnosis.
     named = [f"{name} (diagnosis)" if f"{name} (absent)" in named else name for name in named]
-    unknown = [term.words for term in asked.named() if not term.items and term.words not in asked.stated]
+    lacking = [term for term in asked.named() if not term.items and term.words not in asked.stated]
+    unknown = [term.words for term in lacking if term.title not in answer.asked_as]
     lines = [f"understood: {', '.join(named) or 'no statement, drug or diagnosis; the words alone count'}"]
     if any(patient):
         lines.append(f"patient: {', '.join(filter(None, patient))}")
     unknown += [vocabulary[code].name for code in answer.unknown]
     if unknown:
         lines.append(f"in no training patient's record: {', '.join(unknown)}")
+    for name, kinds in answer.asked_as.items():
+        each = listed([vocabulary[code].name for code in kinds] if len(kinds) <= FEW_KINDS else kinds, "or")
+        lines.append(f"in no training patient's record by that name: {name}, asked as {each}")
+    if answer.conflicts:
+        lines.append(f"hardly on one ECG: {'; '.join(answer.conflicts)}; all of it is asked for all the same")
     if asked.unread:
         lines.append(f"not read: {', '.join(asked.unread)}")
     if person.refused:
@@ -145,16 +163,27 @@ def _measured(experience: Experience) -> str:
 
 def _measure(name: str, experience: Experience) -> str:
     summary, report = experience.statistics[name], experience.report
-    (low, median, high), known = (float(of[0]) for of in summary[:3]), int(summary.known[0])
-    of = f"known of {known} of {len(experience.neighbours)}"
-    often = known >= max(MIN_KNOWN, len(experience.neighbours) / 2)
-    told = getattr(report, name) is not None if name in POSSIBLE else often
-    called, unit = CALLED[name]
-    return (
-        f"{called} {median:.0f} {unit} ({low:.0f} to {high:.0f}, {of})"
-        if told and known
-        else f"{called} not told ({of})"
+    low, median, high = (float(of[0]) for of in summary[:3])
+    known, count = int(summary.known[0]), len(experience.neighbours)
+    told = getattr(report, name) is not None if name in POSSIBLE else known >= max(MIN_KNOWN, count / 2)
+    measured = (
+        _measured_as(name, low, median, high, known, count) if told and known else f"not told ({_of(known, count)})"
     )
+    return f"{CALLED[name][0]} {measured}"
+
+
+def _measured_as(name: str, low: float, middle: float, high: float, known: int, count: int) -> str:
+    """A scalar measure of so many neighbours: "164 ms (148 to 180, known of 141 of 150)"."""
+    return f"{_rounded(middle)} {CALLED[name][1]} ({_rounded(low)} to {_rounded(high)}, {_of(known, count)})"
+
+
+def _of(known: int, count: int) -> str:
+    return f"known of {known} of {count}"
+
+
+def _rounded(value: float, digits: int = 0) -> str:
+    """A number to so many decimals, and none below zero that is zero then."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def _others(neighbours: Sequence[Neighbour]) -> list[str]:
@@ -186,6 +215,8 @@ def answer_json(answer: Answer, vocabulary: Vocabulary, store: Store) -> dict[st
             "refused": answer.asked.person.refused,
             "passed_over": answer.asked.person.passed_over,
             "contradicted": dict(answer.asked.contradicted),
+            "conflicts": answer.conflicts,
+            "asked_as": answer.asked_as,
             "unread": answer.asked.unread,
             "statements": [finding._asdict() for finding in answer.asked.statements],
             "terms": [asdict(term) for term in answer.asked.terms],
@@ -258,9 +289,52 @@ def exported_row(row: Mapping[str, Any], pseudonyms: Pseudonyms) -> dict[str, An
 
 
 def experience_lines(row: Mapping[str, Any], vocabulary: Vocabulary, fingerprint: str) -> list[str]:
-    """One experience in full, a line for each thing it knows."""
+    """One experience in full: a line for each thing it knows, then tables of what is of a lead."""
     lines = [f"{name}: {told}" for name, value in row.items() if (told := _told(name, value, row, vocabulary))]
-    return [*lines, f"knowledge stage: {fingerprint or 'without a manifest'}"]
+    return [
+        *lines,
+        *_measured_table(row),
+        *_fitted_tables(row),
+        f"knowledge stage: {fingerprint or 'without a manifest'}",
+    ]
+
+
+def _measured_table(row: Mapping[str, Any]) -> list[str]:
+    columns = {
+        head: dict(zip(VOLTAGES[name], _quartiles(row[measured_column(name)], 2), strict=True))
+        for name, head in IN_LEADS.items()
+    }
+    return _table("measured in each lead, quartiles in mV", columns)
+
+
+def _fitted_tables(row: Mapping[str, Any]) -> list[str]:
+    """The simulator's morphology: five waves in each lead."""
+    lines: list[str] = []
+    for name in MORPHOLOGY:
+        told = iter(_quartiles(row[measured_column(name)], FITTED_DIGITS[name]))
+        cells = {lead: [next(told) for _ in WAVES] for lead in INDEPENDENT_LEADS}
+        columns = {wave: {lead: of[place] for lead, of in cells.items()} for place, wave in enumerate(WAVES)}
+        lines += _table(f"the simulator's {name}, quartiles at 60 bpm", columns)
+    return lines
+
+
+def _quartiles(summary: Mapping[str, Any], digits: int) -> list[str]:
+    """Each value's quartiles, "-0.12 0.10 0.21"; "" where it is unknown."""
+    values = zip(summary["low"], summary["median"], summary["high"], strict=True)
+    return ["" if math.isnan(of[1]) else " ".join(_rounded(value, digits) for value in of) for of in values]
+
+
+def _table(title: str, columns: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Columns by lead, in the order of leads; none where all are empty."""
+    leads = [lead for lead in LEADS if any(of.get(lead) for of in columns.values())]
+    width = max([len(cell) for of in columns.values() for cell in of.values()], default=0) + 2
+    heads = "".join(f"{head:>{width}}" for head in columns)
+    told = ["".join(f"{of.get(lead) or '-':>{width}}" for of in columns.values()) for lead in leads]
+    return (
+        [f"{title}:", f"lead{heads}", *(f"{lead:<4}{of}" for lead, of in zip(leads, told, strict=True))]
+        if leads
+        else []
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -274,11 +348,13 @@ def _plain(value: Any) -> Any:
 
 def _told(name: str, value: Any, row: Mapping[str, Any], vocabulary: Vocabulary) -> str:
     """A value in words; "" where it is unknown, or told beside another."""
-    if name == "similarities":
+    if name in TOLD_ELSEWHERE:
         return ""
     if name == "neighbours":
         pairs = zip(value, row["similarities"], strict=True)
-        return ", ".join(f"{neighbour} ({similarity:.2f})" for neighbour, similarity in pairs)
+        return f"{len(value)}: {', '.join(f'{neighbour} ({similarity:.2f})' for neighbour, similarity in pairs)}"
+    if name == "morphology":
+        return "; ".join(f"{of['lead']}: {of['shape']}" for of in value)
     if name.endswith("_shares"):
         shares = _shares(value, vocabulary).items()
         return ", ".join(share_in_words(code, share, vocabulary) for code, share in shares)
@@ -289,25 +365,19 @@ def _told(name: str, value: Any, row: Mapping[str, Any], vocabulary: Vocabulary)
 
 
 def _of_row(name: str, value: Mapping[str, Any] | None, row: Mapping[str, Any]) -> str:
-    """A scalar measure of a row: "164 ms (148 to 180), known of 141 of 150"; "" where it is unknown."""
+    """A scalar measure of a row, or a report's range of it; "" where it is unknown."""
     known = row[measured_column(name)]["known"]
     middle = None if value is None else value.get("expected", value.get("median"))
     if value is None or middle is None or math.isnan(middle):
         return ""
-    ends = f"({value['low']:.0f} to {value['high']:.0f})"
-    return f"{middle:.0f} {CALLED[name][1]} {ends}, known of {known} of {len(row['neighbours'])}"
+    return _measured_as(name, value["low"], middle, value["high"], known, len(row["neighbours"]))
 
 
 def _in_words(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {told}" for key, of in value.items() if (told := _in_words(of)))
     if isinstance(value, list | tuple):
-        parts = [_in_words(of) for of in value]
-        leads = LEADS_OF.get(len(value), ()) if all(isinstance(of, float) for of in value) else ()
-        named = [f"{lead} {words}" for lead, words in zip(leads, parts, strict=False) if words]
-        return ", ".join(named or filter(None, parts))
+        return ", ".join(filter(None, map(_in_words, value)))
     if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.3g}"
+        return "" if math.isnan(value) else f"{value + 0.0:.3g}"
     return "" if value is None else str(value)
 
 

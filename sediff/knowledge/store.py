@@ -13,9 +13,10 @@ from sediff.knowledge.free_text import Terms
 from sediff.knowledge.params import KnowledgeParams, SimilarityWeights
 from sediff.knowledge.profiles import PROFILES, SCHEMA_VERSION, TERMS, VIEWS, drug_names, training_profiles, view_titles
 from sediff.knowledge.retrieval import Retriever
-from sediff.knowledge.terms import diagnosis_names, ecg_diagnoses
+from sediff.knowledge.terms import diagnosis_names, ecg_diagnoses, read_broader
 from sediff.records import read_table, require_version
 from sediff.sources import Sharing
+from sediff.vocabulary.implications import read_implications
 
 MANIFEST = "manifest.json"
 
@@ -72,6 +73,9 @@ class Store:
         training: sorted by profile_id.
         texts: what each training profile is, in words: the titles of its items.
         views: what each view holds in this corpus, as `view_titles` says.
+        statements: codes that training records have.
+        kinds: what a text may name broadly, as `read_broader` has it, and those of its kinds that some of them have.
+        implications: of statements, as `read_implications` gives them.
         fingerprint: of the stage that made the store; "" where it was made outside the pipeline.
         weights, neighbours, closeness: λ, k and the cut that the stage was run with.
     """
@@ -80,6 +84,10 @@ class Store:
         for name in (PROFILES, TERMS):
             require_version(knowledge / name, SCHEMA_VERSION, "knowledge")
         self.training = training_profiles(read_table(knowledge / PROFILES))
+        self.statements = frozenset(self.training["statements"].explode().drop_nulls())
+        there = {name: tuple(code for code in of if code in self.statements) for name, of in read_broader().items()}
+        self.kinds = {name: of for name, of in there.items() if of}
+        self.implications = read_implications()
         self.retriever = Retriever(self.training)
         terms = read_table(knowledge / TERMS)
         curated = {"diagnoses": diagnosis_names(), "medications": drug_names()}

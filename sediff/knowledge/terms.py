@@ -13,7 +13,7 @@ from sediff.errors import UserError
 
 Curated = TypeVar("Curated")
 
-DIAGNOSES, DRUGS, ICD = (Path(f"knowledge/{name}.yaml") for name in ("diagnoses", "drugs", "icd"))
+DIAGNOSES, DRUGS, ICD, BROADER = (Path(f"knowledge/{name}.yaml") for name in ("diagnoses", "drugs", "icd", "broader"))
 
 OF_AN_ECG = ("I44", "I45", "I46", "I47", "I48", "I49")  # ICD-10
 STOP = re.compile(r"\.(?!\d)")  # of an abbreviation
@@ -136,7 +136,7 @@ def diagnosis_names(path: Path = DIAGNOSES) -> dict[str, list[str]]:
 def ecg_diagnoses() -> frozenset[str]:
     """Titles of the groups of diagnoses that are made of an ECG: conduction and rhythm.
 
-    Infarction is not among them: its statements name a wall, so that a text without one is like them by its words.
+    Infarction is not among them: its statements name a wall, as `read_broader` tells.
 
     Raises:
         UserError: the file is missing or malformed.
@@ -147,6 +147,15 @@ def ecg_diagnoses() -> frozenset[str]:
         for title, (_, icd10) in groups
         if any(code.startswith(OF_AN_ECG) for written in icd10 for code in first_characters(written))
     )
+
+
+def read_broader() -> dict[str, tuple[str, ...]]:
+    """Codes of statements and titles of diagnoses that name no kind, and the codes of the statements that are kinds.
+
+    Raises:
+        UserError: the file is missing or malformed.
+    """
+    return _curated(TypeAdapter(dict[str, tuple[str, ...]]), BROADER)
 
 
 def _curated(shape: TypeAdapter[Curated], path: Path) -> Curated:

@@ -18,6 +18,7 @@ Effect = Literal[
     "absent_beside",
     "absent_list_beside",
     "absent_after",
+    "absent_next_after",
     "uncertain_before",
     "uncertain_list_before",
     "uncertain_beside",
@@ -44,6 +45,7 @@ AND = frozenset({"and", "und", "och"})
 LINKS = {
     "absent": ("or", "and"),
     "absent_list": ("or", "and"),
+    "absent_next": (),
     "uncertain": ("or",),
     "uncertain_list": ("or", "and", "comma"),
     "past": ("or", "and"),
@@ -195,6 +197,10 @@ def _reached_before(items: Sequence[Item], trigger: int, effect: str) -> list[in
     reached: list[int] = []
     negated = effect.startswith("absent")
     words, link, listed = WORDS_AFTER_NEGATED if negated else WORDS_AFTER, "or", False
+    if effect == "absent_next":
+        if _kind(items, trigger + 1) in GOVERNED:
+            return []
+        words = 0
     for position in range(trigger - 1, -1, -1):
         kind = items[position].kind
         if kind == "finding":

@@ -346,7 +346,7 @@ def _ends_well(folder: Path, mutated: bytes) -> None:
 
 
 @given(flips=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), min_size=1, max_size=6))
-@settings(max_examples=150, deadline=2000)
+@settings(max_examples=150, deadline=20_000)
 def test_headers_with_bytes_flipped_end_in_a_reason_or_a_signal(flips, tmp_path_factory):
     folder, good = _mutable(tmp_path_factory)
     mutated = bytearray(good)
@@ -366,7 +366,7 @@ WORDS = st.one_of(
 
 
 @given(swaps=st.lists(st.tuples(st.integers(0, 200), WORDS), min_size=1, max_size=4), shuffled=st.randoms())
-@settings(max_examples=150, deadline=2000)
+@settings(max_examples=150, deadline=20_000)
 def test_headers_with_words_swapped_end_in_a_reason_or_a_signal(swaps, shuffled, tmp_path_factory):
     folder, good = _mutable(tmp_path_factory)
     lines = [line.split(" ") for line in good.decode().splitlines()]

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from sediff.corpus.params import ScreeningParams
@@ -12,6 +13,9 @@ from sediff.corpus.readers.comments import person, recorded_at, snomed_codes, st
 from sediff.corpus.waveform import read_waveform
 from sediff.ecg import LEADS
 from sediff.errors import UserError
+from sediff.knowledge.measures import SCALARS, VOLTAGES
+from sediff.knowledge.profiles import build_profiles
+from sediff.sources import Source
 from tests.conftest import ROOT
 from tests.corpus.raw import ecg, hashes_of, record_of, write_challenge, write_wfdb
 
@@ -83,6 +87,42 @@ def test_mimic_iv_ecg(mimic):
     assert (first.age, first.sex) == (None, None)
     assert (first.device, second.device) == ("6848296", "")
     assert [waveform.repairs for waveform in waveforms("mimic-iv-ecg", mimic)] == [("leads_reordered",)] * 3
+
+
+def test_mimic_records_are_linked_to_the_ehr_beside_them(mimic, vocabulary, blank_profile):
+    """Of two patients with an admission, the ECG of one was taken in it, that of the other years before."""
+    hosp = mimic / "hosp"
+    hosp.mkdir()
+    tables = {
+        "patients": ["subject_id", "10000032", "10000117"],
+        "admissions": [
+            "subject_id,hadm_id,admittime,dischtime",
+            "10000032,29079034,2180-07-22 16:00:00,2180-07-25 17:00:00",
+            "10000117,22927623,2183-11-15 02:00:00,2183-11-16 14:00:00",
+        ],
+        "diagnoses_icd": ["subject_id,hadm_id,icd_code,icd_version", "10000032,29079034,42731,9"],
+        "prescriptions": ["subject_id,hadm_id,drug", "10000032,29079034,Lanoxin 0.25 mg Tablet"],
+        "procedures_icd": ["subject_id,hadm_id,icd_code,icd_version"],
+    }
+    for name, lines in tables.items():
+        (hosp / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    records = read("mimic-iv-ecg", mimic)
+    rows = [
+        blank_profile | {name: getattr(record, name) for name in ("record_id", "patient_id", "recorded_at")}
+        for record in records
+    ]
+    source = Source("raw", "mimic-iv-ecg", "restricted", mimic, mimic / "raw.parquet")
+    profiles = build_profiles(pl.DataFrame(rows).with_columns(source=pl.lit("raw")), [source], vocabulary)
+    assert profiles["admission"].to_list() == ["29079034", "29079034", ""]
+    assert profiles["diagnoses"].to_list()[0] == ["diagnosis:atrial fibrillation"]
+    assert profiles["medications"].to_list() == [["drug:digoxin"], ["drug:digoxin"], []]
+
+
+@pytest.fixture
+def blank_profile() -> dict[str, object]:
+    """A record of which nothing was measured."""
+    measured = dict.fromkeys(SCALARS) | {name: [0.0] * len(leads) for name, leads in VOLTAGES.items()}
+    return {"split": "train", "statements": [], "age": None, "sex": None} | measured
 
 
 @pytest.mark.parametrize(("age", "expected"), [("52", 84.0), ("91", None), ("x", None)])

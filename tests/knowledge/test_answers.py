@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -93,3 +94,28 @@ def test_an_export_is_sorted_and_seeds_another_store(store, tmp_path):
 def test_nothing_used_is_an_empty_export(tmp_path):
     AnswerStore(tmp_path / "none").export([], tmp_path / "a.parquet")
     assert len(read_export(tmp_path / "a.parquet")) == 0
+
+
+def _a_file_for_the_folder(store: AnswerStore) -> None:
+    shutil.rmtree(store.folder)
+    store.folder.touch()
+
+
+def _a_folder_for_an_answer(store: AnswerStore) -> None:
+    store.path(KEY).unlink()
+    store.path(KEY).mkdir()
+
+
+def _a_link_to_itself(store: AnswerStore) -> None:
+    store.path(KEY).unlink()
+    store.path(KEY).symlink_to(store.path(KEY))
+
+
+@pytest.mark.parametrize("break_it", [_a_file_for_the_folder, _a_folder_for_an_answer, _a_link_to_itself])
+def test_what_stands_where_answers_are_kept_is_named(store, break_it):
+    break_it(store)
+    with pytest.raises(UserError, match=rf"answers/{KEY}\.json cannot be had \(.*answers is to be a folder of files"):
+        store.get(KEY)
+    if not store.path(KEY).is_symlink():
+        with pytest.raises(UserError, match="cannot be had"):
+            store.put(REQUEST, ANSWER)

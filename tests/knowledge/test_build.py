@@ -223,11 +223,13 @@ def test_the_text_of_a_report_changes_no_instruction(corpus, simulator, records,
 def test_a_drug_that_is_a_remark_is_not_told(corpus, simulator, records, source, vocabulary, tmp_path):
     prescriptions = source.root / "hosp/prescriptions.csv"
     text = prescriptions.read_text()
-    prescriptions.write_text(text.replace("Lanoxin 0.25 mg Tablet", INJECTED, 1))
+    prescriptions.write_text(
+        text.replace("Lanoxin 0.25 mg Tablet", INJECTED, 1).replace("Lanoxin 0.25 mg Tablet", "Mrs. Doe's ointment", 1)
+    )
     with serving(report()) as server:
         build(tmp_path, corpus, simulator, [inventory(source)], vocabulary, LLM, Endpoint(server.url, "m"))
     told = [word for prompt in server.prompts() for drug in prompt["history"]["medications"] for word in drug.split()]
-    assert "digoxin" in told and not {"ignore", "answer", "names"} & set(told)
+    assert "digoxin" in told and not {"ignore", "answer", "names", "doe", "doe's"} & set(told)
 
 
 def test_weights_choose_the_view(corpus, simulator, records, vocabulary, tmp_path):

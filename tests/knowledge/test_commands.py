@@ -1,6 +1,8 @@
 """`sediff knowledge ask` and `show`, and `runtime.chroma`, as a user meets them."""
 
+import fcntl
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -8,10 +10,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from flows import question
 from sediff.cli import main
+from sediff.ecg import LEADS
 from sediff.errors import UserError
 from sediff.files import write_json
-from sediff.knowledge.experience import FILE, write_experiences
+from sediff.knowledge.experience import FILE, SCHEMA, write_experiences
 from sediff.knowledge.profiles import PROFILES, TERMS
 from sediff.params import Params, set_params
 from sediff.pseudonyms import keep_key
@@ -102,6 +106,30 @@ def test_ask_says_how_the_text_is_understood_and_what_it_rests_on(said):
     assert "experience: none, for no training patient's record is like what the text names, and no age" in nothing
 
 
+@pytest.mark.parametrize("verb", ["ask", "show"])
+def test_an_interrupted_question_is_not_said_to_go_on(sediff, monkeypatch, verb):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("flows.question._checked", stop)
+    status, _, errors = sediff("knowledge", verb, "cohort/00010")
+    assert (status, errors) == (130, "sediff: interrupted; run again, and it begins anew.\n")
+
+
+def test_a_question_does_not_wait_long_for_an_index_that_another_process_keeps(project, sediff, monkeypatch):
+    assert question.QUESTION_WAITS <= 60
+    monkeypatch.setattr(question, "QUESTION_WAITS", 0.3)
+    (project / ".sediff/chroma").mkdir(parents=True)
+    with (project / ".sediff/chroma/lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        status, _, errors = sediff("knowledge", "ask", "LBBB")
+    kept = f"The index in .sediff/chroma was not given back by process {os.getpid()} in 0.005 min"
+    assert status == 1
+    assert errors.splitlines()[-1] == f"sediff: error: {kept}: wait until that has ended, or end it, and run again."
+
+
 def test_words_that_a_statement_was_read_from_are_told_once_and_known(said):
     lines = said("knowledge", "ask", "AFIB, on warfarin").splitlines()
     assert lines[:2] == ["understood: atrial fibrillation, warfarin", "in no training patient's record: warfarin"]
@@ -110,7 +138,7 @@ def test_words_that_a_statement_was_read_from_are_told_once_and_known(said):
 def test_show_prints_one_experience_in_full(said):
     by_record = said("knowledge", "show", "cohort/00010")
     assert by_record == said("knowledge", "show", "experience:cohort/00010")
-    assert "distiller: offline" in by_record and FINGERPRINT in by_record and "neighbours: cohort/" in by_record
+    assert "distiller: offline" in by_record and FINGERPRINT in by_record and "neighbours: 5: cohort/" in by_record
     row = json.loads(said("knowledge", "show", "cohort/00010", "--json"))
     assert row["record_id"] == "cohort/00010" and row["knowledge"] == FINGERPRINT
     assert len(row["neighbours"]) == len(row["similarities"]) == 5
@@ -180,7 +208,35 @@ def test_ten_neighbours_have_a_line_each_and_the_others_are_named(project, said)
     alike = pl.Series([[0.5] * 12] * len(table), dtype=pl.List(pl.Float32))
     write_experiences(table.with_columns(neighbours=many, similarities=alike), path)
     shown = said("knowledge", "show", "cohort/00010")
-    assert "cohort/00009 (0.50), cohort/00010 (0.50), cohort/00011 (0.50)\n" in shown, "in full"
+    assert "neighbours: 12: cohort/00000 (0.50), cohort/00001 (0.50)" in shown
+    assert "cohort/00010 (0.50), cohort/00011 (0.50)\n" in shown
+    assert len(json.loads(said("knowledge", "show", "cohort/00010", "--json"))["neighbours"]) == 12
+
+
+def test_show_tells_measures_by_lead_with_names_and_units(project, said):
+    path = project / "data/knowledge" / FILE
+    table = pl.read_parquet(path)
+    flat = pl.col("measured_axis").struct.with_fields(low=-12.0, median=-0.3, high=0.2)
+    upright = pl.lit([0.25] * 11 + [-0.001], dtype=pl.Array(pl.Float32, 12))
+    upright = pl.col("measured_t_amplitudes").struct.with_fields(
+        low=upright - 0.125, median=upright, high=upright + 0.125
+    )
+    table = table.with_columns(flat, upright)
+    write_experiences(table.cast(SCHEMA), path)
+    lines = said("knowledge", "show", "cohort/00010").splitlines()
+    count = len(table.filter(pl.col("record_id") == "cohort/00010")["neighbours"][0])
+    (axis,) = [line for line in lines if line.startswith("measured_axis")]
+    assert axis.startswith("measured_axis: 0 ° (-12 to 0, known of ") and axis.endswith(f" of {count})")
+    head = lines.index("measured in each lead, quartiles in mV:") + 1
+    assert lines[head].split() == ["lead", "peak", "to", "peak", "P", "R", "S", "T", "ST"]
+    leads = {line.split()[0]: line for line in lines[head + 1 : head + 13]}
+    assert tuple(leads) == LEADS and "0.12 0.25 0.38" in leads["I"] and "-0.13 0.00 0.12" in leads["V6"]
+    assert leads["III"].split()[1] == "-", "there is no peak to peak of it"
+    for name in ("theta", "a", "b"):
+        place = lines.index(f"the simulator's {name}, quartiles at 60 bpm:")
+        assert lines[place + 1].split() == ["lead", "P", "Q", "R", "S", "T"]
+        assert len(lines[place + 2].split()) == 1 + 5 * 3
+    assert not any("-0 " in line or "-0.00 " in line for line in lines)
 
 
 def test_show_needs_no_profiles_but_experiences_of_this_version_and_vocabulary(project, said, refused):

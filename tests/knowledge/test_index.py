@@ -50,7 +50,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from sediff.knowledge.index import _alone
-with _alone(Path(sys.argv[1])):
+with _alone(Path(sys.argv[1]), 0):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -69,13 +69,14 @@ def write_store(folder: Path, size: int = SIZE) -> Path:
             "diagnoses": [items[number]],
             "medications": [],
             "procedures": [],
+            "statements": [],
             "age": 50.0,
             "sex": "male",
         }
         for copy in range(2)
         for number in range(size)
     ]
-    lists = {view: pl.List(pl.String) for view in VIEWS}
+    lists = {name: pl.List(pl.String) for name in (*VIEWS, "statements")}
     pl.DataFrame(rows, schema_overrides=lists).write_parquet(folder / PROFILES)
     titles = [f"disease {sha256_json(number).translate(LETTERS)[:12]}" for number in range(size)]
     terms = {"view": ["diagnoses"] * size, "item": items, "title": titles, "names": [[t] for t in titles]}
@@ -170,12 +171,11 @@ def test_whoever_waits_for_another_process_says_so(knowledge, chroma, capsys):
     assert said == f"knowledge: {waiting} and may be building it"
 
 
-def test_a_process_that_keeps_the_index_is_not_waited_for_without_end(knowledge, chroma, monkeypatch):
-    monkeypatch.setattr(module, "LONGEST_WAIT", 0.3)
+def test_a_process_that_keeps_the_index_is_not_waited_for_without_end(knowledge, chroma):
     with held(chroma) as process:
         with pytest.raises(UserError) as refused:
-            KnowledgeIndex.open(knowledge, chroma)
-        sentence = f"The index in {chroma} was not given back by process {process.pid} in 0.005 min: end it and run"
+            KnowledgeIndex.open(knowledge, chroma, wait=0.3)
+        sentence = f"The index in {chroma} was not given back by process {process.pid} in 0.005 min: wait until"
         assert str(refused.value).startswith(sentence) and process.poll() is None
     assert len(KnowledgeIndex.open(knowledge, chroma)) == SIZE
 
@@ -268,6 +268,17 @@ def test_another_store_replaces_the_index_and_the_same_keeps_it(knowledge, chrom
     (after,) = chroma.glob("*/data_level0.bin")
     assert after != before and not before.exists()
     assert capsys.readouterr().err == "", "nothing was damaged"
+
+
+def test_an_index_that_is_built_again_leaves_one_of_another_folder_open(knowledge, chroma, tmp_path):
+    other = tmp_path / "other"
+    old, kept = KnowledgeIndex.open(knowledge, chroma), KnowledgeIndex.open(knowledge, other)
+    (chroma / "files.json").unlink()
+    new, same = KnowledgeIndex.open(knowledge, chroma), KnowledgeIndex.open(knowledge, other)
+    assert same._collection._client is kept._collection._client, "one database, opened once"
+    assert new._collection._client is not old._collection._client, "whose files are gone"
+    for index in (new, kept, same):
+        assert_whole(index, knowledge)
 
 
 def test_another_store_replaces_the_index_at_a_server(knowledge, chroma, server):

@@ -344,13 +344,13 @@ def test_tries_that_may_have_been_billed_count_against_the_budget(tmp_path):
     """Three calls that time out, then an answer; with a budget for two of them there is no third."""
 
     def late(server: LlmServer) -> None:
-        server.play = lambda asked: report()._replace(delay=1.5 if len(server.asked) < 4 else 0)
+        server.play = lambda asked: report()._replace(delay=4 if len(server.asked) < 4 else 0)
 
     prices = Prices(1.0, 2.0)
     with serving(report()) as server:
         late(server)
         meter = Meter(prices=prices)
-        assert distil(distiller(server, tmp_path / "one", timeout=0.5, retries=3, meter=meter), PROMPT)[0].report
+        assert distil(distiller(server, tmp_path / "one", timeout=1.5, retries=3, meter=meter), PROMPT)[0].report
         most = (meter.spent.total - 1200) // 3
         assert meter.spent.completion == 3 * PARAMS.max_tokens + 200 and most > 1200
         told = f"this run: 1 calls (3 more failed), {meter.spent.total} tokens, of which 3 calls' are a guess, "
@@ -358,7 +358,7 @@ def test_tries_that_may_have_been_billed_count_against_the_budget(tmp_path):
         server.asked.clear()
         meter = Meter(Budget(2.5 * most, "tokens"))
         with pytest.raises(UserError, match=r"budget of .* does not suffice") as error:
-            distil(distiller(server, tmp_path / "two", timeout=0.5, retries=3, meter=meter), PROMPT)
+            distil(distiller(server, tmp_path / "two", timeout=1.5, retries=3, meter=meter), PROMPT)
         assert len(server.asked) == 2 and meter.spent.total == 2 * most
         assert f"(this run: 0 calls (2 more failed), {2 * most} tokens, of which 2 calls' are a guess)" in str(
             error.value
@@ -391,6 +391,8 @@ def test_a_budget_in_money_needs_prices():
         Budget.parse("5usd", Prices())
     with pytest.raises(UserError, match="write a number of tokens or of US dollars"):
         Budget.parse("5 apples", Prices(1, 2))
+    with pytest.raises(UserError, match="--budget 0tokens allows no call"):
+        Budget.parse("0tokens", Prices())
     prices = Prices(10.0, 100.0)
     assert Budget.parse("0.5 USD", prices) == Budget(0.5, "usd") and Budget.parse("", prices) is None
     meter = Meter(Budget.parse("0.05usd", prices), prices)

@@ -11,6 +11,15 @@ from sediff.knowledge.person import read_person
         ("72-year-old man, hypertension", 72, "male"),
         ("72 year old gentleman", 72, "male"),
         ("72 y/o F", 72, "female"),
+        ("72yM", 72, "male"),
+        ("72yoM, AF", 72, "male"),
+        ("66y, LBBB", 66, None),
+        ("10 years ago MI, 66 y", 66, None),
+        ("80/F chest pain", 80, "female"),
+        ("7 y old girl", 7, "female"),
+        ("pt is 45", 45, None),
+        ("he is 120/80 mmHg", None, "male"),
+        ("85jähr. Mann", 85, "male"),
         ("65yo w HTN", 65, None),  # with
         ("72M s/p CABG", 72, "male"),
         ("F/72", 72, "female"),
@@ -52,6 +61,20 @@ def test_age_and_sex(text, age, sex):
         ("heart rate of 61", 61),
         ("Frequenz 55/min", 55),
         ("rate 100-120 bpm", 110),
+        ("HR: 72.5", 72.5),
+        ("sinus brady 48", 48),
+        ("AF with RVR at 145", 145),
+        ("Sinustachykardie 120", 120),
+        ("VHF 130/min", 130),
+        ("75 b.p.m.", 75),
+        ("75 Schl./min", 75),
+        ("AF 14/min", None),  # German: respiration
+        ("AF 65 y old man", None),
+        ("SR 65 J.", None),
+        ("AF for 10 years", None),
+        ("AF 2019", None),
+        ("tachycardia 180 ms", None),
+        ("heart rate 72.5 bpm, QRS 90.5 ms", 72.5),
         ("atrial rate 300/min, ventricular rate 75/min", 75),
         ("resp rate 20/min", None),
         ("aged 72", None),
@@ -66,7 +89,10 @@ def test_what_nobody_has_is_refused_and_named():
     assert (person.age, person.heart_rate) == (80, 70)
     assert person.refused == ("300-year-old", "1000 bpm")
     assert read_person("0-year-old").age == 0
-    assert read_person("-5-year-old").age is None
+    for text in ("-5-year-old", "1,000 year old man"):
+        assert read_person(text).age is None and len(read_person(text).refused) == 1
+    assert read_person("1,5 years old").age == 1.5
+    assert read_person("aged 60-70 years").refused == ()
 
 
 @pytest.mark.parametrize(

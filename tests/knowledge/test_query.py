@@ -9,10 +9,11 @@ from sediff.knowledge.check import check
 from sediff.knowledge.exact import ExactIndex
 from sediff.knowledge.experience import Experience
 from sediff.knowledge.index import KnowledgeIndex
-from sediff.knowledge.profiles import PROFILES, SCHEMA_VERSION, VIEWS, age_band
+from sediff.knowledge.profiles import PROFILES, SCHEMA_VERSION, VIEWS, age_band, statement_views
 from sediff.knowledge.query import MEANING, ask
 from sediff.knowledge.show import answer_lines, understood_lines
 from sediff.knowledge.store import open_store
+from sediff.knowledge.terms import diagnosis_names, read_broader
 from sediff.pseudonyms import Pseudonyms
 from sediff.records import write_table
 
@@ -300,3 +301,74 @@ def test_an_answer_that_leaves_names_no_restricted_record(store, vocabulary):
     assert hidden.experience.experience_id == hidden.row["experience_id"] != answer.experience.experience_id
     assert hidden.experience.report == answer.experience.report
     assert answer.exported(Pseudonyms()).neighbours == answer.neighbours
+
+
+def test_what_no_record_has_by_that_name_is_asked_as_each_kind_of_it(store, records, vocabulary):
+    """Training records have one kind of infarct, and no statement that leaves the wall open."""
+    answer = ask("60-year-old man, STEMI", vocabulary, store)
+    assert kinds(answer.experience, records) == {("IMI", "QWAVE", "SR")}
+    assert answer.experience is not None and answer.experience.report.confidence > 0
+    assert answer.asked_as == {"acute myocardial infarction": ("IMI",)}
+    assert {neighbour.tau for neighbour in answer.neighbours} == {answer.neighbours[0].jaccard["diagnoses"]} != {0}
+    assert "inferior myocardial infarction 100 %" in answer.experience.report.findings, "which the text leaves open"
+    told = understood_lines(answer, vocabulary, {})
+    line = "in no training patient's record by that name: acute myocardial infarction, asked as inferior "
+    assert f"{line}myocardial infarction" in told
+    assert ask("STEMI, no inferior infarction", vocabulary, store).experience is None
+    assert ask("bradycardia", vocabulary, store).unknown == ("BRADY",), "no record has a kind of it either"
+
+
+def test_each_record_is_compared_with_the_kind_that_it_is_most_like(knowledge, vocabulary):
+    profiles = pl.read_parquet(knowledge / PROFILES)
+    other = [["AMI"] if row % 2 else own for row, own in enumerate(profiles["statements"].to_list())]
+    views = [["scp:AMI"] if row % 2 else own for row, own in enumerate(profiles["diagnoses"].to_list())]
+    changed = profiles.with_columns(pl.Series("statements", other), pl.Series("diagnoses", views))
+    write_table(changed.to_arrow(), knowledge / PROFILES, SCHEMA_VERSION)
+    answer = ask("heart attack", vocabulary, open_store(knowledge))
+    assert answer.asked_as["acute myocardial infarction"] == ("AMI", "IMI")
+    assert {"AMI", "IMI"} <= {code for neighbour in answer.neighbours for code in neighbour.statements}
+    both = max(neighbour.tau for neighbour in answer.neighbours)
+    assert both == ask("anterior infarction", vocabulary, open_store(knowledge)).neighbours[0].tau
+
+
+def test_what_no_one_ecg_has_is_named_and_asked_all_the_same(store, vocabulary):
+    answer = ask("AF and sinus rhythm", vocabulary, store, heart_rate=80)
+    assert answer.conflicts == ("atrial fibrillation and sinus rhythm",) and answer.experience is not None
+    assert any(
+        line.startswith("hardly on one ECG: atrial fibrillation and")
+        for line in understood_lines(answer, vocabulary, {})
+    )
+    assert ask("possible AF, sinus rhythm", vocabulary, store).conflicts == ()
+
+
+def test_a_kind_that_is_named_takes_the_place_of_the_broad_name(store, vocabulary):
+    answer, plain = (ask(f"LBBB, inferior infarction{more}", vocabulary, store) for more in (", STEMI", ""))
+    assert answer.asked_as == {"acute myocardial infarction": ("IMI",)} and plain.asked_as == {}
+    of = [[(neighbour.record_id, neighbour.tau) for neighbour in one.neighbours] for one in (answer, plain)]
+    assert of[0] == of[1]
+
+
+def test_what_is_ruled_out_broadly_is_ruled_out_in_every_kind(store, records, vocabulary):
+    with_infarct = ("IMI", "QWAVE", "SR")
+    assert with_infarct in kinds(ask("sinus rhythm", vocabulary, store, k=60).experience, records)
+    for text in ("sinus rhythm, no myocardial infarction", "sinus rhythm, STEMI ruled out"):
+        assert with_infarct not in kinds(ask(text, vocabulary, store, k=60).experience, records), text
+    assert with_infarct in kinds(ask("inferior infarction, no old infarct", vocabulary, store).experience, records)
+
+
+def test_a_block_of_the_past_is_not_asked_for_and_an_infarct_is(knowledge, vocabulary):
+    profiles = pl.read_parquet(knowledge / PROFILES)
+    codes = [["1AVB"] if row % 4 == 0 else own for row, own in enumerate(profiles["statements"].to_list())]
+    write_table(profiles.with_columns(pl.Series("statements", codes)).to_arrow(), knowledge / PROFILES, SCHEMA_VERSION)
+    store = open_store(knowledge)
+    assert ask("AV block", vocabulary, store).asked_as == {"atrioventricular block": ("1AVB",)}
+    assert ask("AF, history of AV block", vocabulary, store).asked_as == {}
+    assert ask("AF, history of heart attack", vocabulary, store).asked_as == {"acute myocardial infarction": ("IMI",)}
+
+
+def test_broad_names_are_of_the_vocabulary_and_their_kinds_of_one_view(vocabulary):
+    titles = {names[0] for names in diagnosis_names().values()}
+    for name, of in read_broader().items():
+        assert vocabulary.known(name) or name in titles
+        views = [{view for view, items in statement_views([code], vocabulary).items() if items} for code in of]
+        assert all(own == views[0] for own in views), f"the λ of {name} would differ by kind"

@@ -19,7 +19,7 @@ from sediff.knowledge.answers import AnswerStore
 from sediff.params import Params, set_params
 from sediff.pipeline.answers import BUDGET
 from tests.knowledge.llm_server import LlmServer, Reply, completion, report, serving
-from tests.pipeline.clone import MAIN, checkout, command, sediff
+from tests.pipeline.clone import MAIN, command, sediff
 
 KEY = "-".join(("sk", "ADistinctiveKey", "ThatNobodyElseHas"))  # a clone has this file too
 REFUSED = "fibrillation"
@@ -27,7 +27,7 @@ OUTS = ("data/knowledge", "reports/knowledge/metrics.json")
 
 
 class Made(NamedTuple):
-    """A clone with corpus and knowledge, what was said, and the server that was asked."""
+    """A clone whose knowledge a model distilled, what was said, and the server that was asked."""
 
     folder: Path
     said: str
@@ -39,8 +39,9 @@ def refusing(asked: dict[str, Any]) -> Reply:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Iterator[Made]:
-    folder = checkout(tmp_path_factory.mktemp("answers") / "clone")
+def made(project, tmp_path_factory) -> Iterator[Made]:
+    folder = tmp_path_factory.mktemp("answers") / "clone"
+    shutil.copytree(project[0], folder, symlinks=True)
     with serving(refusing) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_API_KEY", KEY)
         patch.setenv("OPENAI_LOG", "debug")
@@ -133,6 +134,11 @@ def test_a_fresh_clone_asks_nothing_and_gives_the_same_bytes(made, clone):
     assert contents(clone) == contents(made.folder)
     assert made.server.asked == []
     assert store_of(clone).list_keys() == store_of(made.folder).list_keys()
+
+
+def test_a_budget_where_no_model_is_asked_is_refused(made, clone):
+    refused = command(clone, sys.executable, "-c", MAIN, "run", "corpus", "--budget", "5tokens")
+    assert refused.returncode == 1 and "--budget is a language model's" in refused.stderr
 
 
 def test_fallbacks_are_asked_again_though_the_stage_is_up_to_date(made, clone):
