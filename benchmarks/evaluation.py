@@ -30,6 +30,7 @@ HEADING = """# The evaluation in full
 Written by `python benchmarks/evaluation.py CLONE` from the reports of one run; the tables are those of the run's own
 page, `reports/index.html`. Synthetic records are made with the conditions of test records, whose patients nothing was
 trained on, one draw each, nothing selected. *Reconstructed*: the real records through the autoencoder and back.
+*Simulator alone*: the class prior sampled for each condition, with no network behind it.
 """
 SPLITS = ("train", "validation", "test", "audit")
 TRAINING = ("steps", "batch_size", "learning_rate")  # what has all of them is a training

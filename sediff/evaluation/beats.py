@@ -21,7 +21,7 @@ PREMATURE_BEATS = {"share": "ventricular", "count": "premature", "coupling": "co
 
 
 def beats(evidence: Evidence) -> dict[str, Any]:
-    """Means of each quantity in synthetic, reconstructed and real records, and their differences from real.
+    """Means of each quantity in each set that is read, and their differences from real.
 
     `p_waves`: share of beats with a P wave before the QRS (in fibrillation, false ones); `beat_consistency`: mean
     correlation of a record's beats with its median beat; `rr_autocorrelation`: correlation of successive RR intervals;

@@ -1,26 +1,15 @@
 """RMSSD / mean RR as a distribution: its Wasserstein distance to real within strata, and irregular sinus rhythms."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
-from sediff.beats import find_r_peaks
 from sediff.evaluation.beats import means
 from sediff.evaluation.evidence import Evidence
-from sediff.evaluation.halves import (
-    REAL,
-    SIMULATOR,
-    SYNTHETIC,
-    Floats,
-    distances_in_halves,
-    known,
-    over_floor,
-    pooled_over_floor,
-)
-from sediff.evaluation.readings import dispersion_of
+from sediff.evaluation.halves import Floats, distances_in_halves, known, over_floor, pooled_over_floor
 from sediff.evaluation.rhythm import sinus_rows
 from sediff.evaluation.strata import FEW_PATIENTS, are_few, each_stratum
 
@@ -29,51 +18,12 @@ POOLED = "pooled"
 
 def dispersion(evidence: Evidence) -> dict[str, Any]:
     """Wasserstein distances by stratum, and the share of sinus rhythms above `evaluation.irregular`."""
-    simulated = read_dispersion(evidence.simulated.leads)
-    of = evidence.statements, evidence.strata, evidence.patients, evidence.params.irregular, evidence.params.bootstraps
-    return compare_dispersions(evidence.values("dispersion"), simulated, *of, evidence.seed)
-
-
-def read_dispersion(leads: NDArray[np.float32]) -> Floats:
-    """RMSSD / mean RR of signals (n, 8, 1000) in mV, as `Readings` has it: (n,)."""
-    return np.array([dispersion_of(peaks) for peaks in find_r_peaks(leads)])
-
-
-def compare_dispersions(
-    values: Mapping[str, Floats],
-    simulated: Floats,
-    statements: Sequence[Sequence[str]],
-    strata: NDArray[np.str_],
-    patients: NDArray,
-    irregular: float,
-    draws: int,
-    seed: int,
-) -> dict[str, Any]:
-    """Wasserstein distances by stratum, and the share of sinus rhythms above `irregular`, of the sets and simulator.
-
-    The sets alone say which rows count. The simulator stands beside them on those of these rows where it is known.
-
-    Args:
-        values: RMSSD / mean RR of each set, (n,); simulated: of the simulator's records, (n,); NaN: beats are too few.
-        statements, strata, patients: of each row.
-    """
-    baseline = {SIMULATOR: simulated, REAL: np.where(known(values), values[REAL], np.nan)}
-    found = []
-    for of_sets, numbers in ((values, (10, 11)), (baseline, (12, 13))):
-        above = {name: np.where(np.isfinite(of), of > irregular, np.nan) for name, of in of_sets.items()}
-        one, other = (np.random.default_rng([seed, number]) for number in numbers)
-        by_stratum = dispersion_distances(of_sets, strata, patients, draws, other)
-        shares = means(above, sinus_rows(statements), patients, draws, one)
-        found.append({"dispersion": by_stratum, "irregular_sinus": shares})
-    return with_simulator(*found)
-
-
-def with_simulator(found: Mapping[str, Any], alone: Mapping[str, Any]) -> dict[str, Any]:
-    """What was found of the sets and, wherever synthetic records have a figure, the simulator's; a note without one."""
-    merged = {
-        key: with_simulator(of, alone.get(key) or {}) if isinstance(of, Mapping) else of for key, of in found.items()
+    values, draws, patients = evidence.values("dispersion"), evidence.params.bootstraps, evidence.patients
+    above = {name: np.where(np.isfinite(of), of > evidence.params.irregular, np.nan) for name, of in values.items()}
+    return {
+        "dispersion": dispersion_distances(values, evidence.strata, patients, draws, evidence.rng(11)),
+        "irregular_sinus": means(above, sinus_rows(evidence.statements), patients, draws, evidence.rng(10)),
     }
-    return merged | ({SIMULATOR: alone.get(SIMULATOR, {"left_out": FEW_PATIENTS})} if SYNTHETIC in found else {})
 
 
 def dispersion_distances(

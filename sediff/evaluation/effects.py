@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sediff.bootstrap import interval, patient_draws
 from sediff.ecg import LEADS
 from sediff.evaluation.evidence import Evidence
-from sediff.evaluation.halves import REAL, SETS, Floats, known
+from sediff.evaluation.halves import REAL, Floats, known
 from sediff.evaluation.rhythm import sinus_rows
 
 MIN_SIDE = 20  # records on each side of a difference, or twice as many of a slope
@@ -25,7 +25,7 @@ def slope(x: Floats, y: Floats) -> float:
 
 
 def effects(evidence: Evidence) -> dict[str, Any]:
-    """Each effect in synthetic, reconstructed and real records of sinus rhythm, and synthetic over real.
+    """Each effect in sinus rhythm in each set that is read, and over real's.
 
     `qt_on_rr`: ms for each second of RR, of the record's own beats; `women_*`: women's mean minus men's, ms or mV;
     `*_on_age`: change in ten years, degrees or mV.
@@ -38,11 +38,11 @@ def effects(evidence: Evidence) -> dict[str, Any]:
     r_v5 = {name: of[:, LEADS.index("V5")] for name, of in evidence.values("r_amplitudes").items()}
     plans: dict[str, tuple[Mapping[str, Floats], Mapping[str, Floats]]] = {
         "qt_on_rr": (rr, evidence.values("qt")),
-        "women_qtcf": (dict.fromkeys(SETS, women), evidence.values("qtcf")),
-        "women_qrs_duration": (dict.fromkeys(SETS, women), evidence.values("qrs_duration")),
-        "women_r_v5": (dict.fromkeys(SETS, women), r_v5),
-        "axis_on_age": (dict.fromkeys(SETS, decades), evidence.values("axis")),
-        "r_v5_on_age": (dict.fromkeys(SETS, decades), r_v5),
+        "women_qtcf": (dict.fromkeys(evidence.read, women), evidence.values("qtcf")),
+        "women_qrs_duration": (dict.fromkeys(evidence.read, women), evidence.values("qrs_duration")),
+        "women_r_v5": (dict.fromkeys(evidence.read, women), r_v5),
+        "axis_on_age": (dict.fromkeys(evidence.read, decades), evidence.values("axis")),
+        "r_v5_on_age": (dict.fromkeys(evidence.read, decades), r_v5),
     }
     rng, draws = evidence.rng(60), evidence.params.bootstraps
     return {"effects": {name: effect(x, y, sinus, evidence.patients, draws, rng) for name, (x, y) in plans.items()}}

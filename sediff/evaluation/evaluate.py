@@ -7,7 +7,6 @@ or at what it is a part of. A name that is no key as it is stands under another 
 which.
 """
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,9 @@ import numpy as np
 import polars as pl
 
 from sediff.encoder.embedding import EmbeddingAccess
-from sediff.encoder.judge import Judge
+from sediff.evaluation.alone import beside_simulator
 from sediff.evaluation.audit import canaries, membership, nearest_training, privacy
 from sediff.evaluation.beats import beats, signs
-from sediff.evaluation.compared import Records
 from sediff.evaluation.dispersion import dispersion
 from sediff.evaluation.effects import effects
 from sediff.evaluation.evidence import Evidence
@@ -34,6 +32,7 @@ from sediff.evaluation.paired import paired, relative
 from sediff.evaluation.params import EvaluationParams
 from sediff.evaluation.pictures import draw_pairs, draw_rhythm, draw_spectra
 from sediff.evaluation.rhythm import heart_rate, rhythm
+from sediff.evaluation.shown import doubts, shown
 from sediff.evaluation.slices import slices
 from sediff.evaluation.spectra import spectra
 from sediff.evaluation.truth import against_truth
@@ -41,7 +40,7 @@ from sediff.evaluation.within import within_conditions
 from sediff.files import write_json
 from sediff.pseudonyms import Pseudonyms
 from sediff.training import Job
-from sediff.vocabulary import Vocabulary, statement_labels
+from sediff.vocabulary import Vocabulary
 
 LEFT_OUT = "left_out"
 UNTOLD, NOT_FINITE = "the records do not tell it", "not a finite number"
@@ -60,12 +59,7 @@ SECTIONS: tuple[Callable[[Evidence], dict[str, Any]], ...] = (
     _sizes,
     heart_rate,
     rhythm,
-    dispersion,
-    beats,
-    signs,
-    impossible,
-    intervals,
-    effects,
+    *map(beside_simulator, (dispersion, beats, signs, impossible, intervals, effects)),
     deviation,
     meaning,
     likeness,
@@ -185,20 +179,9 @@ def _draw(evidence: Evidence, plots: Path) -> None:
     dispersions = read.dispersion, evidence.read[REAL].dispersion
     draw_rhythm(read.heart_rate, *dispersions, asked, statements, evidence.statements, plots / "rhythm.png")
     draw_spectra(made.leads, real.leads, plots / "spectra.png")
-    chosen = _chosen(made, evidence.judges.statement, evidence.params.pictures)
-    shown = [(i, conditions.partner[i], why) for i, why in chosen.items()]
-    draw_pairs([(statements[i], real.signals[row], made.signals[i], why) for i, row, why in shown], plots)
-
-
-def _chosen(made: Records, judge: Judge, count: int) -> dict[int, str]:
-    """Records for pictures, by rule: the first of each of the most frequent conditions, then the least convincing."""
-    conditions = [tuple(codes) for codes in made.rows["statements"].to_list()]
-    frequent = [c for c, _ in sorted(Counter(conditions).items(), key=lambda item: (-item[1], item[0]))]
-    chosen = {conditions.index(condition): "first of its condition" for condition in frequent[:count]}
-    truth = statement_labels(conditions, judge.codes)
-    probability = judge.probabilities(made.leads)
-    doubt = -np.where(truth, np.log(probability + 1e-6), np.log(1 - probability + 1e-6)).sum(1)
-    return {**chosen, int(doubt.argmax()): "worst: the judge doubts it most"}
+    chosen = shown(statements, doubts(evidence), evidence.vocabulary, evidence.params.pictures)
+    pairs = [(i, conditions.partner[i], why) for i, why in chosen.items()]
+    draw_pairs([(statements[i], real.signals[row], made.signals[i], why) for i, row, why in pairs], plots)
 
 
 def _rounded(value: Any) -> Any:

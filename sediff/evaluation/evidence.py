@@ -35,7 +35,7 @@ class Evidence:
         conditions: the real records whose conditions they have.
         sets: "synthetic" (the first record made of each condition), "reconstructed" (the condition's real record,
             encoded and decoded) and "real", rows aligned; read: what is read in each.
-        simulated: the simulator alone, of each condition, rows aligned with the sets.
+        simulated: the simulator alone, of each condition, rows aligned with the sets; read_simulated: what is read.
         statements, strata, patients: of each row of the sets.
         alike: by row of the sets, a real record (12, 1000) of another patient that matches its condition, if any.
         held_out: human-validated held-out records, the floor; none where the real ones are too few to compare.
@@ -54,6 +54,7 @@ class Evidence:
     sets: dict[str, Records]
     read: dict[str, Readings]
     simulated: Records
+    read_simulated: Readings
     statements: list[list[str]]
     strata: NDArray[np.str_]
     patients: NDArray[np.str_]
@@ -96,6 +97,7 @@ class Evidence:
         }
         read_made = Readings.of(made.signals)
         asked = sets[SYNTHETIC].rows
+        alone = Records.of(asked, simulated(simulator, asked, seed), judges)
         statements = asked["statements"].to_list()
         place = {int(row): number for number, row in enumerate(conditions.corpus_rows)}
         alike = one_alike(columns, conditions.corpus_rows, np.random.default_rng([seed, 143]))
@@ -120,7 +122,8 @@ class Evidence:
                 RECONSTRUCTED: Readings.of(copies),
                 REAL: Readings.of(real.signals),
             },
-            Records.of(asked, simulated(simulator, asked, seed), judges),
+            alone,
+            Readings.of(alone.signals),
             statements,
             strata_of(statements),
             real.rows["patient_id"].to_numpy(),

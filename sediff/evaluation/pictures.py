@@ -13,9 +13,11 @@ from sediff.simulator.rhythm import rhythm_of
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
+from matplotlib.axes import Axes
 
 REAL, SYNTHETIC = "#444444", "#c0392b"
 DRAWN_DISPERSION = (1e-3, 1.0)
+FEWEST = 20  # numbers of which the quartiles are drawn
 
 
 def draw_rhythm(
@@ -27,29 +29,48 @@ def draw_rhythm(
     real_statements: Sequence[Sequence[str]],
     path: Path,
 ) -> None:
-    """Measured against asked heart rate, and the distribution of RMSSD / mean RR by rhythm."""
+    """Measured against asked heart rate, and RMSSD / mean RR by rhythm, as far as there are enough records."""
     rhythms, real_rhythms = (np.array([rhythm_of(codes) for codes in of]) for of in (statements, real_statements))
-    names = sorted(set(rhythms))
-    figure, (rate, spread) = pyplot.subplots(1, 2, figsize=(11, 4), width_ratios=(1, 1.5))
-    for name in names:
+    figure, (rate, spread) = pyplot.subplots(1, 2, figsize=(11, 4.5), width_ratios=(1, 1.5))
+    for name in sorted(set(rhythms)):
         rate.scatter(asked[rhythms == name], measured[rhythms == name], s=8, label=name, alpha=0.7)
     rate.axline((60, 60), slope=1, color="#888888", linewidth=0.8)
     rate.set_xlabel("heart rate asked (bpm)")
     rate.set_ylabel("measured (bpm)")
-    rate.legend(fontsize=7)
-    positions = np.arange(len(names))
-    sides = (real_dispersion, real_rhythms, -0.18, REAL), (dispersion, rhythms, 0.18, SYNTHETIC)
-    for values, of, offset, colour in sides:
-        rows = [values[(of == name) & np.isfinite(values)].clip(*DRAWN_DISPERSION) for name in names]
-        boxes = spread.boxplot(rows, positions=positions + offset, widths=0.3, showfliers=False, patch_artist=True)
-        for box in boxes["boxes"]:
-            box.set(facecolor=colour, alpha=0.5)
-        spread.plot([], [], color=colour, linewidth=6, alpha=0.5, label="real" if colour == REAL else "synthetic")
-    spread.set_yscale("log")
-    spread.set_xticks(positions, names, fontsize=8, rotation=25, ha="right")
-    spread.set_ylabel("RMSSD / mean RR")
-    spread.legend(fontsize=8)
+    rate.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.15))
+    _draw_boxes(spread, boxes_of(real_dispersion, real_rhythms, dispersion, rhythms))
     _save(figure, path)
+
+
+def boxes_of(
+    real: NDArray[np.float64],
+    real_rhythms: NDArray[np.str_],
+    synthetic: NDArray[np.float64],
+    rhythms: NDArray[np.str_],
+) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """By rhythm the finite numbers of real and of synthetic records, where there are `FEWEST` of both."""
+    boxes = {}
+    for name in sorted(set(rhythms)):
+        sides = [of[(which == name) & np.isfinite(of)] for of, which in ((real, real_rhythms), (synthetic, rhythms))]
+        if min(map(len, sides)) >= FEWEST:
+            boxes[str(name)] = (sides[0], sides[1])
+    return boxes
+
+
+def _draw_boxes(axes: Axes, boxes: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]) -> None:
+    positions = np.arange(len(boxes))
+    for side, (label, colour, offset) in enumerate((("real", REAL, -0.18), ("synthetic", SYNTHETIC, 0.18))):
+        rows = [of[side].clip(*DRAWN_DISPERSION) for of in boxes.values()]
+        if rows:
+            drawn = axes.boxplot(rows, positions=positions + offset, widths=0.3, showfliers=False, patch_artist=True)
+            for box in drawn["boxes"]:
+                box.set(facecolor=colour, alpha=0.5)
+        axes.plot([], [], color=colour, linewidth=6, alpha=0.5, label=label)
+    axes.set_yscale("log")
+    axes.set_xticks(positions, list(boxes), fontsize=8, rotation=25, ha="right")
+    axes.set_ylabel("RMSSD / mean RR")
+    axes.set_title(f"rhythms of {FEWEST} records and more", fontsize=8)
+    axes.legend(fontsize=8)
 
 
 def draw_spectra(synthetic: NDArray[np.float32], real: NDArray[np.float32], path: Path) -> None:

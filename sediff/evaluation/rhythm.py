@@ -9,26 +9,31 @@ from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
 from sediff.bootstrap import patient_draws
+from sediff.evaluation.alone import beside_simulator
 from sediff.evaluation.beside import known_interval, known_mean
 from sediff.evaluation.evidence import MIN_CASES, Evidence
-from sediff.evaluation.halves import REAL, RECONSTRUCTED, Floats
+from sediff.evaluation.halves import REAL, RECONSTRUCTED, SIMULATOR, SYNTHETIC, Floats
 from sediff.evaluation.strata import FEW_PATIENTS, all_and_each_stratum, are_few
 from sediff.simulator.rhythm import RHYTHMS, SINUS, rhythm_of
 
 
 def heart_rate(evidence: Evidence) -> dict[str, Any]:
-    """Rates against those asked: of all synthetic records, of reconstructed and real ones, and of each by rhythm."""
+    """Rates against those asked: of all synthetic records, of each other set, of the simulator, and by rhythm."""
     asked = evidence.made.rows["heart_rate"].cast(pl.Float64).to_numpy()
     sinus = sinus_rows(evidence.made.rows["statements"].to_list())
-    first = evidence.conditions.first
+    first, read = evidence.conditions.first, {**evidence.read, SIMULATOR: evidence.read_simulated}
     others = {
-        name: compare_rates(asked[first], evidence.read[name].heart_rate, sinus[first])
-        for name in (RECONSTRUCTED, REAL)
+        name: compare_rates(asked[first], read[name].heart_rate, sinus[first])
+        for name in (RECONSTRUCTED, REAL, SIMULATOR)
     }
-    draws, rng, measured = evidence.params.bootstraps, evidence.rng(140), evidence.values("heart_rate")
-    by_rhythm = rates_by_rhythm(asked[first], measured, evidence.strata, evidence.patients, draws, rng)
     whole = compare_rates(asked, evidence.read_made.heart_rate, sinus)
-    return {"heart_rate": {**whole, **others, "by_rhythm": by_rhythm}}
+    return {"heart_rate": {**whole, **others, **beside_simulator(_by_rhythm)(evidence)}}
+
+
+def _by_rhythm(evidence: Evidence) -> dict[str, Any]:
+    asked = evidence.sets[SYNTHETIC].rows["heart_rate"].cast(pl.Float64).to_numpy()
+    draws, rng, measured = evidence.params.bootstraps, evidence.rng(140), evidence.values("heart_rate")
+    return {"by_rhythm": rates_by_rhythm(asked, measured, evidence.strata, evidence.patients, draws, rng)}
 
 
 def rhythm(evidence: Evidence) -> dict[str, Any]:

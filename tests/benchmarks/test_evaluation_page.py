@@ -83,7 +83,7 @@ def test_every_section_is_there_with_the_runs_figures(clone):
     assert ("diffusion.morphology", "600", "256", "0.003") in found["Training"]
     assert ("diffusion", "63", "threads 2", "ccccccc-dirty", "d" * 16) in found["Stages"], "the last attempt"
     assert [row[0] for row in found["Means"]] == ["beat consistency, sinus"]
-    assert found["Signs"][0][-6:] == ("25", "0.4", "0.5", "0.48", "-0.08 (-0.2 to 0.1)", "0.03")
+    assert found["Signs"][0][-7:] == ("25", "0.4", "0.5", "–", "0.48", "-0.08 (-0.2 to 0.1)", "0.03")
     assert found["Slices"][0][:2] == ("sex, female", "21")
     assert found["Privacy"][0][3] == "0.52 (0.47 to 0.57)"
     assert found["Arms"][1][:4] == ("synthetic", "–", "90", "0.85 (0.8 to 0.9)")

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from sediff.evaluation.diversity import diversity, matched_conditions, mean_distance
+from sediff.evaluation.within import over_groups
 
 
 def corpus(count: int = 400) -> pl.DataFrame:
@@ -56,6 +57,18 @@ def test_ratios_of_known_spreads():
     repeated = [np.repeat(of[:1], 16, axis=0) for of in real]
     assert diversity(repeated, real, 5, rng)["over_real"]["ratio"] == 0
     assert diversity(real[:4], real[:4], 5, rng).keys() == {"left_out"}
+
+
+def test_twenty_groups_have_a_ratio_and_fewer_have_none():
+    real = np.random.default_rng(0).normal(size=(100, 8))
+    centres = np.repeat(real.reshape(20, 5, 8).mean(1), 5, axis=0)
+    features = {"synthetic": (real + centres) / 2, "reconstructed": real + 3, "real": real}
+    groups = np.arange(100).reshape(20, 5)
+    found = over_groups(features, list(groups), 20, 0)
+    assert found["conditions"] == 20
+    assert found["over_real"]["ratio"] == pytest.approx(0.5), "each group is drawn in to its centre by half"
+    assert found["reconstructed"]["ratio"] == pytest.approx(1), "a shift changes no distance"
+    assert over_groups(features, list(groups[:19]), 20, 0).keys() == {"left_out"}
 
 
 def test_the_mean_distance_is_that_of_its_pairs_and_does_not_grow_with_their_number():

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import wasserstein_distance
 
 from sediff.evaluation.beats import means_by_stratum
-from sediff.evaluation.dispersion import compare_dispersions, dispersion_distances
+from sediff.evaluation.dispersion import dispersion_distances
 from sediff.evaluation.evaluate import unsaid, without_notes
 from sediff.evaluation.halves import compare_means, distances_in_halves, over_floor, pooled_over_floor
 from sediff.evaluation.strata import stratum_of
@@ -48,31 +48,6 @@ def test_pooled_distances_weigh_strata_by_their_records_and_few_records_give_non
     assert found["pooled"]["over_floor"]["synthetic"]["mean"] == pytest.approx(expected, rel=0.1)
     assert found["left_out"].keys() == {"bradycardia", "tachycardia", "ectopy"}
     assert "ectopy" not in found
-
-
-def test_a_flat_simulator_takes_no_row_from_the_sets():
-    statements, strata = [["SR"]] * 800, np.full(800, "sinus")
-    values = {name: 0.05 + 0.01 * np.abs(of) for name, of in sets(0).items()}
-
-    def compared(simulated: np.ndarray) -> dict:
-        return compare_dispersions(values, simulated, statements, strata, PATIENTS, 0.06, 20, 0)
-
-    beating = np.random.default_rng(5).uniform(0.04, 0.07, 800)
-    flat = np.full(800, np.nan)
-    half_flat = np.where(np.arange(800) < 500, beating, np.nan)
-    whole, some, none = (without_notes(compared(of))[0] for of in (beating, half_flat, flat))
-    for found in (whole, some, none):
-        assert found["dispersion"]["sinus"]["records"] == found["irregular_sinus"]["records"] == 800
-        for section in ("dispersion", "irregular_sinus"):
-            assert without(found[section], "simulator") == without(whole[section], "simulator")
-    assert none["dispersion"]["sinus"]["simulator"] is None and none["irregular_sinus"]["simulator"] is None
-    assert none["dispersion"]["pooled"]["over_floor"]["simulator"] is None
-    assert some["dispersion"]["sinus"]["over_floor"]["simulator"] > 1
-    assert some["irregular_sinus"]["simulator"] == pytest.approx((beating[:500] > 0.06).mean())
-
-
-def without(found: dict, name: str) -> dict:
-    return {key: without(of, name) if isinstance(of, dict) else of for key, of in found.items() if key != name}
 
 
 def test_a_floor_of_zero_gives_no_ratio_and_says_so():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sediff.encoder.text_ecg import TextJudge
-from sediff.evaluation.text_retrieval import places_of, retrieval, retrieved, wordings
+from sediff.evaluation.text_retrieval import FEW_TEXTS, places_of, retrieval, retrieved, wordings
 
 SETS = np.repeat(np.arange(20), 3)  # three records have each set of statements
 STATEMENTS = [[f"S{number:02d}"] for number in SETS]
@@ -16,8 +16,8 @@ PATIENTS = np.arange(60)
 
 
 def test_a_text_finds_a_record_of_an_equal_set_and_no_other():
-    assert retrieved(TEXTS, PLACES, PLACES, SETS, PATIENTS)["hits_at_1"] == 1
-    wrong = retrieved(TEXTS, PLACES, np.roll(PLACES, 3, axis=0), SETS, PATIENTS)
+    assert retrieved(TEXTS, PLACES, PLACES, SETS)["hits_at_1"] == 1
+    wrong = retrieved(TEXTS, PLACES, np.roll(PLACES, 3, axis=0), SETS)
     assert wrong["hits_at_1"] == 0, "each text is nearest to an ECG of another set"
 
 
@@ -26,7 +26,31 @@ def test_what_one_ecg_near_to_all_texts_takes_is_given_back():
     ecgs = PLACES.copy()
     ecgs[0] = 2
     assert (PLACES @ ecgs.T)[3:].argmax(1).tolist() == [0] * 57
-    assert retrieved(TEXTS, PLACES, ecgs, SETS, PATIENTS)["hits_at_1"] == 1
+    assert retrieved(TEXTS, PLACES, ecgs, SETS)["hits_at_1"] == 1
+
+
+def test_intervals_are_over_distinct_texts_however_many_records_have_one():
+    """Half of 40 texts hit: their share's interval is a binomial's of 40, and asking each twenty times is no news."""
+    places, ecgs = np.eye(40), np.eye(40)
+    ecgs[20:] = np.roll(ecgs[20:], 1, axis=0)  # these find each other's
+    found = []
+    for times in (1, 20):
+        sets = np.repeat(np.arange(40), times)
+        texts = [f"text {number}" for number in sets]
+        found.append(retrieved(texts, places[sets], ecgs[sets], sets))
+    once, often = found
+    assert once["hits_at_1"] == often["hits_at_1"] == 0.5
+    assert once["hits_at_1_interval"] == often["hits_at_1_interval"]
+    width = often["hits_at_1_interval"]["high"] - often["hits_at_1_interval"]["low"]
+    assert width == pytest.approx(2 * 1.96 * np.sqrt(0.25 / 40), rel=0.2)
+
+
+def test_of_few_distinct_texts_there_is_no_interval_and_that_is_said():
+    few = SETS < 19
+    found = retrieved([TEXTS[row] for row in np.flatnonzero(few)], PLACES[few], PLACES[few], SETS[few])
+    assert found["hits_at_1"] == 1
+    assert found["left_out"] == dict.fromkeys(("hits_at_1_interval", "hits_at_10_interval"), FEW_TEXTS)
+    assert "hits_at_1_interval" not in found
 
 
 def test_each_set_stands_beside_the_others_and_the_baseline():
