@@ -16,7 +16,7 @@ from sediff.report.markdown import corpus_of, tables_of
 from sediff.report.measured import measured
 from sediff.report.params import GatesParams
 from sediff.report.public import public
-from sediff.report.tables import Table, evaluation_tables, usefulness_tables
+from sediff.report.tables import Table, evaluation_tables, knowledge_tables, usefulness_tables
 from sediff.report.tiles import tiles
 from sediff.report.words import caption, gate_asks
 
@@ -45,7 +45,7 @@ TITLES = {
     "evaluation": "Evaluation",
     "augmentation": "Usefulness",
 }
-TABLES = {"evaluation": evaluation_tables, "augmentation": usefulness_tables}
+TABLES = {"knowledge": knowledge_tables, "evaluation": evaluation_tables, "augmentation": usefulness_tables}
 QUEUES = {"ablation": ("Ablation", "sediff ablate"), "study": ("Studies of usefulness", "sediff study")}
 ASKED = "What was asked and made"
 TYPES = {".png": "image/png", ".svg": "image/svg+xml"}

@@ -18,6 +18,7 @@ IN_FEATURES = (("distribution", "statement judge"), ("distribution_waveform", "w
 SETS = ("synthetic", "reconstructed", "real")
 CONTROLS = ("simulator", "shuffled_leads", "noise", "flat_line")
 MADE = ("synthetic", "reconstructed", "simulator")
+BESIDE = (*MADE, "real")  # the sets, and the simulator alone, as tables of figures by set have them
 SLICED = {
     "mae_bpm": "Heart rate off by (bpm)",
     "dispersion": "RMSSD / mean RR, difference",
@@ -96,8 +97,8 @@ def means(metrics: Metrics, path: str = "") -> Iterator[Row]:
         if {"difference", "real_halves"} <= value.keys():
             difference = value["difference"]["synthetic"]
             told = _with_interval(difference["mean"], difference)
-            sets = (_number(value[of_set]) for of_set in ("synthetic", "reconstructed", "real"))
-            yield (name, _number(value["records"]), *sets, told, _number(value["real_halves"]))
+            of_sets = (_number(value.get(of_set, NO_PLACE)) for of_set in BESIDE)
+            yield (name, _number(value["records"]), *of_sets, told, _number(value["real_halves"]))
         else:
             yield from means(value, name)
 
@@ -105,8 +106,8 @@ def means(metrics: Metrics, path: str = "") -> Iterator[Row]:
 def rates(found: Metrics) -> Iterator[Row]:
     """How far the heart rate is off by rhythm, and in how many records no rate was found."""
     for rhythm, of_rhythm in found.items():
-        told = (_with_interval(of_rhythm[of]["mae_bpm"], of_rhythm[of]) for of in SETS)
-        lost = (_number(of_rhythm["detector_failures"][of]) for of in SETS)
+        told = (_figure(of_rhythm.get(of, {}), "mae_bpm") for of in BESIDE)
+        lost = (_number(of_rhythm["detector_failures"].get(of, NO_PLACE)) for of in BESIDE)
         yield (_words(rhythm), _number(of_rhythm["records"]), *told, *lost)
 
 
@@ -134,13 +135,18 @@ def spreads(found: Metrics) -> Iterator[Row]:
     for name, strata in found.items():
         for stratum, of_stratum in strata.items():
             title, records = f"{_words(name)}, {_words(stratum)}", _number(of_stratum["records"])
-            medians = {of: of_stratum[of]["median"] for of in SETS}
+            medians = {of: of_stratum[of]["median"] for of in BESIDE if of in of_stratum}
             parts = {title: {**of_stratum, "wasserstein": medians}}
             parts |= {f"{title}, {lead}": of_lead for lead, of_lead in of_stratum.get("by_lead", {}).items()}
             for part, values in parts.items():
                 departures = (values.get(key, {}) for key in ("deviation_ratio", "median_difference"))
-                cells = (of.get(side, NO_PLACE) for of in departures for side in (*SETS[:2], "real_halves"))
-                yield (part, records, *(_number(values["wasserstein"][of]) for of in SETS), *map(_number, cells))
+                cells = (of.get(side, NO_PLACE) for of in departures for side in (*MADE, "real_halves"))
+                yield (
+                    part,
+                    records,
+                    *(_number(values["wasserstein"].get(of, NO_PLACE)) for of in BESIDE),
+                    *map(_number, cells),
+                )
 
 
 def in_features(evaluation: Metrics) -> Iterator[Row]:
@@ -218,13 +224,9 @@ def retrieval(evaluation: Metrics) -> Iterator[Row]:
         found = evaluation.get(section, {})
         for key, (text, among) in titles.items():
             if key in found:
-                hits = (_hits(found[key], k) for k in (1, 10))
+                hits = (_beside(found[key], f"hits_at_{k}") for k in (1, 10))
                 macro = (_number(found[key][f"macro_hits_at_{k}"]) for k in (1, 10))
                 yield (text, among, _number(found["records"]), *hits, *macro)
-
-
-def _hits(found: Metrics, k: int) -> str:
-    return _with_interval(found[f"hits_at_{k}"], found[f"hits_at_{k}_interval"])
 
 
 def paired(found: Metrics) -> Iterator[Row]:
@@ -247,7 +249,7 @@ def deviations(found: Metrics) -> Iterator[Row]:
 def impossible(found: Metrics) -> Iterator[Row]:
     """How many records break each rule."""
     for name, of_rule in found.items():
-        told = (_with_interval(of_rule[of]["share"], of_rule[of]) for of in SETS)
+        told = (_figure(of_rule.get(of, {}), "share") for of in BESIDE)
         difference = of_rule["difference"]["synthetic"]
         more = _with_interval(difference["mean"], difference)
         yield (_words(name), _number(of_rule["records"]), *told, more)
@@ -264,7 +266,7 @@ def biases(found: Metrics) -> Iterator[Row]:
 def effects(found: Metrics) -> Iterator[Row]:
     """Slopes and differences between groups."""
     for name, effect in found.items():
-        told = (_with_interval(effect[of]["value"], effect[of]) for of in SETS)
+        told = (_figure(effect.get(of, {}), "value") for of in BESIDE)
         yield (EFFECTS.get(name, _words(name)), _number(effect["records"]), *told)
 
 
@@ -283,6 +285,18 @@ def usefulness(found: Metrics) -> Iterator[Row]:
             trained = (_number(found[f"{side}_records"]) if side in of else NO_PLACE for side in ("real", "synthetic"))
             classes = (_number(found[arm]["auroc"][name]) for name in found["classes"])
             yield (arm, *trained, _figure(found[arm], "macro_auroc"), *classes)
+
+
+def language_model(found: Metrics) -> Iterator[Row]:
+    """What a language model wrote, and what it took: none where it was not asked."""
+    if "answers" not in found:
+        return
+    for name, count in found["distillers"].items():
+        yield (f"experiences by {name}", _number(count))
+    for reason, count in found["fallbacks"].items():
+        yield (f"of those distilled offline, fell back for {reason}", _number(count))
+    for key in ("answers", "answers_asked_again", "prompt_tokens", "completion_tokens"):
+        yield (_words(key), _number(found[key]))
 
 
 def attacks(found: Metrics) -> Iterator[Row]:

@@ -7,6 +7,9 @@ from sediff.report.measured import named
 from sediff.report.rows import Metrics, Row
 from sediff.report.words import superclass
 
+SETS = ("Synthetic", "Reconstructed", "Simulator alone", "Real")  # as `rows.BESIDE` has them
+OTHERS = ("Autoencoder alone", "Simulator alone", "Floor")  # beside a figure of synthetic records
+
 
 @dataclass(frozen=True)
 class Table:
@@ -30,14 +33,14 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
             "Heart rate",
             "Mean absolute error against the rate asked for, bpm, with its 95 % interval over patients, and records in "
             "which the detector finds no rate.",
-            ("Rhythm", "Records", "Synthetic", "Reconstructed", "Real", *(f"No rate, {of}" for of in rows.SETS)),
+            ("Rhythm", "Records", *SETS, *(f"No rate, {of[0].lower()}{of[1:]}" for of in SETS)),
             tuple(rows.rates(evaluation.get("heart_rate", {}).get("by_rhythm", {}))),
         ),
         Table(
             "Means",
             "Difference from real with its 95 % interval over patients; floor: mean absolute difference between random "
             "halves of the real patients.",
-            ("Quantity", "Records", "Synthetic", "Reconstructed", "Real", "Synthetic − real", "Floor"),
+            ("Quantity", "Records", *SETS, "Synthetic − real", "Floor"),
             tuple(rows.means({key: value for key, value in evaluation.items() if key != "signs"})),
         ),
         Table(
@@ -45,7 +48,17 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
             "Share of the records of a statement in which the sign is found that its definition names (they stand in "
             "sediff/evaluation/signs.py), with the 95 % interval of the difference over patients; floor: mean absolute "
             "difference between random halves of the real patients.",
-            ("Statement", "Sign", "Records", "Synthetic", "Reconstructed", "Real", "Synthetic − real", "Floor"),
+            (
+                "Statement",
+                "Sign",
+                "Records",
+                "Synthetic",
+                "Reconstructed",
+                "Simulator alone",
+                "Real",
+                "Synthetic − real",
+                "Floor",
+            ),
             tuple(rows.signs(evaluation.get("signs", {}))),
         ),
         Table(
@@ -75,9 +88,7 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
             (
                 "Quantity",
                 "Records",
-                *("Wasserstein-1", "Autoencoder alone", "Floor"),
-                *("Deviation", "Autoencoder alone", "Floor"),
-                *("Median", "Autoencoder alone", "Floor"),
+                *(column for measure in ("Wasserstein-1", "Deviation", "Median") for column in (measure, *OTHERS)),
             ),
             tuple(rows.spreads(evaluation.get("intervals", {}))),
         ),
@@ -122,7 +133,8 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
         Table(
             "Retrieval",
             "Share of texts that find their ECG, or one with the same statements, first or among the first ten of all; "
-            "macro: mean over sets of statements; 95 % intervals over patients.",
+            "macro: mean over sets of statements; 95 % intervals over distinct texts, whose records hit or miss "
+            "together; of the most frequent sets over patients.",
             ("Text", "Among", "Records", "First", "First ten", "First, macro", "First ten, macro"),
             tuple(rows.retrieval(evaluation)),
         ),
@@ -145,7 +157,7 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
             "Patterns no heart makes",
             "Share of the records that break a rule which real ones practically never do (their limits stand in "
             "sediff/evaluation/rules.py), with its 95 % interval over patients.",
-            ("Rule", "Records", "Synthetic", "Reconstructed", "Real", "Synthetic − real"),
+            ("Rule", "Records", *SETS, "Synthetic − real"),
             tuple(rows.impossible(evaluation.get("impossible", {}))),
         ),
         Table(
@@ -158,7 +170,7 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
         Table(
             "Effects",
             "Slopes or differences in sinus rhythm, with 95 % intervals over patients.",
-            ("Effect", "Records", "Synthetic", "Reconstructed", "Real"),
+            ("Effect", "Records", *SETS),
             tuple(rows.effects(evaluation.get("effects", {}))),
         ),
         Table(
@@ -213,5 +225,22 @@ def usefulness_tables(augmentation: Metrics) -> list[Table]:
             *map(superclass, augmentation.get("classes", ())),
         ),
         tuple(rows.usefulness(augmentation)),
+    )
+    return [table] if table.rows else []
+
+
+def knowledge_tables(knowledge: Metrics) -> list[Table]:
+    """What a language model wrote, where one was asked.
+
+    Args:
+        knowledge: without what was left out.
+    """
+    table = Table(
+        "Language model",
+        "The answers that the experiences rest on, whenever they were given, and the tokens that they took. What "
+        "they cost, and which calls failed on the way, differs from run to run: the run's record in runs/knowledge "
+        "says it.",
+        ("Measure", "Count"),
+        tuple(rows.language_model(knowledge)),
     )
     return [table] if table.rows else []

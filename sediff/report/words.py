@@ -38,7 +38,7 @@ PICTURES = {
     "compressed and decoded again, before anything is generated.",
     "evaluation/plots/rhythm": "Left: the heart rate measured on each synthetic record against the one asked for; "
     "on the grey line both are the same. Right: how irregular the rhythm is (RMSSD over mean RR; box: the middle half "
-    "of the records), real beside synthetic.",
+    "of the records), real beside synthetic, in the rhythms of which there are enough records.",
     "evaluation/plots/spectra": "How much of each frequency the leads hold, the median over records: where the lines "
     "of real and synthetic records part, synthetic ones are too smooth (below) or too noisy (above).",
 }

@@ -144,7 +144,8 @@ def test_rare_statements_stand_beside_each_other_whatever_their_counts():
 
 def effect(value: float, half: float, records: int) -> dict:
     side = {"value": value, "low": value - half, "high": value + half}
-    return {"qt_on_rr": {"records": records, "synthetic": side, "reconstructed": side, "real": {**side, "value": 140}}}
+    made = dict.fromkeys(("synthetic", "reconstructed", "simulator"), side)
+    return {"qt_on_rr": {"records": records, **made, "real": {**side, "value": 140}}}
 
 
 def test_the_reports_tables_stand_there_with_the_difference_of_each_figure():
@@ -154,7 +155,7 @@ def test_the_reports_tables_stand_there_with_the_difference_of_each_figure():
     ]
     page = compare_page(*runs, False)
     table = page.partition("<h3>Effects</h3>")[2].partition("</table>")[0]
-    assert "Left out, as they are the same in both: 1 of 4." in table, "the number of records"
+    assert "Left out, as they are the same in both: 1 of 5." in table, "the number of records"
     assert re.findall("<th>(.*?)</th>", table) == [
         "Effect", "Figure", "one", "two", "Difference", "Beyond chance",
     ]  # fmt: skip

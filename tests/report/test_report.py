@@ -7,6 +7,7 @@ from sediff.files import write_json
 from sediff.report.build import build_report
 from sediff.report.gates import check_gates
 from sediff.report.params import GatesParams
+from sediff.report.tables import knowledge_tables
 from sediff.report.words import PICTURES, gate_asks
 from tests.browsers import chromium
 
@@ -288,6 +289,23 @@ def test_too_few_real_records_leave_the_judges_tile_without_them(reports):
     page = build(reports).read_text()
     assert "0.876" in page
     assert "AUROC of the judge that reads synthetic records" in page
+
+
+def test_what_a_language_model_wrote_is_a_table(reports):
+    asked = {
+        "distillers": {"llm:m": 90, "offline": 10},
+        "fallbacks": {"refusal": 3},
+        "answers": 120,
+        "answers_asked_again": 30,
+        "prompt_tokens": 120_000,
+        "completion_tokens": 24_000,
+    }
+    (table,) = knowledge_tables(asked)
+    assert ("experiences by llm:m", "90") in table.rows and ("prompt tokens", "120,000") in table.rows
+    assert ("of those distilled offline, fell back for refusal", "3") in table.rows
+    assert knowledge_tables({"distillers": {"offline": 100}, "fallbacks": {}}) == []
+    write_json(reports / "knowledge/metrics.json", asked)
+    assert "fell back for refusal" in build(reports).read_text()
 
 
 def test_pictures_say_what_they_draw(reports):

@@ -22,6 +22,7 @@ def means(records: int) -> dict:
     return {
         "records": records,
         "synthetic": 0.94,
+        "simulator": 0.9,
         "reconstructed": 0.951,
         "real": 0.9553,
         "difference": {"synthetic": {"mean": -0.0153, **interval(-0.015)}, "reconstructed": {"mean": 0, **interval(0)}},
@@ -59,7 +60,7 @@ def test_every_set_stands_beside_the_floor():
         ("FD, statement judge", "160", "3.5 (3.49 to 3.51)", "–", "–", "90 (90 to 90)", "–"),
     )  # fmt: skip
     assert of_means.rows[0] == (
-        "beat consistency, sinus", "306", "0.94", "0.951", "0.955", "-0.0153 (-0.025 to -0.005)", "0.002",
+        "beat consistency, sinus", "306", "0.94", "0.951", "0.9", "0.955", "-0.0153 (-0.025 to -0.005)", "0.002",
     )  # fmt: skip
     assert [row[0] for row in distances.rows] == [
         "RMSSD / mean RR, Wasserstein-1, sinus",
@@ -72,11 +73,11 @@ def test_every_set_stands_beside_the_floor():
 
 
 def test_heart_rates_have_a_row_for_each_rhythm():
-    sides = ("synthetic", "reconstructed", "real")
+    sides = ("synthetic", "reconstructed", "simulator", "real")
     found = {"detector_failures": dict.fromkeys(sides, 1), **{of: {"mae_bpm": 1.3, **interval(1.3)} for of in sides}}
     by_rhythm = {"fibrillation": {"records": 27, **found}}
     (table,) = evaluation_tables({"heart_rate": {"mae_bpm": 0.2, "by_rhythm": by_rhythm}})
-    assert table.rows == (("fibrillation", "27", *["1.3 (1.29 to 1.31)"] * 3, *["1"] * 3),)
+    assert table.rows == (("fibrillation", "27", *["1.3 (1.29 to 1.31)"] * 4, *["1"] * 4),)
     assert len(table.head) == len(table.rows[0])
 
 
@@ -85,20 +86,24 @@ def test_a_number_whose_interval_is_not_known_stands_alone():
     without = [{key: whole[key] for key in whole if key != end} for end in ("low", "high")]
     sides = dict(zip(("synthetic", "reconstructed", "real"), (*without, whole), strict=True))
     (table,) = evaluation_tables({"effects": {"qt_on_rr": {"records": 300, **sides}}})
-    assert table.rows[0][1:] == ("300", "150", "150", "150 (150 to 150)")
+    assert table.rows[0][1:] == ("300", "150", "150", "–", "150 (150 to 150)")
 
 
 def test_intervals_have_a_row_and_amplitudes_one_for_each_lead_too():
-    sides = {"synthetic": 1.1, "reconstructed": 1.0, "real_halves": 0.05}
+    sides = {"synthetic": 1.1, "reconstructed": 1.0, "simulator": 1.9, "real_halves": 0.05}
     spread = {"deviation_ratio": sides, "median_difference": sides}
-    whole = {"records": 30, **{name: interval(0.2) for name in ("synthetic", "reconstructed", "real")}, **spread}
+    whole = {
+        "records": 30,
+        **{name: interval(0.2) for name in ("synthetic", "reconstructed", "simulator", "real")},
+        **spread,
+    }
     by_lead = {"V1": {"wasserstein": {"synthetic": 0.3, "reconstructed": 0.2, "real": 0.1}, **spread}}
     table = evaluation_tables({"intervals": {"pr": {"all": whole}, "st": {"sinus": {**whole, "by_lead": by_lead}}}})[-1]
-    told = ("1.1", "1", "0.05")
+    told = ("1.1", "1", "1.9", "0.05")
     assert table.rows == (
-        ("PR, all", "30", *["0.2"] * 3, *told, *told),
-        ("ST, sinus", "30", *["0.2"] * 3, *told, *told),
-        ("ST, sinus, V1", "30", "0.3", "0.2", "0.1", *told, *told),
+        ("PR, all", "30", *["0.2"] * 4, *told, *told),
+        ("ST, sinus", "30", *["0.2"] * 4, *told, *told),
+        ("ST, sinus, V1", "30", "0.3", "0.2", "–", "0.1", *told, *told),
     )
     assert len(table.head) == len(table.rows[0])
 
@@ -144,12 +149,16 @@ def test_the_papers_figures_are_marked_as_such():
 
 def test_effects_and_slices_have_a_row_each():
     side = {"value": 150.0, **interval(150)}
-    found = {"effects": {"qt_on_rr": {"records": 300, **dict.fromkeys(("synthetic", "reconstructed", "real"), side)}}}
+    found = {
+        "effects": {
+            "qt_on_rr": {"records": 300, **dict.fromkeys(("synthetic", "reconstructed", "simulator", "real"), side)}
+        }
+    }
     told = {"value": 0.25, "low": 0.2, "high": 0.3}
     found["slices"] = {"sex": {"female": {"records": 170, "mae_bpm": told, "coverage": told, "worse": ["coverage"]}}}
     found["slices"]["statement"] = {"ISC_": {"records": 21, "coverage": told}}
     effects, slices = evaluation_tables(found)
-    assert effects.rows == (("QT on RR (ms for each s)", "300", *["150 (150 to 150)"] * 3),)
+    assert effects.rows == (("QT on RR (ms for each s)", "300", *["150 (150 to 150)"] * 4),)
     row, of_statement = slices.rows
     assert of_statement[0] == "statement, ISC_ (non-specific ischemia)"
     cells = dict(zip(slices.head, row, strict=True))
@@ -233,11 +242,11 @@ def test_attributes_and_diversity_have_a_row_each():
 
 def test_patterns_that_no_heart_makes_have_a_row_each():
     share = {"share": 0.25, "low": 0.1, "high": 0.4}
-    sets = dict.fromkeys(("synthetic", "reconstructed", "real"), share)
+    sets = dict.fromkeys(("synthetic", "reconstructed", "simulator", "real"), share)
     rule = {"records": 340, **sets, "difference": {"synthetic": {"mean": 0, **interval(0)}}}
     (table,) = evaluation_tables({"impossible": {"flat_lead": rule}})
     told = "0.25 (0.1 to 0.4)"
-    assert table.rows == (("flat lead", "340", told, told, told, "0 (-0.01 to 0.01)"),)
+    assert table.rows == (("flat lead", "340", *[told] * 4, "0 (-0.01 to 0.01)"),)
     assert len(table.head) == len(table.rows[0])
 
 
