@@ -28,6 +28,7 @@ from sediff.synthesis.synthesize import Dataset, metrics, rows_of_shards, synthe
 from sediff.vocabulary import Vocabulary
 
 COPY = "request"  # its name in the folder, before the suffix
+VERSION, DEVICE = "version of sediff", "kind of device"  # what may have changed since a dataset was made that is read
 
 
 def synthesize_request(
@@ -41,7 +42,8 @@ def synthesize_request(
         seed: that of the parameters where none is given.
         workers: processes; one where none are given for each core that this process may use.
         fresh: remove what the folder holds of another dataset.
-        explain: say what experience the records rest on.
+        explain: say what experience the records rest on; of a finished dataset that another version of sediff made, or
+            another kind of device, it only reads.
 
     Raises:
         UserError: the request is wrong, there are no models, the folder holds another dataset or other files, or it
@@ -78,6 +80,12 @@ def synthesize_request(
     with only_one(f"synthesize-{sha256_json(str(out.resolve()))[:16]}"):
         with _writing(out):
             _require_none_but_ours(out)
+            if (
+                explain
+                and not fresh
+                and shards.finished_with_other((VERSION, DEVICE), identity, dataset.shards(records))
+            ):
+                return [*explanation(shards.records), f"{told(metrics(shards.records, seed))}, in {out}"]
             if fresh:
                 shards.remove()
                 _remove_old_copies(out, path)
@@ -159,6 +167,6 @@ def _identity(params: Params, request: str, seed: int, described: dict[str, str]
         "gate": params.synthesis.gate.model_dump(),
         "pseudonym key": params.pseudonyms.key,
         "model": sha256_json(origin.inputs),
-        "version of sediff": sha256_json(origin.code),
-        "kind of device": {name: value for name, value in described.items() if name != "threads"},
+        VERSION: sha256_json(origin.code),
+        DEVICE: {name: value for name, value in described.items() if name != "threads"},
     }

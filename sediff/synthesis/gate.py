@@ -10,39 +10,19 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, TypeAdapter, ValidationError
 
 from sediff.beats import find_r_peaks, heart_rate
 from sediff.delineation import delineate, measure
 from sediff.ecg import SAMPLING_RATE, to_millivolts
-from sediff.errors import UserError
 from sediff.knowledge.statistics import wrapped
-from sediff.section import Section
 from sediff.simulator.rhythm import PACED, SINUS, TACHYCARDIA, rhythm_of
 from sediff.synthesis.params import GateParams
 from sediff.synthesis.request import RequestRow
-from sediff.vocabulary.statements import read_yaml
+from sediff.vocabulary.implications import IMPLICATIONS, Bound, Implied, read_implications
 
-IMPLICATIONS = Path("knowledge/implications.yaml")
 HEART_RATE, PR, QRS, QT, AXIS, P_WAVES = "heart_rate", "pr", "qrs_duration", "qt", "axis", "p_waves"
 REGULAR = (SINUS, TACHYCARDIA, PACED)
 STANDARD_ERRORS = 2  # of the mean RR, by which an irregular record's rate may be off
-
-
-class Bound(Section):
-    """What a measurement lies between; None is no limit."""
-
-    min: float | None = None
-    max: float | None = None
-
-
-class Implied(Section):
-    """What one statement implies."""
-
-    heart_rate: Bound = Bound()
-    pr: Bound = Bound()
-    qrs_duration: Bound = Bound()
-    p_waves: Bound = Field(Bound(), description="share of beats that have one")
 
 
 class Gate:
@@ -60,10 +40,7 @@ class Gate:
         Raises:
             UserError: the file is missing or malformed.
         """
-        try:
-            return cls(params, TypeAdapter(dict[str, Implied]).validate_python(read_yaml(path)))
-        except ValidationError as error:
-            raise UserError(f"{path} is malformed: {str(error).splitlines()[0]}.") from None
+        return cls(params, read_implications(path))
 
     def misses(self, rows: Sequence[RequestRow], signals: NDArray[np.int16]) -> list[list[str]]:
         """What each record misses, sorted; what cannot be measured is missed. Signals (n, 12, 1000) in µV."""

@@ -1,8 +1,10 @@
 """Requests from files: YAML, a list of parts or one; or Parquet, a row for each condition, read as it is needed."""
 
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,9 @@ from sediff.records import READING
 from sediff.synthesis.plan import Plan, Planner
 from sediff.synthesis.request import RequestRow
 from sediff.synthesis.schema import (
+    KINDS,
     LIMITS,
+    MOST,
     OUTSIDE,
     PARTS,
     UP_TO,
@@ -25,6 +29,7 @@ from sediff.synthesis.schema import (
     FillRequest,
     Part,
     PromptRequest,
+    Spread,
     place_of,
 )
 from sediff.vocabulary import Vocabulary
@@ -32,7 +37,25 @@ from sediff.vocabulary import Vocabulary
 TABLES = (".parquet", ".pq")
 ROWS_AT_ONCE = 4096
 KEYS = tuple(PromptRequest.model_fields)
+ROWS = (KINDS[PromptRequest], KINDS[DrawnRequest])
+KEYS_OF = {tag: (*kind.model_fields,) for kind, tag in KINDS.items()} | dict.fromkeys(ROWS, (*KEYS, "like", "fill"))
+LONGEST_PART = 60  # characters of a key that are told: of shares of texts it is a text
 OUTSIDE_OF = {"greater_than_equal", "less_than_equal", "finite_number"}  # types of faults of a number with limits
+# What is allowed, by pydantic's type of a fault, with what pydantic knows of it.
+ALLOWED = {
+    "missing": "it is missing, and must be given",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "write a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "write a number"),
+    "greater_than": "write a number above {gt:g}",
+    "greater_than_equal": "write a number of at least {ge:g}",
+    "less_than_equal": "write a number of at most {le:g}",
+    "literal_error": "write {expected}",
+    "string_type": "write a text",
+    "too_long": "it may have {max_length} characters at most",
+    "too_short": "write at least one entry",
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "write keys with values, {{key: value}}"),
+    **dict.fromkeys(("list_type", "tuple_type"), "write a list, [one, other]"),
+}
 
 
 @dataclass(frozen=True)
@@ -72,17 +95,25 @@ def read_request(path: Path, vocabulary: Vocabulary) -> Request:
         UserError: names the file, the row and the key.
     """
     if not path.is_file():
-        raise UserError(f"{path} is missing: name a request, a YAML or Parquet file.")
+        raise UserError(
+            f"{path} is {'a folder' if path.is_dir() else 'missing'}: name a request, a YAML or Parquet file."
+        )
     if path.suffix in TABLES:
-        rows = 0
+        rows = records = 0
         for rows, values in enumerate(_checked_rows(path), start=1):
             where = f"{path}: row {rows}"
-            _check_codes(_prompt(values, where), vocabulary, where)
+            part = _prompt(values, where)
+            _check_codes(part, vocabulary, where)
+            records += part.records
+        if records > MOST:
+            raise UserError(f"{path} asks for {records:,} records: ask for at most {MOST:,} at once.")
         if not rows:
             raise UserError(f"{path} has no row: say what to make.")
         return Request((), path.resolve(), sha256_file(path))
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise UserError(f"{path} is nested too deeply: write a list of rows.") from None
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is no YAML ({' '.join(str(error).split())}): mend it.") from None
     if not value or not isinstance(value, dict | list):
@@ -123,9 +154,13 @@ def _columns(path: Path) -> list[str]:
 
 
 def _checked_rows(path: Path) -> Iterator[dict[str, Any]]:
-    unknown = next((name for name in _columns(path) if name not in KEYS), None)
+    names = _columns(path)
+    unknown = next((name for name in names if name not in KEYS), None)
     if unknown:
         raise UserError(f"{path}: there is no column {unknown}: the columns are {', '.join(KEYS)}.")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UserError(f"{path} has the column {twice} more than once: leave one.")
     with pq.ParquetFile(path) as file:
         try:
             for batch in file.iter_batches(ROWS_AT_ONCE):
@@ -145,15 +180,20 @@ def _prompt(values: Mapping[str, Any], where: str) -> PromptRequest:
 
 
 def _fault(error: ValidationError, place: tuple[Any, ...]) -> str:
-    """The first fault, after the row: ", age: input should be a valid number (it is 'old')."."""
+    """The first fault, after the row: ", age: write a number from 0 to 120 (it is 'old')."."""
     first = error.errors()[0]
-    name, message = place_of(place), first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        return f" has {name}, which is no key of a request: the keys are {', '.join(KEYS)}, like and fill."
-    if first["type"] in OUTSIDE_OF and (limits := LIMITS.get(name.partition(".")[0])):
+    kind, name = first["type"], place_of(tuple(shorten(str(part), LONGEST_PART, placeholder="...") for part in place))
+    if kind == "extra_forbidden":
+        keys = KEYS_OF.get(place[0], KEYS) if "." not in name else tuple(Spread.model_fields)
+        return f" has {name}, which is no key there: the keys are {', '.join(keys)}."
+    message = ALLOWED[kind].format(**first.get("ctx", {})) if kind in ALLOWED else first["msg"]
+    message = message.removeprefix("Value error, ")
+    if kind in OUTSIDE_OF and not name.endswith(".sd") and (limits := LIMITS.get(name.partition(".")[0])):
         message = OUTSIDE.format(*limits)
+    elif kind == "float_type" and name in LIMITS:
+        message += " from {} to {}".format(*LIMITS[name])
     value = first["input"]
-    shown = "" if isinstance(value, dict | list) or first["type"] == "value_error" else f" (it is {value!r})"
+    shown = "" if isinstance(value, dict | list) or kind == "value_error" else f" (it is {reprlib.repr(value)})"
     return f"{f', {name}' if name else ''}: {message[:1].lower()}{message[1:]}{shown}."
 
 
@@ -167,7 +207,8 @@ def _check_codes(part: Part, vocabulary: Vocabulary, where: str) -> None:
     if isinstance(part, FillRequest):
         codes = [code for code in part.fill if code != UP_TO]
     elif isinstance(part, PromptRequest | DrawnRequest):
-        key, codes = "statements", [code for text in part.statements for code in text.split()]
+        drawn = isinstance(part.statements, Mapping)  # whose keys may hold several
+        key, codes = "statements", [code for text in part.statements for code in (text.split() if drawn else [text])]
     unknown = next((code for code in codes if not vocabulary.known(code)), None)
     if unknown:
         raise UserError(f"{where}, {key}: {unknown} is no statement of the vocabulary, knowledge/statements.yaml.")

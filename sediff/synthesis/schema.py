@@ -9,22 +9,34 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Field, Tag, TypeAdapter, model_validator
 
 from sediff.section import Items, Section
 from sediff.texts import one_line
 
 LONGEST_TEXT = 2000  # characters
+MOST = 10**9  # records: tens of terabytes
+SEXES = {"M": "male", "F": "female"}  # as `sediff generate` takes them too
 UP_TO = "up_to"  # a key of `fill`, no statement's code
 AGE, HEART_RATE, AXIS = (0, 120), (20, 300), (-180, 180)  # years, bpm, degrees
 PR, QRS, QT = (80, 400), (50, 250), (200, 700)  # ms
 LIMITS = {"age": AGE, "heart_rate": HEART_RATE, "axis": AXIS, "pr": PR, "qrs": QRS, "qt": QT}
 OUTSIDE = "it must lie between {} and {}"
 
-Sex = Literal["male", "female"]
-Records = Annotated[int, Field(ge=1)]
+
+def _all_named(shares: dict[str, Any]) -> dict[str, Any]:
+    if not all(name.strip() for name in shares):
+        raise ValueError("a key is blank: name what the share is of")
+    return shares
+
+
+Sex = Annotated[
+    Literal["male", "female"],
+    BeforeValidator(lambda value: SEXES.get(value, value) if isinstance(value, str) else value),
+]
+Records = Annotated[int, Field(ge=1, le=MOST)]
 Share = Annotated[float, Field(gt=0)]
-Shares = Annotated[dict[str, Share], Field(min_length=1)]
+Shares = Annotated[dict[str, Share], Field(min_length=1), AfterValidator(_all_named)]
 Text = Annotated[str, AfterValidator(one_line), Field(max_length=LONGEST_TEXT)]
 
 
@@ -84,11 +96,12 @@ def _mapping_or(other: str) -> Discriminator:
 
 
 Number = Annotated[Annotated[float, Tag("(one)")] | Annotated[Spread, Tag("(drawn)")], _mapping_or("(one)")]
-SharesOfTexts = Annotated[dict[Text, Share], Field(min_length=1)]
+SharesOfTexts = Annotated[dict[Text, Share], Field(min_length=1), AfterValidator(_all_named)]
 Texts = Annotated[Annotated[Text, Tag("(one)")] | Annotated[SharesOfTexts, Tag("(drawn)")], _mapping_or("(one)")]
 Codes = Annotated[Annotated[Items[str], Tag("(one)")] | Annotated[Shares, Tag("(drawn)")], _mapping_or("(one)")]
 Sexes = Annotated[
-    Annotated[Sex, Tag("(one)")] | Annotated[dict[Sex, Annotated[float, Field(ge=0, le=1)]], Tag("(drawn)")],
+    Annotated[Sex, Tag("(one)")]
+    | Annotated[dict[Sex, Annotated[float, Field(ge=0, le=1)]], Field(min_length=1), Tag("(drawn)")],
     _mapping_or("(one)"),
 ]
 
@@ -141,7 +154,12 @@ def _one_of(text: object, statements: object) -> None:
         raise ValueError("give text or statements, not both")
 
 
-KINDS: dict[type, str] = {LikeRequest: "(like)", FillRequest: "(fill)", DrawnRequest: "(drawn)", PromptRequest: "(row)"}
+KINDS: dict[type[BaseModel], str] = {
+    LikeRequest: "(like)",
+    FillRequest: "(fill)",
+    DrawnRequest: "(drawn)",
+    PromptRequest: "(row)",
+}
 
 
 def _kind(value: Any) -> str:

@@ -6,7 +6,7 @@ records/shard-000000.parquet   rows and signals
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ class Shards:
             UserError: the folder holds records of another identity, or others that nothing here made.
         """
         before = self._require_own()
-        differs = [name for name in identity if before is not None and before.get(name) != identity[name]]
+        differs = [] if before is None else _differing(before, identity)
         if differs:
             raise UserError(
                 f"{self.folder} holds a dataset of another {differs[0]}: give another folder, or --fresh to replace it."
@@ -47,8 +47,28 @@ class Shards:
         write_json(self._journal / IDENTITY, dict(identity))
 
     def unfinished(self, count: int) -> list[int]:
-        """Which of so many shards have yet to be made; one that is not as it was written is named."""
-        return [number for number in range(count) if not self._intact(number)]
+        """Which of so many shards have yet to be made; one that is not as it was written is named.
+
+        Raises:
+            UserError: something else lies among them, which would be taken for records.
+        """
+        own = {self.path(number).name for number in range(count)}
+        for path in sorted(self.records.glob("*")):
+            if path.name not in own or not path.is_file():
+                raise UserError(f"{path} is no shard of this dataset: move it away, and run again.")
+        left = [number for number in range(count) if not self._intact(number)]
+        for path in (self.path(number) for number in left if self._read(self._entry(number)) is not None):
+            log_line(f"{path} is {'changed or truncated' if path.exists() else 'gone'}: it is made again")
+        return left
+
+    def finished_with_other(self, names: Collection[str], identity: Mapping[str, Any], count: int) -> bool:
+        """Whether so many shards are there of an identity that differs in some of these names, and in nothing else.
+
+        Such a dataset can be read, and nothing can be added to it.
+        """
+        before = self._read(self._journal / IDENTITY)
+        differs = [] if before is None else _differing(before, identity)
+        return bool(differs) and set(differs) <= set(names) and all(map(self._intact, range(count)))
 
     def write(self, number: int, table: pa.Table) -> None:
         """Write a shard, then its checksum.
@@ -98,12 +118,7 @@ class Shards:
 
     def _intact(self, number: int) -> bool:
         entry, path = self._read(self._entry(number)), self.path(number)
-        if entry is None:
-            return False
-        if path.is_file() and sha256_file(path) == entry.get("sha256"):
-            return True
-        log_line(f"{path} is {'changed or truncated' if path.exists() else 'gone'}: it is made again")
-        return False
+        return entry is not None and path.is_file() and sha256_file(path) == entry.get("sha256")
 
     @staticmethod
     def _read(path: Path) -> dict[str, Any] | None:
@@ -113,3 +128,7 @@ class Shards:
         except (OSError, ValueError):
             return None
         return value if isinstance(value, dict) else None
+
+
+def _differing(before: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
+    return [name for name, value in identity.items() if before.get(name) != value]

@@ -112,6 +112,10 @@ class Dataset:
     def __hash__(self) -> int:
         return hash((self.fingerprint, self.seed, self.folder))
 
+    def shards(self, records: int) -> int:
+        """In how many shards it has so many records."""
+        return -(-records // self.rows_a_shard)
+
 
 class Maker:
     """The models and the plan of a dataset, loaded; makes its shards one by one."""
@@ -200,7 +204,7 @@ def synthesize(dataset: Dataset, records: int, runner: Runner) -> None:
         UserError: the disk is full, or a worker was killed; what is finished is kept.
     """
     size = dataset.rows_a_shard
-    left = Shards(dataset.folder).unfinished(-(-records // size))
+    left = Shards(dataset.folder).unfinished(dataset.shards(records))
     total = sum(min(size, records - number * size) for number in left)
     made = runner(partial(make_shard, dataset), left)
     for _ in track(made, total, f"synthesis@{dataset.name}: records", amount=int):

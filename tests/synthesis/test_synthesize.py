@@ -5,7 +5,6 @@ import resource
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -230,6 +229,21 @@ def test_a_folder_of_something_else_is_refused(dataset, vocabulary, tmp_path):
     assert (foreign.records / "shard-000.parquet").exists()
 
 
+def test_what_lies_among_the_shards_is_refused_and_not_counted(dataset, vocabulary):
+    made(dataset, vocabulary)
+    shards = Shards(dataset.folder)
+    stray = shards.path(7)
+    stray.write_bytes(shards.path(0).read_bytes())
+    with pytest.raises(UserError, match=r"shard-000007\.parquet is no shard of this dataset: move it away"):
+        shards.unfinished(4)
+    stray.unlink()
+    assert shards.unfinished(4) == []
+    shards.path(2).unlink()
+    shards.path(2).mkdir()
+    with pytest.raises(UserError, match=r"shard-000002\.parquet is no shard of this dataset"):
+        shards.unfinished(4)
+
+
 def test_a_full_disk_is_one_sentence_and_the_rest_is_kept(dataset, vocabulary):
     """A limit on a file's size stands for it: the system refuses to write, as it does on a full disk."""
     whole = made(dataset, vocabulary)
@@ -248,30 +262,13 @@ def test_a_full_disk_is_one_sentence_and_the_rest_is_kept(dataset, vocabulary):
     assert made(dataset, vocabulary) == whole
 
 
-def mounted(folder: Path, *options: str) -> bool:
-    """Mount memory as a disk there, or change it."""
-    command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)]
-    return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
-
-
-@pytest.fixture
-def disk(tmp_path) -> Iterator[Path]:
-    """A disk that has room for two shards or so."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if not mounted(folder, "size=256k"):
-        pytest.skip("only root may mount a small disk")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
 def test_a_disk_that_was_full_and_has_room_again(dataset, vocabulary, disk):
     whole, own = made(dataset, vocabulary), replace(dataset, folder=disk / "dataset")
     with pytest.raises(UserError, match=r"shard-00000\d\.parquet cannot be written .*No space left on device"):
         made(own, vocabulary)
     done = {path: path.stat().st_mtime_ns for path in (own.folder / "records").glob("shard-*")}
     assert 0 < len(done) < len(whole)
-    assert mounted(disk, "remount", "size=4m")
+    subprocess.run(["mount", "-o", "remount,size=4m", str(disk)], check=True)
     assert made(own, vocabulary) == whole
     assert all(path.stat().st_mtime_ns == written for path, written in done.items())
 

@@ -139,18 +139,35 @@ def test_ten_thousand_records_are_the_same_however_they_are_made(project):
     assert all(of == made["one"] for of in made.values())
 
 
+def explained(project: Path, out: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", MAIN, "synthesize", "request.yaml", "--out", out, "--explain"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+
+
 def test_what_records_rest_on_is_printed_where_it_is_asked_for(project):
     """Of a dataset that is whole already: the same call with `--explain` makes nothing."""
     before = shards(project / "whole")
-    command = [sys.executable, "-c", MAIN, "synthesize", "request.yaml", "--out", "whole", "--explain"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True)
-    lines = process.stdout.splitlines()
+    lines = explained(project, "whole").stdout.splitlines()
     assert lines[0] == "atrial fibrillation: 700 records, the first of index 0" and lines[1].startswith(
         "  experience: "
     )
     assert "by meaning" in lines[2] and "more conditions: a row of whole/records" in lines[-2]
     assert lines[-1] == "1200 synthetic records, in whole" and shards(project / "whole") == before
+
+
+def test_what_records_rest_on_is_read_after_the_code_changed_where_none_is_to_be_made(project):
+    out = shutil.copytree(project / "whole", project / "older")
+    identity = out / ".shards/identity.json"
+    identity.write_text(json.dumps(json.loads(identity.read_text()) | {"version of sediff": "older"}))
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    process = explained(project, "older")
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.splitlines()[-1] == "1200 synthetic records, in older"
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    (out / "records/shard-000002.parquet").unlink()
+    process = explained(project, "older")
+    assert process.returncode == 1 and "older holds a dataset of another version of sediff" in process.stderr
 
 
 def test_another_seed_in_the_folder_is_refused_in_a_sentence(project):
