@@ -33,7 +33,7 @@ def refresh(root: Path = Path()) -> dict[str, Any]:
         UserError: another refresh is going on.
     """
     with only_refresh(root):
-        params = None
+        params = _own_params(root)  # those of the worktree count, once there is one
         try:
             folder = prepare_workspace(root)
             params = Params.load(folder / PARAMS)
@@ -46,6 +46,14 @@ def refresh(root: Path = Path()) -> dict[str, Any]:
             _end(root, params, "failed", f"it ended by a fault of its own, {type(error).__name__}", "")
             raise
         return _end(root, params, outcome, told, version)
+
+
+def _own_params(root: Path) -> Params | None:
+    """The checkout's, so that a night that fails before it has a worktree is told too; None while they are no good."""
+    try:
+        return Params.load(root / PARAMS)
+    except UserError:
+        return None
 
 
 def _refresh(root: Path, folder: Path, params: Params) -> tuple[str, str, str]:

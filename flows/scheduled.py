@@ -31,9 +31,13 @@ def due(cron: str) -> Iterator[datetime]:
         said = " ".join(str(error).split())
         raise UserError(f"--cron {cron!r} is no schedule ({said}): write five fields, such as '0 2 * * *'.") from None
     while True:
-        wanted = next_time(schedule, datetime.now(UTC))
-        while (left := (wanted - datetime.now(UTC)).total_seconds()) > 0:
-            time.sleep(min(left, LONGEST_SLEEP))
+        seen = datetime.now(UTC)
+        wanted = next_time(schedule, seen)
+        while (now := datetime.now(UTC)) < wanted:
+            if now < seen:  # the clock was set back: there may be a time before the one that is waited for
+                wanted = next_time(schedule, now)
+            seen = now
+            time.sleep(min((wanted - now).total_seconds(), LONGEST_SLEEP))
         yield wanted
 
 

@@ -31,9 +31,9 @@ with get_client(sync_client=True) as client:
 
 
 @pytest.fixture
-def project(tmp_path) -> Path:
+def project(first_version, tmp_path) -> Path:
     """One that publishes nothing unless somebody approves."""
-    project = make(tmp_path)
+    project = make(tmp_path, like=first_version.checkout)
     change(project, "publication.approval=true", "publication.approval_limit=0.1")
     return project
 

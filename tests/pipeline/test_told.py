@@ -57,7 +57,7 @@ def test_only_a_server_on_loopback_is_told_of_restricted_records(
 
     (project / "mode-first").write_text(f"mistake: {record} is bad")
     with pytest.raises(UserError, match=f"{record} is bad"):  # the user is told everywhere
-        walk(project)
+        walk(project, "first")
     assert (record in has(server)) == told
     assert (log.exists() and record in log.read_text()) == (not told)
 
@@ -66,7 +66,7 @@ def test_only_a_server_on_loopback_is_told_of_restricted_records(
     assert crashed.returncode == 1
     assert "KeyError" in crashed.stderr and record in crashed.stderr
 
-    assert walk(project)["first"]
+    assert walk(project, "first")["first"]
     assert (record in has(server)) == told, "nor in a summary"
     if not told:
         assert "first failed; source clinic is restricted" in has(server)
