@@ -12,11 +12,14 @@ from pathlib import Path
 from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import dataset_version_dataset, job_type_job, tags_run
-from openlineage.client.transport.composite import CompositeConfig, CompositeTransport
+from openlineage.client.transport import Transport
+from openlineage.client.transport.file import FileConfig, FileTransport
+from openlineage.client.transport.http import HttpConfig, HttpTransport
 from openlineage.client.uuid import generate_new_uuid
 
 from sediff import __version__
 from sediff.lineage.project import MANIFEST, Project
+from sediff.progress import log_line
 
 FILE = Path("runs/openlineage.jsonl")
 NAMESPACE = "sediff"
@@ -25,11 +28,12 @@ logging.getLogger("openlineage").setLevel(logging.ERROR)
 
 
 class StageEvents:
-    """Tells when stages begin and end; an endpoint that cannot be reached is named, and ends no run."""
+    """Tells when stages begin and end; where that cannot be told is named once, and ends no run."""
 
     def __init__(self, root: Path, url: str) -> None:
         """Events of the stages of a working tree, also for the endpoint at `url` where it is not empty."""
         self.root, self.url = root, url
+        self._lost: set[str] = set()
 
     def begin(self, stage: str) -> str:
         """A stage begins; the id of its run, for `end`."""
@@ -65,17 +69,24 @@ class StageEvents:
             inputs=[InputDataset(NAMESPACE, path, facets=_version(known, path)) for path in _data(entry.deps)],
             outputs=[OutputDataset(NAMESPACE, path, facets=_version(known, path)) for path in entry.outs],
         )
-        self._client.emit(event)
+        for place, client in self._clients.items():
+            try:
+                client.emit(event)
+            except Exception as error:  # whatever a transport raises: events end no run
+                if place not in self._lost:
+                    self._lost.add(place)
+                    log_line(f"{place} takes no OpenLineage events ({type(error).__name__}); the run goes on without.")
 
     @cached_property
-    def _client(self) -> OpenLineageClient:
+    def _clients(self) -> dict[str, OpenLineageClient]:
+        """By the place that they write to."""
         file = self.root / FILE
         file.parent.mkdir(exist_ok=True)
-        transports = [{"type": "file", "log_file_path": str(file), "append": True}]
+        transports: dict[str, Transport] = {str(FILE): FileTransport(FileConfig(str(file), append=True))}
         if self.url:
-            transports.append({"type": "http", "url": self.url, "timeout": TIMEOUT, "retry": {"total": 1}})
-        config = CompositeConfig(transports=transports, continue_on_failure=True)
-        return OpenLineageClient(transport=CompositeTransport(config))
+            http = {"url": self.url, "timeout": TIMEOUT, "retry": {"total": 1}}
+            transports[self.url] = HttpTransport(HttpConfig.from_dict(http))
+        return {place: OpenLineageClient(transport=transport) for place, transport in transports.items()}
 
 
 def _data(deps: Iterable[str]) -> list[str]:

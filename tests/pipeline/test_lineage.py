@@ -12,11 +12,10 @@ from tests.pipeline.tiny import make, walk
 
 
 @pytest.fixture(scope="module")
-def finished(project, tmp_path_factory) -> Path:
-    """A copy of the run, up to date whatever others did with theirs."""
+def finished(ran, tmp_path_factory) -> Path:
+    """A copy of the run as it ended, whatever others did with theirs."""
     folder = tmp_path_factory.mktemp("lineage") / "clone"
-    shutil.copytree(project[0], folder, symlinks=True)
-    sediff(folder, "run")
+    shutil.copytree(ran / "clone", folder, symlinks=True)
     return folder
 
 

@@ -11,15 +11,17 @@ from uuid import UUID
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
-from referencing import Registry, Resource
+from referencing import Registry
 
 from sediff.errors import UserError
 from sediff.lineage.graph import recorded_hashes
 from sediff.lineage.openlineage import FILE
 from sediff.params import set_params
+from tests.pipeline.openlineage_schemas import of_checkout, of_client
 from tests.pipeline.tiny import BEFORE, ROOT, make, walk
 from tests.servers import running
 
+EVENTS = "https://openlineage.io/spec/2-0-2/OpenLineage.json"
 # The folder `spec` of a checkout of github.com/OpenLineage/OpenLineage.
 SPEC = Path(os.environ.get("OPENLINEAGE_SPEC", ROOT.parent / "shared/data/openlineage/spec"))
 WRONG: list[tuple[tuple[str | int, ...], Any]] = [
@@ -89,25 +91,35 @@ def check(event: dict) -> None:
 
 @pytest.fixture(scope="module")
 def published() -> Registry:
-    """The published schemas, of events and of facets, by their addresses."""
-    if not (SPEC / "OpenLineage.json").is_file():
-        pytest.skip("OPENLINEAGE_SPEC names no folder `spec` of a checkout of OpenLineage/OpenLineage")
-    schemas = [json.loads(path.read_text()) for path in (SPEC / "OpenLineage.json", *(SPEC / "facets").glob("*.json"))]
-    return Registry().with_resources((schema["$id"], Resource.from_contents(schema)) for schema in schemas)
+    """The schemas of events and of facets, by their addresses: a checkout's, or as the client's classes tell them."""
+    return of_checkout(SPEC) if (SPEC / "OpenLineage.json").is_file() else of_client()
 
 
 def validate(event: dict, published: Registry) -> None:
     """By the schemas that the event and its facets name; one that is not in the registry is not looked for."""
     parts = (event["run"], event["job"], *event["inputs"], *event["outputs"])
-    facets = [{name: facet} for part in parts for name, facet in part["facets"].items()]
-    for schema, instance in ((event["schemaURL"], event), *((_schema(facet), facet) for facet in facets)):
+    facets = [facet for part in parts for facet in part["facets"].values()]
+    for schema, instance in ((event["schemaURL"], event), *((facet["_schemaURL"], facet) for facet in facets)):
         Draft202012Validator({"$ref": schema}, registry=published, format_checker=FormatChecker()).validate(instance)
 
 
-def _schema(facet: dict[str, dict]) -> str:
-    """Of a facet under its name: a schema's document asks for it so, its definition for what it holds."""
-    (content,) = facet.values()
-    return content["_schemaURL"].partition("#")[0]
+@pytest.mark.skipif(not SPEC.is_dir(), reason="OPENLINEAGE_SPEC names no checkout to compare the classes with")
+def test_the_classes_of_the_client_tell_the_published_schemas():
+    """Of what our events use, the classes have the properties that the published schemas have."""
+    published, told = of_checkout(SPEC), of_client()
+    for name in ("RunEvent", "Run", "Job", "InputDataset", "OutputDataset"):
+        assert _properties(told, f"{EVENTS}#/$defs/{name}") == _properties(published, f"{EVENTS}#/$defs/{name}"), name
+
+
+def _properties(schemas: Registry, address: str) -> tuple[set[str], set[str]]:
+    """Names of the properties and of the required ones, with those of what a schema extends."""
+    base, _, _ = address.partition("#")
+    schema = schemas.resolver().lookup(address).contents
+    parts = [(set(schema.get("properties", ())), set(schema.get("required", ())))]
+    for part in schema.get("allOf", ()):
+        own = (set(part.get("properties", ())), set(part.get("required", ())))
+        parts.append(_properties(schemas, base + part["$ref"]) if "$ref" in part else own)
+    return set().union(*(names for names, _ in parts)), set().union(*(required for _, required in parts))
 
 
 def test_events_are_valid_by_the_published_schemas(project, published):
@@ -156,11 +168,12 @@ def test_each_stage_is_told_cached_ones_too(project):
     assert {tags(event)["cached"] for event in later if event["eventType"] == "COMPLETE"} == {"true"}
 
 
-def test_a_failure_is_told_without_its_words_and_a_lost_server_ends_no_run(project):
+def test_a_failure_is_told_without_its_words_and_a_lost_server_ends_no_run(project, capfd):
     set_params(project / "params.yaml", ["runtime.openlineage_url=http://127.0.0.1:9"])
     (project / "mode-second").write_text("mistake: record clinic/00042 is broken, mend it.")
     with pytest.raises(UserError, match="clinic/00042"):
         walk(project)
+    assert capfd.readouterr().err.count("http://127.0.0.1:9 takes no OpenLineage events (ConnectionError)") == 1
     events = written(project)
     assert told(events) == [("first", "START"), ("first", "COMPLETE"), ("second", "START"), ("second", "FAIL")]
     assert "clinic" not in (project / FILE).read_text()

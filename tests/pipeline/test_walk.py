@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,8 @@ from sediff.errors import UserError
 from sediff.params import set_params
 from sediff.pipeline.accept import accept
 from sediff.pipeline.graph import staleness
-from sediff.pipeline.server import prefect_server
+from sediff.pipeline.server import _free_port, prefect_server
+from tests.pipeline.clone import command
 from tests.pipeline.tiny import BEFORE, ROOT, make, walk
 
 
@@ -46,8 +48,8 @@ def test_only_what_is_stale_runs(project):
 
 
 def test_a_crashed_stage_is_run_once_more(project, capfd):
-    (project / "mode-second").write_text("crash")
-    assert walk(project) == all_ran(True)
+    (project / "mode-first").write_text("crash")
+    assert walk(project, "first") == {"first": True}
     assert "trying once more" in capfd.readouterr().err
 
 
@@ -57,7 +59,7 @@ def test_a_mistake_is_a_sentence_and_ends_the_walk(project, capfd):
         walk(project)
     assert "Traceback" not in capfd.readouterr().err
     assert not (project / "data/third").exists()
-    assert walk(project) == {"first": False, "second": True, "third": True}, "the next run goes on from there"
+    assert walk(project, "first", "second") == {"first": False, "second": True}, "the next run goes on from there"
 
 
 def test_a_walk_stops_before_a_stage_that_may_fill_the_disk(project):
@@ -74,10 +76,10 @@ def test_stages_are_flow_runs_and_lost_ones_are_reconciled(project):
     from flows.pipeline import PIPELINE, reconcile
     from flows.stage import folder_tag
 
-    walk(project)
+    walk(project, "first", "second")
     with get_client(sync_client=True) as client:
         names = {run.name for run in client.read_flow_runs()}
-        assert set(BEFORE) <= names
+        assert {"first", "second"} <= names
         own = next(run for run in client.read_flow_runs() if run.name == "first" and folder_tag() in run.tags)
         foreign = client.create_flow_run(flow(name="foreign")(lambda: None), state=Running())
         client.set_flow_run_state(own.id, Running(), force=True)
@@ -91,7 +93,7 @@ def test_stages_are_flow_runs_and_lost_ones_are_reconciled(project):
 def test_a_stage_records_what_happened_outside_its_out(project):
     from flows.stage import read_records
 
-    walk(project)
+    walk(project, "first")
     (record,) = read_records("first")
     assert record["flow_run"]
     assert record["summary"] == "made first"
@@ -107,7 +109,7 @@ def test_without_a_server_dvc_alone_gives_the_same_bytes(project, monkeypatch):
     shutil.rmtree(project / "data")
     (project / "dvc.lock").unlink()
     shutil.rmtree(project / ".dvc/cache")
-    monkeypatch.delenv("PREFECT_API_URL")
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
     subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], cwd=project, check=True)
     assert {name: (project / f"data/{name}/out.txt").read_text() for name in BEFORE} == outs
 
@@ -205,13 +207,13 @@ def test_no_stage_outlives_a_killed_run(project, begun, shell):
     (project / "go-first").touch()
     wait_for_end(stage)
     assert not list(project.glob("data/first/*")), "it wrote nothing after that"
-    assert walk(project) == all_ran(True), "the next run goes on without help"
+    assert walk(project, "first") == {"first": True}, "the next run goes on without help"
 
 
 def test_nor_where_no_event_tells_of_an_end(project):
     (project / "first.py").write_text(WITHOUT_EVENTS + (project / "first.py").read_text())
     wait_for_end(kill_run(project, True, "/bin/sh"))
-    assert walk(project) == all_ran(True)
+    assert walk(project, "first") == {"first": True}
 
 
 def test_a_stage_that_hangs_is_ended_at_its_limit(project):
@@ -223,42 +225,47 @@ def test_a_stage_that_hangs_is_ended_at_its_limit(project):
 
 
 def test_going_back_to_old_parameters_goes_on_where_they_stopped(project):
-    def halfway(steps: int) -> None:
-        set_params(project / "params.yaml", [f"simulator.steps={steps}"])
-        (project / "mode-first").write_text("halfway")
-        with pytest.raises(UserError, match="first was interrupted"):
-            walk(project)
-
-    halfway(11)
+    set_params(project / "params.yaml", ["simulator.steps=11"])
+    (project / "mode-first").write_text("halfway")
+    with pytest.raises(UserError, match="first was interrupted"):
+        walk(project, "first")
     set_params(project / "params.yaml", ["simulator.steps=12"])
-    assert walk(project) == all_ran(True)
+    assert walk(project, "first", "second") == {"first": True, "second": True}
     assert not (project / "went-on-first").exists()
     assert not list(project.joinpath(".sediff", "work", "second").glob("*")), "what has ended needs no checkpoint"
     set_params(project / "params.yaml", ["simulator.steps=11"])
-    walk(project)
+    walk(project, "first")
     assert (project / "went-on-first").exists(), "what was done for 11 was kept while 12 ran to its end"
-    for steps in range(20, 26):
-        halfway(steps)
+
+
+def test_work_in_progress_is_kept_of_the_last_three_parameters(tmp_path):
+    project = make(tmp_path)
+
+    def run_first(steps: int, mode: str = "") -> int:
+        set_params(project / "params.yaml", [f"simulator.steps={steps}"])
+        (project / "mode-first").write_text(mode)
+        return command(project, sys.executable, "first.py").returncode
+
+    assert [run_first(steps, "halfway") for steps in range(20, 26)] == [1] * 6
     kept = list(project.joinpath(".sediff", "work", "first").iterdir())
     assert len(kept) == 3, "the last three, whatever was tried"
     for steps, goes_on in ((24, True), (20, False)):
         (project / "went-on-first").unlink(missing_ok=True)
-        set_params(project / "params.yaml", [f"simulator.steps={steps}"])
-        walk(project)
+        assert run_first(steps) == 0
         assert (project / "went-on-first").exists() == goes_on
 
 
 def test_changed_code_can_be_accepted(project):
-    walk(project)
+    walk(project, "first", "second")
     assert accept(project, "first") == "first: nothing has changed"
     (project / "knowledge/first.txt").write_text("a comment")
     assert accept(project, "first") == "first: its outs are accepted for the code as it is"
-    assert walk(project) == all_ran(False)
+    assert walk(project, "first", "second") == {"first": False, "second": False}
     assert "knowledge/first.txt" in (project / "runs/accepted.json").read_text()
 
 
 def test_accepting_refuses_changed_parameters_and_outs(project):
-    walk(project)
+    walk(project, "first")
     set_params(project / "params.yaml", ["simulator.steps=7"])
     with pytest.raises(UserError, match=r"more than changed code \(params\.yaml\)"):
         accept(project, "first")
@@ -273,3 +280,12 @@ def test_a_configured_server_that_does_not_answer_is_named(address, tmp_path, mo
     monkeypatch.setenv("PREFECT_API_URL", address)
     with pytest.raises(UserError, match="does not answer"), prefect_server(tmp_path, 5):
         pass
+
+
+def test_a_server_whose_port_is_taken_meanwhile_gets_another(tmp_path, monkeypatch):
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        ports = [other.getsockname()[1], _free_port()]
+        monkeypatch.setattr("sediff.pipeline.server._free_port", lambda: ports.pop(0))
+        with prefect_server(tmp_path, 120) as api:
+            assert not ports and str(other.getsockname()[1]) not in api
