@@ -11,13 +11,13 @@ class RemoteError(Exception):
     """What a remote's library threw, without its own words, which may have credentials.
 
     Attributes:
-        name: of the kind of exception.
+        name: of the kind of exception; number: the system's, such as `errno.ENOSPC`, None where it has none.
     """
 
     def __init__(self, error: Exception) -> None:
         self.name = type(error).__name__
-        number = error.errno if isinstance(error, OSError) else None
-        super().__init__(os.strerror(number) if number else self.name)
+        self.number = error.errno if isinstance(error, OSError) else None
+        super().__init__(os.strerror(self.number) if self.number else self.name)
 
 
 @contextmanager

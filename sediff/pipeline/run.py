@@ -132,11 +132,14 @@ def run_pipeline(
 def _language_model(params: Params, stages: Sequence[str], budget: str, retry_fallbacks: bool) -> list[str]:
     """Tell the stage, a process of its own, what this run wants of it; the stages that run although up to date."""
     Budget.parse(budget, Prices(params.runtime.llm_input_price, params.runtime.llm_output_price))
+    asks = params.knowledge.distiller == "llm" and DISTILLING in stages
+    if budget and not asks:
+        raise UserError("--budget is a language model's: run the knowledge stage with distiller llm, or leave it out.")
     if budget:
         os.environ[BUDGET] = budget
     if not retry_fallbacks:
         return []
-    if params.knowledge.distiller != "llm" or DISTILLING not in stages:
+    if not asks:
         raise UserError("--retry-fallbacks asks a language model again: run the knowledge stage with distiller llm.")
     os.environ[RETRY_FALLBACKS] = "1"
     return [DISTILLING]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from dvc.data_cloud import Remote
 from dvc.repo import Repo
 
 from sediff.errors import UserError
@@ -19,7 +20,9 @@ from sediff.lineage.dvc_hash import FOLDER, Cache
 from sediff.lineage.graph import DVC_LOCK, LOADER
 from sediff.pipeline.answers import FOLDER as ANSWERS
 from sediff.pipeline.answers import OUT
+from sediff.pipeline.disk import NO_SPACE
 from sediff.pipeline.graph import ask_dvc
+from sediff.pipeline.remote import RemoteError, remote_calls
 from sediff.publication.git import git_bytes, git_says
 
 Lock = Mapping[str, Any]
@@ -158,22 +161,42 @@ def _get(repo: Repo, cache: Cache, hashes: Iterable[str]) -> None:
     """Copy objects from DVC's default remote, where there is one; what it tells to have not is passed over.
 
     Raises:
-        UserError: it does not answer, so that what is lost cannot be told from what is not seen.
+        UserError: it does not answer, so that what is lost cannot be told from what is not seen; or the disk is full.
     """
     if not repo.config["core"].get("remote"):
         return
-    remote = repo.cloud.get_remote()
     try:
-        if remote.fs.protocol == "local" and not remote.fs.isdir(remote.path):
-            raise FileNotFoundError(remote.path)  # a folder that is not mounted has none of its files
+        with remote_calls():
+            remote = repo.cloud.get_remote()
+            if remote.fs.protocol == "local" and not remote.fs.isdir(remote.path):
+                raise FileNotFoundError(remote.path)  # a folder that is not mounted has none of its files
         for md5 in hashes:
             with suppress(FileNotFoundError), replacing(cache.path(md5)) as temporary:
-                remote.odb.fs.get_file(remote.odb.oid_to_path(md5), str(temporary))
-    except Exception as error:  # whatever the remote's own library throws; its text may have credentials
+                _get_file(remote, md5, temporary)
+    except RemoteError as fault:
+        if fault.number in NO_SPACE:  # what is fetched is written here
+            raise UserError(f"{cache.folder}: the disk is full; free some space and run again.") from None
         raise UserError(
-            f"DVC's remote {remote.name} does not answer ({type(error).__name__}), so what it has is not known: "
-            "mend it, then run again."
+            f"DVC's remote {repo.config['core']['remote']} does not answer ({fault.name}), so what it has is not "
+            "known: mend it, then run again."
         ) from None
+
+
+def _get_file(remote: Remote, md5: str, to: Path) -> None:
+    """Copy one object.
+
+    Raises:
+        FileNotFoundError: the remote does not have it.
+        RemoteError: it does not answer.
+    """
+    lacks = False
+    with remote_calls():
+        try:
+            remote.odb.fs.get_file(remote.odb.oid_to_path(md5), str(to))
+        except FileNotFoundError:
+            lacks = True
+    if lacks:
+        raise FileNotFoundError(md5)
 
 
 @dataclass(frozen=True)

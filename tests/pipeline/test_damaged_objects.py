@@ -19,10 +19,10 @@ def sediff(project: Path, *arguments: str) -> tuple[int, str]:
     return result.returncode, result.stdout + result.stderr
 
 
-def test_what_is_damaged_on_its_way_to_publication_is_had_again(tmp_path):
+def test_what_is_damaged_on_its_way_to_publication_is_had_again(first_version, tmp_path):
     """Of a refresh that did all but publish, as its remote was no folder: what the next takes from the cache, what it
     sends, and what lies where it sends it."""
-    project, store = make(tmp_path), tmp_path / "store"
+    project, store = make(tmp_path, like=first_version.checkout), tmp_path / "store"
     store.write_text("no folder")
     assert sediff(project, "refresh")[0] == 1
     store.unlink()

@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 import time
@@ -13,9 +12,8 @@ import psutil
 import pytest
 import yaml
 
-from sediff.pipeline.server import prefect_server
 from tests.pipeline.clone import MAIN, command
-from tests.pipeline.nightly import change, make, said
+from tests.pipeline.nightly import Published, change, copied, make, said
 
 OWN = Path(".sediff")
 PUBLISHED = OWN / "published"
@@ -100,14 +98,10 @@ def check(project: Path, undisturbed: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> tuple[Path, float]:
+def undisturbed(first_version, tmp_path_factory) -> Published:
     """A project whose first version is published, and how many seconds that took; Prefect's database was there."""
-    project = make(tmp_path_factory.mktemp("undisturbed"))
-    with prefect_server(project / OWN / "prefect", 120):
-        pass
-    started = time.monotonic()
-    said(project, sys.executable, "-c", MAIN, "refresh")
-    return project, time.monotonic() - started
+    project = copied(first_version.checkout, tmp_path_factory.mktemp("undisturbed"))
+    return Published(project, first_version.seconds)
 
 
 @pytest.mark.parametrize("kills", [5, pytest.param(25, marks=pytest.mark.slow)])
@@ -117,8 +111,7 @@ def test_a_refresh_that_is_killed_again_and_again_gives_the_same_bytes(undisturb
     draw = random.Random(kills)
     number = 0
     while kills:
-        project = make(tmp_path / str(number := number + 1))
-        shutil.copytree(wanted / OWN / "prefect", project / OWN / "prefect")
+        project = make(tmp_path / str(number := number + 1), like=wanted)
         while True:
             refresh = start(project)
             try:

@@ -14,17 +14,15 @@ from sediff.publication.signature import FILE, public_key, sign, signer_of, sign
 from sediff.publication.verify import verify_version
 from sediff.publication.versions import find_version
 from tests.pipeline.clone import MAIN, command
-from tests.pipeline.nightly import make, said
+from tests.pipeline.nightly import copied, said
 
 ROWS = "data/synthesis/dataset/rows.txt"
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory) -> Path:
+def published(first_version, tmp_path_factory) -> Path:
     """A project whose first version is published."""
-    project = make(tmp_path_factory.mktemp("signed"))
-    said(project, sys.executable, "-c", MAIN, "refresh")
-    return project
+    return copied(first_version.checkout, tmp_path_factory.mktemp("signed"))
 
 
 def faults(project: Path, version: str = "v0.0.1") -> dict[str, str]:

@@ -174,6 +174,16 @@ def test_a_remote_that_does_not_answer_has_lost_nothing(project, tmp_path):
     assert not bring_out(project, Cache(project), "0" * 32), "this one it does not have"
 
 
+def test_a_cache_on_a_full_disk_is_no_fault_of_the_remote(project, tmp_path, disk):
+    corpus = stored(project, tmp_path / "store", {"a.bin": bytes(300_000)})
+    cache = Cache(project)
+    shutil.rmtree(cache.folder)
+    cache.folder.symlink_to(disk)
+    with pytest.raises(UserError, match="the disk is full; free some space"):
+        bring_out(project, cache, corpus)
+    assert [path.suffix for path in disk.rglob("*") if path.is_file()] == [".dir"], "no half of a file"
+
+
 def test_a_revoked_version_is_no_version_of_the_results(project):
     published(project, 1, corpus="0" * 32)
     said(project, "git", *AUTHOR, "tag", "-a", "ecg#current#1", "-m", "x", "ecg@v0.0.1^{}")
