@@ -10,7 +10,7 @@ from flows.stage import DATA, OWN, REPORTS, read_records
 from sediff.ablation.arms import Plan
 from sediff.ablation.cell import Cell, cells_of
 from sediff.ablation.compute import Bench
-from sediff.ablation.queue import lines, paces_of, run
+from sediff.ablation.queue import cost, lines, paces_of, run
 from sediff.ablation.table import table
 from sediff.cells.written import write_table
 from sediff.files import read_out
@@ -49,14 +49,19 @@ class Ablation:
 
     def listed(self) -> list[str]:
         """The cells and their state."""
-        return lines(self.cells, self.plan.core, CELLS, [*paces_of(CELLS, self.described), *self._stage_pace()])
+        return lines(self.cells, self.plan.core, CELLS, self._paces())
 
     def table(self) -> list[str]:
-        """The figures in Markdown; those of all declared cells too are written for the report."""
+        """The figures in Markdown; those of all declared cells too, run or not, are written for the report."""
+        paces = self._paces()
         declared = cells_of(Path(), self.plan, self.params, self.described, [], [])
-        every = {cell.name: cell for cell in [*declared, *self.cells]}
-        write_table(TABLES, "ablation", DATA / "corpus", table([*every.values()], self.plan, CELLS))
-        return table(self.cells, self.plan, CELLS)
+        every = [*{cell.name: cell for cell in [*declared, *self.cells]}.values()]
+        tables = [table(cells, self.plan, CELLS, lambda cell: cost(cell, paces)) for cells in (every, self.cells)]
+        write_table(TABLES, "ablation", DATA / "corpus", tables[0])
+        return tables[1]
+
+    def _paces(self) -> list[dict[str, Any]]:
+        return [*paces_of(CELLS, self.described), *self._stage_pace()]
 
     def _stage_pace(self) -> list[dict[str, Any]]:
         """What the diffusion stage took, where no cell has run yet; what evaluation does is left out."""

@@ -1,6 +1,6 @@
 """The ablation as a table: each arm's figures, and its paired differences to the arm without physics."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +8,31 @@ import numpy as np
 
 from sediff.ablation.arms import BASELINE, Plan
 from sediff.ablation.cell import Cell
-from sediff.cells.differences import NOTHING, difference, number
+from sediff.cells.differences import NOTHING, difference, markdown, number
+from sediff.cells.queue import not_run_told
 
 Found = dict[str, dict[int, dict[str, Any]]]  # by arm and seed
 HEADER = (
-    "| arm | seeds | KID | its difference to none | rhythm × floor | its difference | heart rate MAE, bpm | FD × floor "
-    "| AUROC / real | deviation by lead | ms a step, × none |"
+    "arm",
+    "seeds",
+    "KID",
+    "its difference to none",
+    "rhythm × floor",
+    "its difference",
+    "heart rate MAE, bpm",
+    "FD × floor",
+    "AUROC / real",
+    "deviation by lead",
+    "ms a step, × none",
 )
 
 
-def table(cells: Sequence[Cell], plan: Plan, folder: Path) -> list[str]:
-    """Markdown: what was compared, a row for each arm that has a cell, and what is not there."""
+def table(cells: Sequence[Cell], plan: Plan, folder: Path, cost: Callable[[Cell], float | None]) -> list[str]:
+    """Markdown: what was compared, and a row for each arm, run or not.
+
+    Args:
+        cost: minutes that a cell would take.
+    """
     found: Found = {}
     for cell in cells:
         if content := cell.read(folder):
@@ -26,9 +40,13 @@ def table(cells: Sequence[Cell], plan: Plan, folder: Path) -> list[str]:
     if not found:
         return ["No cell has been computed: `sediff ablate` runs them, `sediff ablate --list` says what they cost."]
     any_cell = next(iter(next(iter(found.values())).values()))
-    baseline = found.get(BASELINE, {})
-    rows = [_row(arm, found[arm], baseline) for arm in plan.arms if arm in found]
-    missing = len(cells) - sum(map(len, found.values()))
+    rows = []
+    for arm in plan.arms:
+        missing = [cell for cell in cells if cell.arm == arm and cell.seed not in found.get(arm, {})]
+        if arm in found:
+            rows.append(_row(arm, found[arm], found.get(BASELINE, {}), len(missing)))
+        elif missing:
+            rows.append([arm, not_run_told(missing, cost), *[NOTHING] * (len(HEADER) - 2)])
     return [
         f"First endpoint: KID of judge (a) on {any_cell['metrics']['records']} conditions of the {plan.split} split, "
         f"{any_cell['metrics'].get('records_compared', 0)} compared at a time (floor "
@@ -39,20 +57,16 @@ def table(cells: Sequence[Cell], plan: Plan, folder: Path) -> list[str]:
         "Means over seeds; differences are paired by seed (same start, order of data and noise), with their 95 % "
         "interval by Student's t.",
         "",
-        HEADER,
-        "|" + "---|" * (HEADER.count("|") - 1),
-        *rows,
-        "",
-        *([f"{missing} of {len(cells)} cells have not been run: `sediff ablate --list`."] if missing else []),
+        *markdown(HEADER, rows),
     ]
 
 
-def _row(arm: str, cells: dict[int, dict[str, Any]], baseline: dict[int, dict[str, Any]]) -> str:
+def _row(arm: str, cells: dict[int, dict[str, Any]], baseline: dict[int, dict[str, Any]], missing: int) -> list[str]:
     metrics = [cell["metrics"] for cell in cells.values()]
     leads = np.array([list(m["deviation"].values()) for m in metrics]).mean(0)
-    columns = [
+    return [
         arm,
-        str(len(cells)),
+        str(len(cells)) + (f", {missing} not run" if missing else ""),
         number(_mean(metrics, "kid")),
         _difference(arm, cells, baseline, "kid"),
         number(_mean(metrics, "rhythm_over_floor")),
@@ -63,7 +77,6 @@ def _row(arm: str, cells: dict[int, dict[str, Any]], baseline: dict[int, dict[st
         f"{leads.min():.3f} to {leads.max():.3f}",
         _pace(cells, baseline),
     ]
-    return f"| {' | '.join(columns)} |"
 
 
 def _difference(arm: str, cells: dict[int, dict], baseline: dict[int, dict], metric: str) -> str:

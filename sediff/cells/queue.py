@@ -66,6 +66,15 @@ def cost_told(minutes: float | None) -> str:
     return f"about {minutes:.1f} min" if minutes is not None else "cost not known before a cell has run"
 
 
+def not_run_told(missing: Sequence[Cell], cost: Callable[[Cell], float | None]) -> str:
+    """How many cells are not there, what all of them would cost, and what the first lacks, for a table."""
+    minutes = [cost(cell) for cell in missing]
+    known = [value for value in minutes if value is not None]
+    total = sum(known) if len(known) == len(minutes) else None
+    lacks = f"; {missing[0].lacks}" if missing[0].lacks else ""
+    return f"{len(missing)} not run: {cost_told(total)}{lacks}"
+
+
 def kept(folder: Path) -> list[dict[str, Any]]:
     """All cells that are there, of whatever inputs, the last first."""
     paths = sorted(folder.glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)

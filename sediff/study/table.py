@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sediff.cells.differences import NOTHING, difference, markdown, number
-from sediff.cells.queue import cost_told
+from sediff.cells.queue import not_run_told
 from sediff.study.cell import Cell
 from sediff.study.plan import BASELINE, Plan
 
@@ -60,18 +60,10 @@ def _section(
         if arm in found:
             rows.append(_row(arm, found[arm], found.get(BASELINE, {}), len(missing)))
         else:
-            lacks = f"; {missing[0].lacks}" if missing[0].lacks else ""
-            said = f"{len(missing)} not run: {cost_told(_total(missing, cost))}{lacks}"
-            rows.append([arm, said, *[NOTHING] * (len(HEADER) - 2)])
+            rows.append([arm, not_run_told(missing, cost), *[NOTHING] * (len(HEADER) - 2)])
     close = _close_rows(found)
     heading = f"### {study}" + (" (exploratory)" if plan.studies[study].exploratory else "")
     return [heading, "", *_notes(found), *markdown(HEADER, rows), *(["", *markdown(CLOSE, close)] if close else [])]
-
-
-def _total(cells: Sequence[Cell], cost: Callable[[Cell], float | None]) -> float | None:
-    minutes = [cost(cell) for cell in cells]
-    known = [value for value in minutes if value is not None]
-    return sum(known) if len(known) == len(minutes) else None
 
 
 def _row(arm: str, cells: dict[int, dict], baseline: dict[int, dict], missing: int) -> list[str]:

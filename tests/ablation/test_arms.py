@@ -102,9 +102,9 @@ def test_differences_are_paired_by_seed(tmp_path):
         cells += [cell("none", seed), cell("paper", seed)]
         write(tmp_path, cells[-2], base)
         write(tmp_path, cells[-1], base + difference, step=0.11)
-    cells += [cell("hinge", 0), cell("hinge", 1), cell("record", 0)]
-    write(tmp_path, cells[-3], 1.25)
-    text = "\n".join(table(cells, PLAN, tmp_path))
+    cells += [cell("hinge", 0), cell("hinge", 1), cell("record", 0), cell("record", 1)]
+    write(tmp_path, cells[-4], 1.25)
+    text = "\n".join(table(cells, PLAN, tmp_path, lambda cell: 2.0))
     mean, half = paired(differences)
     assert (mean, half) == pytest.approx((-0.4, 4.3027 * 0.1 / 3**0.5), rel=1e-4)
     rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
@@ -112,8 +112,9 @@ def test_differences_are_paired_by_seed(tmp_path):
     assert "| 110, 1.10 |" in rows["paper"]
     assert "+0.25 (one seed)" in rows["hinge"]
     assert "| – |" in rows["none"]
-    assert "record" not in rows
-    assert "2 of 9 cells have not been run" in text
+    assert "| 1, 1 not run |" in rows["hinge"]
+    assert rows["record"].startswith("| record | 2 not run: about 4.0 min | – |")
+    assert "no-text" not in rows, "nobody asked for it"
     assert "equal samples" in text
     header = next(line for line in text.splitlines() if line.startswith("| arm"))
     assert {row.count("|") for row in rows.values()} == {header.count("|")}
