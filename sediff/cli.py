@@ -30,6 +30,10 @@ app = typer.Typer(
     help="Synthetic 12-lead ECGs from clinical text: a pipeline that can be rerun, scheduled and audited.",
 )
 INTERRUPTED = 130  # the exit status that typer gives to Ctrl-C
+GOES_ON = (  # verbs of which the next call finds what an interrupted one has done; the others keep nothing of it
+    *("run", "scan", "fetch", "synthesize", "pin-judges", "ablate", "study", "knowledge answers"),
+    *("refresh", "serve", "pull", "rollback", "withdraw", "purge", "gc"),
+)
 corpus_app = typer.Typer(no_args_is_help=True, help="What is in the corpus.")
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(knowledge_app, name="knowledge")
@@ -383,5 +387,11 @@ def main() -> None:
     except (KeyboardInterrupt, SystemExit) as end:
         if isinstance(end, SystemExit) and end.code != INTERRUPTED:
             raise
-        print("sediff: interrupted; run again, and it goes on where it stopped.", file=sys.stderr)
+        print(f"sediff: interrupted; run again, and it {_next_call(sys.argv[1:])}.", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+def _next_call(arguments: list[str]) -> str:
+    """What the next call of an interrupted command does."""
+    goes_on = any(" ".join(arguments[:words]) in GOES_ON for words in (1, 2))
+    return "goes on where it stopped" if goes_on else "begins anew"
