@@ -155,8 +155,9 @@ def test_the_verb_lists_runs_and_compares(clone):
     said = sediff(clone, "ablate", "--list", "--table", *wanted, "--seed", "4")
     assert "2 of 4 done" in said
     assert "none, seed 4             not run  about" in said
-    assert "| derivative | 1 |" in said
-    assert "| derivative | 1 |" in (clone / "reports/tables/ablation.md").read_text(), "for the report"
+    assert "| derivative | 1, 1 not run |" in said
+    written = (clone / "reports/tables/ablation.md").read_text()
+    assert "| derivative | 1, " in written, "for the report"
 
 
 def test_before_the_pipeline_ran_it_is_one_sentence(clone, bench, tmp_path):
