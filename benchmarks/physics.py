@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from sediff.autocast import autocast
 from sediff.autoencoder.beat import beat_grid
 from sediff.autoencoder.model import Autoencoder
 from sediff.diffusion.course import record_course
@@ -48,7 +49,7 @@ def step_seconds(loss: DiffusionLoss, denoiser: Denoiser, data: TrainingData, st
     device, seconds = data.latents.device, []
     for step in range(steps):
         started = time.perf_counter()
-        with torch.autocast(device.type, torch.bfloat16, enabled=loss.params.precision == "bfloat16"):
+        with autocast(device, loss.params.precision):
             denoising, _, _ = loss.denoise(denoiser, data, torch.Generator().manual_seed(step))
         denoising.backward()
         if device.type == "cuda":

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sediff.augmentation.network import Classifier
 from sediff.augmentation.params import AugmentationParams
+from sediff.autocast import autocast
 from sediff.autoencoder.model import Autoencoder
 from sediff.autoencoder.params import AutoencoderParams
 from sediff.diffusion.model import Denoiser, rhythm_channels
@@ -99,7 +100,7 @@ def test_gradients_are_the_same_each_time(name, precision, two_threads):
 
     def gradients() -> list[Tensor]:
         network.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+        with autocast(torch.device("cpu"), precision):
             out = forward(network)
         out.float().square().mean().backward()
         return [weight.grad.clone() for weight in network.parameters() if weight.grad is not None]

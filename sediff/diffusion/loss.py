@@ -5,6 +5,7 @@ import time
 import torch
 from torch import Tensor, nn
 
+from sediff.autocast import autocast
 from sediff.autoencoder.model import Autoencoder
 from sediff.diffusion.data import TrainingData
 from sediff.diffusion.model import rhythm_channels
@@ -110,7 +111,7 @@ class DiffusionLoss:
             estimated, rng = data.latents.clone().requires_grad_(), torch.Generator().manual_seed(position)
             _wait(device)
             started = time.perf_counter()
-            with torch.autocast(device.type, torch.bfloat16, enabled=self.params.precision == "bfloat16"):
+            with autocast(device, self.params.precision):
                 euler, interlead = self.physics(estimated, torch.zeros(len(estimated), device=device), data, rng)
                 (euler + interlead).backward()
             _wait(device)

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sediff.autocast import autocast
 from sediff.autoencoder.model import LATENT_STEPS, Autoencoder
 from sediff.diffusion.model import SIMULATED_CHANNELS
 from sediff.ecg import DURATION, INDEPENDENT_LEADS, SAMPLING_RATE
@@ -158,6 +159,6 @@ def given(autoencoder: Autoencoder, x: Tensor) -> Tensor:
     E computes in half precision: its error is a hundredth of what the simulator leaves open.
     """
     device = next(autoencoder.parameters()).device
-    with torch.autocast(device.type, torch.bfloat16):
+    with autocast(device, "bfloat16"):
         latents = autoencoder.encode(x.to(device)).float()
     return torch.cat([latents, torch.ones_like(latents[:, :1])], dim=1)

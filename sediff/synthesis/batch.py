@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import torch
 
+from sediff.autocast import autocast
 from sediff.autoencoder.model import LATENT_CHANNELS, LATENT_STEPS
 from sediff.diffusion.model import RHYTHM_CHANNELS, Denoiser
 from sediff.diffusion.params import DenoiserParams
@@ -49,7 +50,7 @@ def denoiser_rate(params: DenoiserParams, context: int, device: torch.device) ->
         mask, times = torch.ones(batch, TOKENS, dtype=torch.bool, device=device), []
         for _ in range(ROUNDS):
             started = time.perf_counter()
-            with torch.autocast(device.type, torch.bfloat16):
+            with autocast(device, "bfloat16"):
                 float(denoiser(z_t, lam, rhythm, tokens, mask).sum())  # to float: waits for the device
             times.append(time.perf_counter() - started)
         return batch / min(times)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sediff.autocast import autocast
 from sediff.autoencoder.model import LATENT_CHANNELS, LATENT_STEPS, Autoencoder
 from sediff.diffusion.course import course_channels
 from sediff.diffusion.intervals import edit_bumps
@@ -161,7 +162,7 @@ class EcgGenerator:
         def fresh(step: int) -> Tensor:
             return _noise(batch.slots, step).to(self.device)
 
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=sampler.precision == "bfloat16"):
+        with autocast(self.device, sampler.precision):
             latent = SAMPLERS[sampler.method](guide, noise.to(self.device), sampler.steps, fresh)
         return self.autoencoder.decode(latent).float().cpu()
 

@@ -18,6 +18,7 @@ from accelerate import Accelerator
 from accelerate.utils import AutocastKwargs, send_to_device
 from torch import Tensor, nn
 
+from sediff.autocast import has_bfloat16
 from sediff.errors import UserError
 from sediff.progress import log_line, track
 from sediff.seeds import generator, seed_of
@@ -76,7 +77,7 @@ def train(
         UserError: the loss is no number or has exploded, the batch does not fit into memory, the time is up, or the
             checkpoint is of another configuration.
     """
-    accelerator = _accelerator(job.device, schedule.precision, label)
+    accelerator = _accelerator(job.device, schedule.precision)
     network.to(accelerator.device).train()
     optimiser = Optimiser(network, schedule.learning_rate, schedule.weight_decay)
     averaged = copy.deepcopy(network).requires_grad_(False) if schedule.average else network
@@ -85,12 +86,10 @@ def train(
     return Trained(averaged.eval(), _curves(loop.state.log), rate, waited)
 
 
-def _accelerator(device: torch.device, precision: str, label: str) -> Accelerator:
+def _accelerator(device: torch.device, precision: str) -> Accelerator:
     """Processes and precision. Trainings of one process must agree on what is mixed, so each switches it on or off."""
-    halves = device.type == "cpu" or torch.cuda.is_bf16_supported()
-    if precision == "bfloat16" and not halves:
-        raise UserError(f"{label}: this GPU does not compute in bfloat16: set its precision to float32.")
-    switch = AutocastKwargs(enabled=precision == "bfloat16")
+    halves = has_bfloat16(device)
+    switch = AutocastKwargs(enabled=halves and precision == "bfloat16")
     mixed = "bf16" if halves else "no"
     return Accelerator(cpu=device.type == "cpu", mixed_precision=mixed, kwargs_handlers=[switch])
 

@@ -13,12 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sediff.autocast import has_bfloat16
+
 SMALLEST = 16  # channels: thinner matrices, such as those from and to the leads, are AdamW's
 Layer = nn.Linear | nn.Conv1d
 
 
 class BatchedMuon(torch.optim.Muon):
-    """torch's Muon but for bfloat16's rounding, with the matrices of one shape orthogonalised as a stack.
+    """torch's Muon but for rounding, with the matrices of one shape orthogonalised as a stack.
 
     One by one their products are too small for a CPU: on the denoiser of 32 matrices a step took half as long again.
     """
@@ -38,7 +40,9 @@ class BatchedMuon(torch.optim.Muon):
             for weight, update in zip(weights, updates, strict=True):
                 stacks[min(update.shape), max(update.shape)].append((_wide(weight), _wide(update)))
             for (_, columns), stack in stacks.items():
-                found = _orthogonal(torch.stack([update for _, update in stack]).bfloat16(), group)
+                together = torch.stack([update for _, update in stack])
+                rounded = together.bfloat16() if has_bfloat16(together.device) else together
+                found = _orthogonal(rounded, group)
                 for (weight, _), direction in zip(stack, found, strict=True):
                     weight.add_(direction, alpha=-group["lr"] * 0.2 * math.sqrt(columns))
 

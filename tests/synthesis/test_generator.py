@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from benchmarks.sampling import resized
+from sediff.autocast import has_bfloat16
 from sediff.diffusion.intervals import Intervals
 from sediff.diffusion.params import DenoiserParams, DiffusionParams
 from sediff.diffusion.sampler import SAMPLERS
@@ -102,7 +103,7 @@ def test_sampler_guidance_and_rescaling_each_count(generator):
 def test_autocast_to_bfloat16_is_close_and_as_repeatable(generator):
     slots, half = [Slot(0, i) for i in range(10)], SAMPLER.model_copy(update={"precision": "bfloat16"})
     exact, rounded = make(generator, ROWS, slots), make(generator, ROWS, slots, half)
-    assert (exact != rounded).any(), "it was rounded"
+    assert (exact != rounded).any() == has_bfloat16(torch.device("cpu")), "it was rounded, where the processor can"
     assert np.corrcoef(exact.ravel(), rounded.ravel())[0, 1] > 0.99
     assert (make(generator, ROWS[::-1], slots[::-1], half)[::-1] == rounded).all()
 
