@@ -71,10 +71,19 @@ def effect(
         return {"left_out": FEW}
     drawn = [rows[draw] for draw in patient_draws(patients[rows], draws, rng)]
     result: dict[str, Any] = {"records": len(rows)}
+    of_draws = {name: [slope(x[name][draw], y[name][draw]) for draw in drawn] for name in x}
     for name in x:
-        of_draws = [slope(x[name][draw], y[name][draw]) for draw in drawn]
-        result[name] = {"value": slope(x[name][rows], y[name][rows]), **interval(of_draws)}
+        result[name] = {"value": slope(x[name][rows], y[name][rows]), **interval(of_draws[name])}
     real = result[REAL]
-    is_there = real["low"] > 0 or real["high"] < 0
-    ratios = {name: result[name]["value"] / real["value"] for name in x if is_there and name != REAL}
-    return result | {"over_real": ratios or {"left_out": "real's interval has zero in it"}}
+    if real["low"] <= 0 <= real["high"]:
+        return result | {"over_real": {"left_out": "real's interval has zero in it"}}
+    return result | {
+        "over_real": {
+            name: {
+                "ratio": result[name]["value"] / real["value"],
+                **interval([made / of_real for made, of_real in zip(of_draws[name], of_draws[REAL], strict=True)]),
+            }
+            for name in x
+            if name != REAL
+        }
+    }

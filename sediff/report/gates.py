@@ -96,16 +96,23 @@ def gates_table(results: Sequence[GateResult], shown: Any) -> Table:
     Args:
         shown: metrics by stage as a page shows them, where a value may be hidden in words.
     """
-    rows = tuple(_row(result, cell_at(shown, result.metric)) for result in sorted(results, key=lambda of: of.passed))
-    note = "Beyond the bound: how far the value lies outside it, in the metric's unit; negative inside."
+    rows = tuple(_row(result, shown) for result in sorted(results, key=lambda of: of.passed))
+    note = (
+        "Values with their 95 % intervals, where they have one. Beyond the bound: how far the value lies outside it, "
+        "in the metric's unit; negative inside."
+    )
     return Table("Gates", note, ("What is asked", "Metric", "Bound", "Value", "Beyond the bound", "Passed"), rows)
 
 
-def _row(gate: GateResult, shown: float | str | None) -> Row:
-    """A hidden value's distance would tell it."""
-    hidden = "not measured" if gate.value is None else "not shown"
-    value = f"{shown:.4g}" if isinstance(shown, int | float) else shown or hidden
-    beyond = f"{gate.distance:.4g}" if isinstance(shown, int | float) and gate.distance is not None else NO_PLACE
+def _row(gate: GateResult, metrics: Any) -> Row:
+    """A hidden value's distance would tell it, and its interval too."""
+    shown, beyond = cell_at(metrics, gate.metric), NO_PLACE
+    if isinstance(shown, int | float):
+        ends = _ends(metrics, gate.metric)
+        value = f"{shown:.4g}" + (f" ({ends[0]:.4g} to {ends[1]:.4g})" if ends else "")
+        beyond = NO_PLACE if gate.distance is None else f"{gate.distance:.4g}"
+    else:
+        value = shown or ("not measured" if gate.value is None else "not shown")
     return (gate_asks(gate.metric), gate.metric, gate.bound, value, beyond, "yes" if gate.passed else "no")
 
 
@@ -119,11 +126,16 @@ def is_left_out(metrics: Any, key: str) -> bool:
 
 def half_width(metrics: Any, key: str) -> float:
     """Half the width of the 95 % interval beside a metric, or of its own `KEY_interval`; 0 where there is none."""
+    ends = _ends(metrics, key)
+    return (ends[1] - ends[0]) / 2 if ends else 0.0
+
+
+def _ends(metrics: Any, key: str) -> tuple[float, float] | None:
     beside = _at(metrics, f"{key}_interval") or _at(metrics, key.rpartition(".")[0])
     if not isinstance(beside, Mapping) or key.rpartition(".")[2] in ("low", "high"):
-        return 0.0
+        return None
     low, high = beside.get("low"), beside.get("high")
-    return (high - low) / 2 if isinstance(low, int | float) and isinstance(high, int | float) else 0.0
+    return (low, high) if isinstance(low, int | float) and isinstance(high, int | float) else None
 
 
 def difference_half_width(one: float, other: float) -> float:

@@ -64,6 +64,7 @@ AS_WRITTEN = {
     **{word: word.upper() for word in ("p", "r", "t", "st", "pr", "qrs", "qt", "rr", "v1", "v5")},
 }
 NO_PLACE = "–"
+COMPARED_FOR_COPIES = {"synthetic": "synthetic records", "held_out": "real records of test patients"}
 PAIRED = {
     "synthetic": "synthetic",
     "reconstructed": "itself, reconstructed",
@@ -194,17 +195,17 @@ def statements(found: Metrics) -> Iterator[Row]:
 
 
 def rare(found: Metrics) -> Iterator[Row]:
-    """The rare statements in one row, by name and count beside the cases of all, with what their pool says."""
+    """The rare statements by name and count, and what their pool says."""
     if not (listed := found.get("statements")):
         return
-    names = ", ".join(f"{statement(code)}: {_number(cases)}" for code, cases in listed.items())
+    yield from ((statement(code), _number(cases), *[NO_PLACE] * 4) for code, cases in listed.items())
     pools = {of_set: found.get(of_set, {}) for of_set in ("synthetic", "real")}
     told = (
         _with_interval(pool[score]["value"], pool[score]) if pool else NO_PLACE
         for score in ("auroc", "auprc")
         for pool in pools.values()
     )
-    yield ("rare", _more(_number(pools["synthetic"].get("cases", NO_PLACE)), f" ({names})"), *told)
+    yield ("rare ones, pooled", _number(pools["synthetic"].get("cases", NO_PLACE)), *told)
 
 
 def logits(found: Metrics) -> Iterator[Row]:
@@ -267,7 +268,8 @@ def effects(found: Metrics) -> Iterator[Row]:
     """Slopes and differences between groups."""
     for name, effect in found.items():
         told = (_figure(effect.get(of, {}), "value") for of in BESIDE)
-        yield (EFFECTS.get(name, _words(name)), _number(effect["records"]), *told)
+        ratio = _figure(effect.get("over_real", {}).get("synthetic", {}), "ratio")
+        yield (EFFECTS.get(name, _words(name)), _number(effect["records"]), *told, ratio)
 
 
 def signs(found: Metrics) -> Iterator[Row]:
@@ -304,6 +306,23 @@ def attacks(found: Metrics) -> Iterator[Row]:
     for name, values in found.get("attacks", {}).items():
         told = (_with_interval(values[share]["value"], values[share]) for share in ("auc", "tpr"))
         yield (_words(name), _number(found["members"]), _number(found["strangers"]), *told)
+
+
+def copies(found: Metrics) -> Iterator[Row]:
+    """How near records come to those that the generator learnt from, and which of these came out again."""
+    if "near_copies" in found:
+        for key, of in (("synthetic", "near_copies"), ("held_out", "near_copies_held_out")):
+            likeness = (found[f"correlation_{key}"], found[f"highest_correlation_{key}"])
+            yield (COMPARED_FOR_COPIES[key], "training records", *map(_number, likeness), _number(found[of]))
+        share = _more(_number(found["planted_copies_found"]), " of them")
+        yield (f"{_number(found['planted_copies'])} disguised copies", "training records", NO_PLACE, NO_PLACE, share)
+    if "planted" in (canaries := found.get("canaries", {})):
+        against = f"{_number(canaries['planted'])} canaries, planted in training"
+        counts = (_number(canaries["highest"]), _number(canaries["came_out"]))
+        yield (COMPARED_FOR_COPIES["synthetic"], against, NO_PLACE, *counts)
+        if "highest_not_planted" in canaries:
+            highest = _number(canaries["highest_not_planted"])
+            yield (COMPARED_FOR_COPIES["synthetic"], "as many that were not planted", NO_PLACE, highest, NO_PLACE)
 
 
 def attributes(found: Metrics) -> Iterator[Row]:

@@ -111,8 +111,9 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
         ),
         Table(
             "Statements",
-            "What the statement judge reads of what was asked for, beside real records of the same conditions. Rare "
-            "statements are pooled within each, so that how rare it is tells nothing; 95 % intervals over patients.",
+            "What the statement judge reads of what was asked for, beside real records of the same conditions. Of "
+            "rare statements only their pool is told, within each of them, so that how rare it is tells nothing; 95 % "
+            "intervals over patients.",
             ("Statement", "Cases", "AUROC", "AUROC, real", "AUPRC", "AUPRC, real"),
             (
                 *rows.statements(evaluation.get("agreement", {})),
@@ -169,8 +170,9 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
         ),
         Table(
             "Effects",
-            "Slopes or differences in sinus rhythm, with 95 % intervals over patients.",
-            ("Effect", "Records", *SETS),
+            "Slopes or differences in sinus rhythm, with 95 % intervals over patients; over real's where that is not "
+            "near zero.",
+            ("Effect", "Records", *SETS, "Synthetic over real"),
             tuple(rows.effects(evaluation.get("effects", {}))),
         ),
         Table(
@@ -179,6 +181,15 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
             "True positives are those at 1 % false positives.",
             ("Attack", "Members", "Strangers", "AUC", "True positives"),
             tuple(rows.attacks(evaluation.get("privacy", {}))),
+        ),
+        Table(
+            "Copies",
+            "Correlation over all leads with the record that is most alike, at the best shift in time and whatever the "
+            "scale: the median and the highest. Near-copies lie above evaluation.near_copy; disguised copies of "
+            "training records (shifted, scaled, with noise) show that the search finds them. Canaries are recordings "
+            "run backwards, as no heart makes them.",
+            ("Of", "Compared with", "Median", "Highest", "Near-copies"),
+            tuple(rows.copies(evaluation.get("privacy", {}))),
         ),
         Table(
             "Attributes",

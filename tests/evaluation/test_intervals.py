@@ -111,7 +111,11 @@ def test_a_planted_slope_is_found_within_its_interval():
     assert found["records"] == 600
     assert found["real"]["low"] < 150 < found["real"]["high"]
     assert found["synthetic"]["low"] < 75 < found["synthetic"]["high"]
-    assert found["over_real"] == pytest.approx({"synthetic": 0.5, "reconstructed": 1}, abs=0.05)
+    ratio = found["over_real"]["synthetic"]
+    assert ratio["ratio"] == pytest.approx(0.5, abs=0.05)
+    assert ratio["low"] < 0.5 < ratio["high"] < 1
+    itself = found["over_real"]["reconstructed"]
+    assert itself["low"] == itself["ratio"] == itself["high"] == 1
     nothing = effect(*effects(0.5, noise=1e5), everyone, PATIENTS, 200, np.random.default_rng(0))
     assert nothing["over_real"].keys() == {"left_out"}, "there is no share of an effect that may be none"
 

@@ -86,7 +86,7 @@ def test_a_number_whose_interval_is_not_known_stands_alone():
     without = [{key: whole[key] for key in whole if key != end} for end in ("low", "high")]
     sides = dict(zip(("synthetic", "reconstructed", "real"), (*without, whole), strict=True))
     (table,) = evaluation_tables({"effects": {"qt_on_rr": {"records": 300, **sides}}})
-    assert table.rows[0][1:] == ("300", "150", "150", "–", "150 (150 to 150)")
+    assert table.rows[0][1:] == ("300", "150", "150", "–", "150 (150 to 150)", "–")
 
 
 def test_intervals_have_a_row_and_amplitudes_one_for_each_lead_too():
@@ -158,7 +158,7 @@ def test_effects_and_slices_have_a_row_each():
     found["slices"] = {"sex": {"female": {"records": 170, "mae_bpm": told, "coverage": told, "worse": ["coverage"]}}}
     found["slices"]["statement"] = {"ISC_": {"records": 21, "coverage": told}}
     effects, slices = evaluation_tables(found)
-    assert effects.rows == (("QT on RR (ms for each s)", "300", *["150 (150 to 150)"] * 4),)
+    assert effects.rows == (("QT on RR (ms for each s)", "300", *["150 (150 to 150)"] * 4, "–"),)
     row, of_statement = slices.rows
     assert of_statement[0] == "statement, ISC_ (non-specific ischemia)"
     cells = dict(zip(slices.head, row, strict=True))
@@ -188,10 +188,11 @@ def test_meaning_has_a_row_for_each_statement_one_for_the_rare_and_one_for_each_
         "wordings": {"records": 45, "statement_names": hits},
     }
     statements, sureness, retrieval = evaluation_tables(found)
-    listed = "WPW (Wolff-Parkinson-White syndrome): 12, RVH (right ventricular hypertrophy): 9"
     assert statements.rows == (
         ("NORM (normal ECG)", "40", "0.9", "0.95", "0.5", "0.55"),
-        ("rare", f"21 ({listed})", *["0.8 (0.7 to 0.9)"] * 4),
+        ("WPW (Wolff-Parkinson-White syndrome)", "12", *["–"] * 4),
+        ("RVH (right ventricular hypertrophy)", "9", *["–"] * 4),
+        ("rare ones, pooled", "21", *["0.8 (0.7 to 0.9)"] * 4),
     )
     shifted = "0.5 (0.49 to 0.51)"
     assert sureness.rows == (
@@ -205,8 +206,8 @@ def test_meaning_has_a_row_for_each_statement_one_for_the_rare_and_one_for_each_
     ]
     assert retrieval.rows[0][3:] == (*["0.3 (0.2 to 0.4)"] * 2, "0.3", "0.3")
     assert all(len(row) == len(table.head) for table in (statements, sureness, retrieval) for row in table.rows)
-    hidden = evaluation_tables(public({"evaluation": found})["evaluation"])[0].rows[1][1]
-    assert hidden.endswith("RVH (right ventricular hypertrophy): fewer than 10)")
+    hidden = evaluation_tables(public({"evaluation": found})["evaluation"])[0].rows[2]
+    assert hidden[1] == "fewer than 10"
 
 
 def test_nothing_measured_gives_no_table():
@@ -238,6 +239,36 @@ def test_attributes_and_diversity_have_a_row_each():
     assert attributes.rows == (("female", "0.7", "0.68", "0.02 (-0.03 to 0.07)"),)
     assert diversity.rows == (("12", "1.8", "2", *["0.9 (0.8 to 1)"] * 2),)
     assert all(len(row) == len(table.head) for table in (attributes, diversity) for row in table.rows)
+
+
+def test_copies_and_canaries_are_told_beside_what_nobody_was_trained_on():
+    found = {f"{of}correlation_{side}": 0.5 for side in ("synthetic", "held_out") for of in ("", "highest_")}
+    found |= {"near_copies": 0, "near_copies_held_out": 1, "planted_copies": 50, "planted_copies_found": 0.98}
+    canaries = {"planted": 34, "came_out": 2, "highest": 0.97, "highest_not_planted": 0.6}
+    (table,) = evaluation_tables({"privacy": found | {"canaries": canaries}})
+    assert table.rows == (
+        ("synthetic records", "training records", "0.5", "0.5", "0"),
+        ("real records of test patients", "training records", "0.5", "0.5", "1"),
+        ("50 disguised copies", "training records", "–", "–", "0.98 of them"),
+        ("synthetic records", "34 canaries, planted in training", "–", "0.97", "2"),
+        ("synthetic records", "as many that were not planted", "–", "0.6", "–"),
+    )
+    (without,) = evaluation_tables({"privacy": found | {"canaries": {}}})
+    assert len(without.rows) == 3
+    assert all(len(row) == len(table.head) for row in table.rows)
+
+
+def test_effects_have_a_row_each_with_their_share_of_reals():
+    value = {"value": 140.0, "low": 120.0, "high": 160.0}
+    effect = {"records": 306, **dict.fromkeys(("synthetic", "reconstructed", "simulator", "real"), value)}
+    over = {"over_real": {"synthetic": {"ratio": 0.8, "low": 0.7, "high": 0.9}}}
+    (table,) = evaluation_tables({"effects": {"qt_on_rr": effect | over, "women_qtcf": effect}})
+    told = ["140 (120 to 160)"] * 4
+    assert table.rows == (
+        ("QT on RR (ms for each s)", "306", *told, "0.8 (0.7 to 0.9)"),
+        ("women − men, QTcF (ms)", "306", *told, "–"),
+    )
+    assert all(len(row) == len(table.head) for row in table.rows)
 
 
 def test_patterns_that_no_heart_makes_have_a_row_each():
