@@ -132,6 +132,7 @@ def _section(stage: str, metrics: dict[str, Any], reports: Path, restricted: boo
             (f"{network}: {name}", Markup(line_chart((curve["x"], curve["y"]))))
             for network, terms in sorted(curves.items())
             for name, curve in sorted(terms.items())
+            if any(curve["y"])  # a term that is off is 0 throughout
         ],
     }
 

@@ -272,12 +272,17 @@ def effects(found: Metrics) -> Iterator[Row]:
         yield (EFFECTS.get(name, _words(name)), _number(effect["records"]), *told, ratio)
 
 
-def signs(found: Metrics) -> Iterator[Row]:
-    """How many records of a statement show a sign that its definition names."""
-    for key, of_sign in found.items():
+def signs(evaluation: Metrics) -> Iterator[Row]:
+    """How many records of a statement show a sign that its definition names; last those of too few records."""
+    for key, of_sign in evaluation.get("signs", {}).items():
         if "records" in of_sign:
             code, _, sign = key.partition("_")
             yield (statement(code), *next(means({sign: of_sign})))
+    for note in evaluation.get("left_out", ()):
+        section, _, key = note.partition(":")[0].partition(".")
+        if section == "signs" and "." not in key:
+            code, _, sign = key.partition("_")
+            yield (statement(code), _words(sign), "too few", *[NO_PLACE] * 6)
 
 
 def usefulness(found: Metrics) -> Iterator[Row]:

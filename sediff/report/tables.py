@@ -47,7 +47,7 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
             "Signs",
             "Share of the records of a statement in which the sign is found that its definition names (they stand in "
             "sediff/evaluation/signs.py), with the 95 % interval of the difference over patients; floor: mean absolute "
-            "difference between random halves of the real patients.",
+            "difference between random halves of the real patients. Too few: fewer patients than an interval needs.",
             (
                 "Statement",
                 "Sign",
@@ -59,7 +59,7 @@ def evaluation_tables(evaluation: Metrics) -> list[Table]:
                 "Synthetic − real",
                 "Floor",
             ),
-            tuple(rows.signs(evaluation.get("signs", {}))),
+            tuple(rows.signs(evaluation)),
         ),
         Table(
             "Distances",

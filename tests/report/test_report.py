@@ -32,7 +32,8 @@ def reports(tmp_path) -> Path:
     write_json(folder / "corpus/metrics.json", {"records": 10, "sources": {"<b>mine</b>": 10}})
     write_json(folder / "evaluation/metrics.json", METRICS)
     curve = {"x": [1.0, 2.0, 3.0], "y": [3.0, 1.0, 0.1]}
-    write_json(folder / "diffusion/curves.json", {"denoiser": {"loss": curve}})
+    off = {**curve, "y": [0.0, 0.0, 0.0]}
+    write_json(folder / "diffusion/curves.json", {"denoiser": {"loss": curve, "euler": off}})
     (folder / "evaluation/plots").mkdir()
     picture = (
         "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 10 10'><rect width='10' height='10' fill='red'/>"
@@ -53,6 +54,12 @@ def build(reports: Path, gates: GatesParams = GATES, **options) -> Path:
     page = reports / "index.html"
     build_report(reports, reports.parent / "data", gates, page, reports / "report", **options)
     return page
+
+
+def test_a_term_that_is_off_has_no_curve(reports):
+    page = build(reports).read_text()
+    assert "denoiser: loss" in page
+    assert "denoiser: euler" not in page
 
 
 @pytest.mark.parametrize(

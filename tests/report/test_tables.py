@@ -299,9 +299,11 @@ def test_known_truths_have_a_row_for_each_condition_and_quantity():
 
 
 def test_signs_have_a_row_for_each_statement_and_sign():
-    (table,) = evaluation_tables({"signs": {"LVH_sokolow_lyon": means(25)}})
+    few = ["signs.WPW_delta: fewer than 20 patients", "signs.LVH_sokolow_lyon.over_real: real's mean is not above zero"]
+    (table,) = evaluation_tables({"signs": {"LVH_sokolow_lyon": means(25)}, "left_out": few})
     assert table.rows[0][:3] == ("LVH (left ventricular hypertrophy)", "sokolow lyon", "25")
-    assert len(table.head) == len(table.rows[0])
+    assert table.rows[1:] == (("WPW (Wolff-Parkinson-White syndrome)", "delta", "too few", *["–"] * 6),)
+    assert all(len(table.head) == len(row) for row in table.rows)
 
 
 def test_every_gate_of_the_project_has_a_sentence():
