@@ -27,6 +27,7 @@ import torch
 import yaml
 from torch.utils.flop_counter import FlopCounterMode
 
+from sediff.autocast import has_bfloat16
 from sediff.configure import PROFILES
 from sediff.diffusion.model import Denoiser
 from sediff.encoder.conditioner import Conditioner
@@ -125,6 +126,7 @@ def main() -> None:
             data.mkdir()
             params = resized(arguments.data, loaded, arguments.profile, data)
         generator = EcgGenerator.load(data, vocabulary, torch.device(arguments.device), EmbeddingAccess())
+        precision = params.precision if has_bfloat16(generator.device) else "float32"
         plan = Planner(data, vocabulary, Pseudonyms(), 0).request([LikeRequest(like="corpus", records=count)])
         rows, slots = plan.rows(0, count), [Slot(0, index) for index in range(count)]
         access, names, request = EmbeddingAccess(), Pseudonyms(), Cohort("train", count)
@@ -141,7 +143,7 @@ def main() -> None:
         took: dict[str, list[float]] = {task: [] for task in tasks}
         product = 0.0
         for _ in range(arguments.rounds):
-            product = max(product, product_rate(generator.device, params.precision, clock))
+            product = max(product, product_rate(generator.device, precision, clock))
             for task, function in tasks.items():
                 took[task].append(best(function, 1, clock))
         with FlopCounterMode(display=False) as counter:
@@ -154,7 +156,7 @@ def main() -> None:
     whole, sampling, few, some = (min(took[task]) for task in ("whole", "sampling", str(FEW), str(SOME)))
     ddpm = (some + (ALL - SOME) * (some - few) / (SOME - FEW)) / len(batch)
     size = f"width {generator.denoiser.params.width}, depth {generator.denoiser.params.depth}"
-    print(f"{params.method}, {params.steps} steps, guidance {params.guidance:g}, {params.precision}, {THREADS} thread")
+    print(f"{params.method}, {params.steps} steps, guidance {params.guidance:g}, {precision}, {THREADS} thread")
     print(f"denoiser of {size}; conditions to Parquet: {count / whole:.1f} ECGs/s; to signals {count / sampling:.1f}")
     print(f"DDPM loop of {ALL} steps: {1 / ddpm:.2f} ECGs/s; {ddpm * count / whole:.0f} times slower")
     print(f"denoiser and decoder: {operations / sampling / product:.0%} of a product's {product / 1e9:.0f} GFLOP/s")

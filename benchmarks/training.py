@@ -19,6 +19,7 @@ import yaml
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from sediff.autocast import has_bfloat16
 from sediff.autoencoder.beat import beat_grid, qrs_mask
 from sediff.autoencoder.loss import vae_loss
 from sediff.autoencoder.model import Autoencoder
@@ -157,17 +158,18 @@ def main() -> None:
     for case in cases(params, device):
         if arguments.only not in (None, case.name):
             continue
-        count, before = operations(case, device), product_rates(device, case.precision)
+        precision = case.precision if has_bfloat16(device) else "float32"
+        count, before = operations(case, device), product_rates(device, precision)
         if case.compiled:
             trained_for(2, case, device)  # compiles
         spent = time.process_time()
         trained = trained_for(arguments.steps, case, device)
         spent = time.process_time() - spent
-        rate, on_processor = map(max, before, product_rates(device, case.precision))
+        rate, on_processor = map(max, before, product_rates(device, precision))
         share = count * trained.rate / case.batch_size / rate
         print(
             f"{case.name}: {trained.rate:.0f} records/s, waits {trained.waited:.1%} of the time, "
-            f"{share:.0%} of a matrix product's {rate / 1e9:.0f} GFLOP/s ({case.precision})"
+            f"{share:.0%} of a matrix product's {rate / 1e9:.0f} GFLOP/s ({precision})"
         )
         if device.type == "cpu":
             share = count * arguments.steps / spent / on_processor
