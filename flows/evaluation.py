@@ -22,6 +22,7 @@ def evaluation(context: Context) -> str:
         params.evaluation,
         DATA / "corpus",
         DATA / "synthesis" / "evaluation",
+        DATA / "synthesis" / "augmentation",
         DATA / "encoder" / "judges",
         generator,
         Vocabulary.load(),

@@ -4,25 +4,51 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sediff.corpus.canaries import CANARY
-from sediff.ecg import independent_leads
+from sediff.ecg import independent_leads, to_millivolts
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.exposure import Denoising, Folders, OwnFits
 from sediff.evaluation.halves import REAL
 from sediff.evaluation.privacy import Nearest, most_alike, nearest, planted_copies
 from sediff.evaluation.strangers import STRANGERS, Candidates, attacks, of_rows, some_rows
-from sediff.records import read_columns
+from sediff.records import read_columns, read_signals
 from sediff.training import Job
 
+TRAINING_CONDITIONS = "training_conditions"
+NEAR_COPIES = {  # keys of their counts
+    "synthetic": "near_copies",
+    TRAINING_CONDITIONS: f"near_copies_{TRAINING_CONDITIONS}",
+    "held_out": "near_copies_held_out",
+}
 PLANTED = 50  # disguised copies that the search for near-copies must find
 
 
-def nearest_training(evidence: Evidence) -> dict[str, Nearest]:
-    """The most alike training record of each synthetic and of each held-out record."""
+def asked_of_training(evidence: Evidence, synthetic: Path) -> NDArray[np.float32]:
+    """Synthetic records of training records' own conditions, as many as are attacked at most: (n, 8, 1000) in mV.
+
+    Whoever asks for what a training record was told to be comes nearest to it, if it can come out at all.
+    """
+    signals = read_signals(synthetic / "records")
+    most = min(evidence.params.audit.records, len(signals))
+    rows = np.sort(evidence.rng(12).choice(len(signals), most, replace=False))
+    return to_millivolts(independent_leads(signals[rows]))
+
+
+def nearest_training(evidence: Evidence, of_training: NDArray[np.float32]) -> dict[str, Nearest]:
+    """The most alike training record of each synthetic and of each held-out record.
+
+    Args:
+        of_training: synthetic records of training records' conditions, (n, 8, 1000) in mV.
+    """
     threshold = evidence.params.near_copy
-    sides = {"synthetic": evidence.made.leads, "held_out": evidence.sets[REAL].leads}
+    sides = {
+        "synthetic": evidence.made.leads,
+        TRAINING_CONDITIONS: of_training,
+        "held_out": evidence.sets[REAL].leads,
+    }
     return {name: nearest(leads, evidence.training, threshold) for name, leads in sides.items()}
 
 
@@ -32,25 +58,30 @@ def privacy(evidence: Evidence, copies: dict[str, Nearest]) -> dict[str, Any]:
     for name, found in copies.items():
         values[f"correlation_{name}"] = float(np.median(found.correlation))
         values[f"highest_correlation_{name}"] = float(found.correlation.max())
-    values["near_copies"] = int((copies["synthetic"].correlation > threshold).sum())
-    values["near_copies_held_out"] = int((copies["held_out"].correlation > threshold).sum())
+    for name, key in NEAR_COPIES.items():
+        values[key] = int((copies[name].correlation > threshold).sum())
+    values[f"records_{TRAINING_CONDITIONS}"] = len(copies[TRAINING_CONDITIONS].rows)
     rows, signals = planted_copies(evidence.training, PLANTED, evidence.rng(5))
     found = nearest(signals, evidence.training, threshold)
     hits = (found.rows == rows) & (found.correlation > threshold)
     return {**values, "planted_copies": len(rows), "planted_copies_found": float(hits.mean())}
 
 
-def canaries(evidence: Evidence, corpus: Path) -> dict[str, Any]:
+def canaries(evidence: Evidence, corpus: Path, of_training: NDArray[np.float32]) -> dict[str, Any]:
     """How near synthetic records come to recordings that run backwards, planted in training, and to ones that were not.
 
     No heart makes them: a synthetic record like a planted one is a copy of it.
+
+    Args:
+        of_training: synthetic records of training records' conditions, (n, 8, 1000) in mV.
     """
+    made = np.concatenate([evidence.made.leads, of_training])
     columns, threshold = read_columns(corpus / "records"), evidence.params.near_copy
     planted = np.flatnonzero(columns["repairs"].list.contains(CANARY).to_numpy())
     if not len(planted):
         return {"canaries": {"left_out": "corpus.canaries plants none among so few patients"}}
     _, signals = of_rows(corpus, columns, planted)
-    alike = most_alike(evidence.made.leads, independent_leads(signals)).correlation
+    alike = most_alike(made, independent_leads(signals)).correlation
     found: dict[str, Any] = {
         "planted": len(planted),
         "came_out": int((alike > threshold).sum()),
@@ -62,7 +93,7 @@ def canaries(evidence: Evidence, corpus: Path) -> dict[str, Any]:
     else:
         _, signals = of_rows(corpus, columns, others)
         unplanted = independent_leads(signals)[..., ::-1]
-        found["highest_not_planted"] = float(most_alike(evidence.made.leads, unplanted).correlation.max())
+        found["highest_not_planted"] = float(most_alike(made, unplanted).correlation.max())
     return {"canaries": found}
 
 

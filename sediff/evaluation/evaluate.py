@@ -16,7 +16,7 @@ import polars as pl
 
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.evaluation.alone import beside_simulator
-from sediff.evaluation.audit import canaries, membership, nearest_training, privacy
+from sediff.evaluation.audit import asked_of_training, canaries, membership, nearest_training, privacy
 from sediff.evaluation.beats import beats, signs
 from sediff.evaluation.dispersion import dispersion
 from sediff.evaluation.effects import effects
@@ -74,6 +74,7 @@ def evaluate(
     params: EvaluationParams,
     corpus: Path,
     synthetic: Path,
+    of_training: Path,
     judges_folder: Path,
     generator: Folders,
     vocabulary: Vocabulary,
@@ -86,6 +87,7 @@ def evaluate(
     """Write `records.parquet` (what was measured on each synthetic record) and the metrics and pictures.
 
     Args:
+        synthetic: records of held-out records' conditions; of_training: of training records'.
         generator: what made the synthetic records; own: how its training records were fitted.
         truth: of the corpus's recordings, where all its patients are simulated.
 
@@ -106,7 +108,8 @@ def evaluate(
         job.seed,
         pseudonyms,
     )
-    copies = nearest_training(evidence)
+    asked = asked_of_training(evidence, of_training)
+    copies = nearest_training(evidence, asked)
     found: dict[str, Any] = {}
     for section in SECTIONS:
         found |= section(evidence)
@@ -115,7 +118,7 @@ def evaluate(
         found |= against_truth(evidence, truth)
     found["privacy"] = {
         **privacy(evidence, copies),
-        **canaries(evidence, corpus),
+        **canaries(evidence, corpus, asked),
         **membership(evidence, corpus, generator, own, access, job, truth is not None),
     }
     found, names = with_keys(found)

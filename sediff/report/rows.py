@@ -64,7 +64,12 @@ AS_WRITTEN = {
     **{word: word.upper() for word in ("p", "r", "t", "st", "pr", "qrs", "qt", "rr", "v1", "v5")},
 }
 NO_PLACE = "–"
-COMPARED_FOR_COPIES = {"synthetic": "synthetic records", "held_out": "real records of test patients"}
+CANARIES_AMONG = "synthetic records of both"
+COPIES = {
+    "synthetic": ("synthetic records", "near_copies"),
+    "training_conditions": ("synthetic records of training records' conditions", "near_copies_training_conditions"),
+    "held_out": ("real records of test patients", "near_copies_held_out"),
+}
 PAIRED = {
     "synthetic": "synthetic",
     "reconstructed": "itself, reconstructed",
@@ -316,18 +321,19 @@ def attacks(found: Metrics) -> Iterator[Row]:
 def copies(found: Metrics) -> Iterator[Row]:
     """How near records come to those that the generator learnt from, and which of these came out again."""
     if "near_copies" in found:
-        for key, of in (("synthetic", "near_copies"), ("held_out", "near_copies_held_out")):
-            likeness = (found[f"correlation_{key}"], found[f"highest_correlation_{key}"])
-            yield (COMPARED_FOR_COPIES[key], "training records", *map(_number, likeness), _number(found[of]))
+        for key, (of, name) in COPIES.items():
+            if name in found:
+                likeness = (found[f"correlation_{key}"], found[f"highest_correlation_{key}"])
+                yield (of, "training records", *map(_number, likeness), _number(found[name]))
         share = _more(_number(found["planted_copies_found"]), " of them")
         yield (f"{_number(found['planted_copies'])} disguised copies", "training records", NO_PLACE, NO_PLACE, share)
     if "planted" in (canaries := found.get("canaries", {})):
         against = f"{_number(canaries['planted'])} canaries, planted in training"
         counts = (_number(canaries["highest"]), _number(canaries["came_out"]))
-        yield (COMPARED_FOR_COPIES["synthetic"], against, NO_PLACE, *counts)
+        yield (CANARIES_AMONG, against, NO_PLACE, *counts)
         if "highest_not_planted" in canaries:
             highest = _number(canaries["highest_not_planted"])
-            yield (COMPARED_FOR_COPIES["synthetic"], "as many that were not planted", NO_PLACE, highest, NO_PLACE)
+            yield (CANARIES_AMONG, "as many that were not planted", NO_PLACE, highest, NO_PLACE)
 
 
 def attributes(found: Metrics) -> Iterator[Row]:

@@ -57,10 +57,11 @@ def without_simulator(found: dict, path: str = "") -> Iterator[str]:
             yield from without_simulator(value, f"{path}.{key}".strip("."))
 
 
-def evaluated(trained: Path, vocabulary, folder: Path, change, times: Sequence[int] = (1,)) -> dict:
+def evaluated(trained: Path, vocabulary, folder: Path, change, times: Sequence[int] = (1,), leaked: int = 0) -> dict:
     """Metrics of a dataset that is the held-out records after a change of their signals (n, 12, 1000).
 
-    `times` says how often the condition of each is asked for, over and over.
+    `times` says how often the condition of each is asked for, over and over; `leaked`, how many training records came
+    out, shifted and scaled, where their own conditions were asked for, of twenty.
     """
     rows, signals = read_columns(trained / "corpus/records"), read_signals(trained / "corpus/records")
     held_out = (rows["split"] == "test").to_numpy()
@@ -84,7 +85,13 @@ def evaluated(trained: Path, vocabulary, folder: Path, change, times: Sequence[i
     generator = Folders(*(folder / name for name in ("simulator", "knowledge", "conditioner", "autoencoder", "none")))
     job = Job(folder / "out", folder / "report", folder / "work", 0, torch.device("cpu"))
     arguments = (trained / "judges", generator, vocabulary, Pseudonyms(), EmbeddingAccess(), job, OwnFits(2, 0.3))
-    evaluate(SIZES, trained / "corpus", folder / "made", *arguments)
+    columns = read_columns(trained / "corpus/records")
+    known = read_signals(trained / "corpus/records")[(columns["split"] == "train").to_numpy()][:leaked]
+    noise = np.random.default_rng(0).normal(0, 300, (20 - leaked, 12, 1000)).astype(np.int16)
+    asked = np.concatenate([np.roll(known, 50, -1) // 2, noise])
+    table = pa.table({"record_id": [f"augmentation/{i}" for i in range(20)]})
+    write_table(table.append_column("signal", signal_column(asked)), folder / "asked/records/shard-000.parquet")
+    evaluate(SIZES, trained / "corpus", folder / "made", folder / "asked", *arguments)
     return json.loads((folder / "report/metrics.json").read_text())
 
 
@@ -221,6 +228,17 @@ def test_a_canary_that_came_out_is_counted(trained, unchanged, vocabulary, tmp_p
     assert unchanged["privacy"]["canaries"] is None
     for name in ("canaries", "membership"):
         assert any(note.startswith(f"privacy.{name}: ") for note in unchanged["left_out"]), "and says so"
+
+
+def test_a_training_record_that_comes_out_where_it_is_asked_for_is_counted(trained, unchanged, vocabulary, tmp_path):
+    leaky = evaluated(trained, vocabulary, tmp_path, lambda x: x, leaked=3)["privacy"]
+    for found, copies in ((unchanged["privacy"], 0), (leaky, 3)):
+        assert (found["near_copies_training_conditions"], found["records_training_conditions"]) == (copies, 20)
+    assert (
+        leaky["highest_correlation_training_conditions"]
+        > 0.99
+        > unchanged["privacy"]["highest_correlation_training_conditions"]
+    )
 
 
 def test_few_real_records_asked_often_are_few(trained, vocabulary, tmp_path):

@@ -10,6 +10,7 @@ from sediff.report.markdown import tables_of, written
 from sediff.report.measured import named
 from sediff.report.params import GatesParams
 from sediff.report.public import public
+from sediff.report.rows import COPIES
 from sediff.report.tables import Table, evaluation_tables
 from sediff.report.words import GATES
 
@@ -242,19 +243,26 @@ def test_attributes_and_diversity_have_a_row_each():
 
 
 def test_copies_and_canaries_are_told_beside_what_nobody_was_trained_on():
-    found = {f"{of}correlation_{side}": 0.5 for side in ("synthetic", "held_out") for of in ("", "highest_")}
-    found |= {"near_copies": 0, "near_copies_held_out": 1, "planted_copies": 50, "planted_copies_found": 0.98}
+    found = {f"{of}correlation_{side}": 0.5 for side in COPIES for of in ("", "highest_")}
+    found |= {
+        "near_copies": 0,
+        "near_copies_training_conditions": 3,
+        "near_copies_held_out": 1,
+        "planted_copies": 50,
+        "planted_copies_found": 0.98,
+    }
     canaries = {"planted": 34, "came_out": 2, "highest": 0.97, "highest_not_planted": 0.6}
     (table,) = evaluation_tables({"privacy": found | {"canaries": canaries}})
     assert table.rows == (
         ("synthetic records", "training records", "0.5", "0.5", "0"),
+        ("synthetic records of training records' conditions", "training records", "0.5", "0.5", "3"),
         ("real records of test patients", "training records", "0.5", "0.5", "1"),
         ("50 disguised copies", "training records", "–", "–", "0.98 of them"),
-        ("synthetic records", "34 canaries, planted in training", "–", "0.97", "2"),
-        ("synthetic records", "as many that were not planted", "–", "0.6", "–"),
+        ("synthetic records of both", "34 canaries, planted in training", "–", "0.97", "2"),
+        ("synthetic records of both", "as many that were not planted", "–", "0.6", "–"),
     )
     (without,) = evaluation_tables({"privacy": found | {"canaries": {}}})
-    assert len(without.rows) == 3
+    assert len(without.rows) == 4
     assert all(len(row) == len(table.head) for row in table.rows)
 
 
