@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from flows.device import computing_device
+from flows.computing import computing
 from flows.inputs import embedding_access
 from flows.question import require_restrictions
 from flows.stage import DATA, OWN, REPORTS, read_records
@@ -34,7 +34,7 @@ class Ablation:
         changed = {"steps": steps, "samples": samples, "split": split}
         declared = Plan.load().model_dump() | {name: value for name, value in changed.items() if value is not None}
         self.plan, self.params = Plan.model_validate(declared), Params.load()
-        self.device, self.described = computing_device(self.params)
+        self.device, self.described = computing(self.params)
         self.cells: list[Cell] = cells_of(Path(), self.plan, self.params, self.described, arms, seeds)
 
     def run(self) -> str:

@@ -8,7 +8,7 @@ from shutil import copyfile
 import polars as pl
 from joblib import cpu_count
 
-from flows.device import computing_device
+from flows.computing import computing
 from flows.inputs import dataset_facts, embedding_access, pseudonyms_of
 from flows.question import require_restrictions
 from flows.stage import DATA, SCHEMA_VERSION, only_one
@@ -55,7 +55,7 @@ def synthesize_request(
     request = read_request(path, vocabulary)
     _require_morphology(request, path)
     seed = params.reproducibility.seed if seed is None else seed
-    device, described = computing_device(params)
+    device, described = computing(params)
     identity = _identity(params, request.digest, seed, described)
     fingerprint = sha256_json(identity)
     pseudonyms = pseudonyms_of(params)

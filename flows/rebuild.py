@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from flows.device import computing_device
+from flows.computing import computing
 from flows.inputs import embedding_access, pseudonyms_of
 from flows.stage import DATA
 from flows.synthesis import request_of
@@ -29,7 +29,7 @@ def rebuild_records(count: int, verdict: Verdict) -> None:
         UserError: a model, table or parameter is missing or damaged.
     """
     params, vocabulary, project = Params.load(), Vocabulary.load(), Project(Path())
-    device, described = computing_device(params)
+    device, described = computing(params)
     torch.set_num_threads(THREADS)
     generator = EcgGenerator.load(DATA, vocabulary, device, embedding_access(params))
     requests = [name.removeprefix(REQUEST) for name in project.recorded if name.startswith(REQUEST)]

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.device import computing_device
+from flows.computing import computing
 from flows.launch import launch
 from flows.orphans import end_with_run
 from flows.spoken import Spoken, spoken
@@ -30,7 +30,7 @@ from sediff.files import write_json
 from sediff.lineage.ancestor import POINTER, Ancestor, read_ancestor, start_of
 from sediff.lineage.dvc_hash import md5_files
 from sediff.lineage.environment import FILE as ENVIRONMENT
-from sediff.lineage.environment import environment
+from sediff.lineage.environment import environment, unlike_pins
 from sediff.lineage.fingerprint import Origin, origin_of
 from sediff.params import Params
 from sediff.pipeline.disk import full_disk_in_a_sentence
@@ -174,7 +174,7 @@ def run(body: Body, *, computes: bool = False, trains: bool = False, items: tupl
 def _assist(body: Body, name: str, item: str) -> None:
     """Take part in the first process's trainings, and write nothing that is kept."""
     params = Params.load()
-    device, described = computing_device(params)
+    device, described = computing(params)
     origin = origin_of(Path(), f"{name}@{item}" if item else name, described)
     with tempfile.TemporaryDirectory() as folder:
         context = Context(name, item, params, origin, device, Path(folder))
@@ -211,7 +211,7 @@ def only_one(name: str) -> Iterator[None]:
 
 def _run(body: Body, name: str, item: str, computes: bool) -> None:
     params = Params.load()
-    device, described = computing_device(params) if computes else (None, {})
+    device, described = computing(params) if computes else (None, unlike_pins(Path()))
     origin = origin_of(Path(), f"{name}@{item}" if item else name, described)
     context = Context(name, item, params, origin, device)
     started, clock = datetime.now(UTC), time.monotonic()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flows.device import computing_device
+from flows.computing import computing
 from flows.stage import DATA, OWN, REPORTS, read_records
 from sediff.cells.written import write_table
 from sediff.errors import UserError
@@ -35,7 +35,7 @@ class Studies:
         declared = Plan.load()
         classifier = declared.classifier.model_copy(update={} if steps is None else {"steps": steps})
         self.plan, self.params = declared.model_copy(update={"classifier": classifier}), Params.load()
-        self.device, self.described = computing_device(self.params)
+        self.device, self.described = computing(self.params)
         self.generators = generators_of(self.plan, generators)
         self.cells: list[Cell] = cells_of(Path(), self.plan, self.described, self.generators, studies, arms, seeds)
 

@@ -17,6 +17,7 @@ from sediff.pseudonyms import read_pseudonyms
 from sediff.sources import locate
 
 LITTLE_DISK = 5e9  # bytes
+OWN_REMOTE = ".dvc/store"  # DVC's default, as the repository has it
 Check = Callable[[Params], tuple[bool, str]]
 
 
@@ -109,12 +110,15 @@ def _texts(params: Params) -> tuple[bool, str]:
 
 
 def _remote(params: Params) -> tuple[bool, str]:
-    config = configparser.ConfigParser()
+    config = configparser.ConfigParser(interpolation=None)
     config.read([".dvc/config", ".dvc/config.local"])
-    remotes = [section for section in config.sections() if "remote" in section]
-    if remotes:
-        return True, f"DVC remote: {', '.join(config[section].get('url', '?') for section in remotes)}"
-    return False, "DVC remote: none; `dvc remote add -d NAME URL` to share artifacts"
+    name = config.get("core", "remote", fallback="")
+    if not name:
+        return False, "DVC remote: none; `dvc remote add -d NAME URL` to share artifacts"
+    url = config.get(f"'remote \"{name}\"'", "url", fallback="?")
+    place = url if "://" in url else os.path.normpath(Path(".dvc", url))
+    more = ", of this clone alone; `dvc remote add -d NAME URL` to share artifacts" if place == OWN_REMOTE else ""
+    return True, f"DVC remote: {place}{more}"
 
 
 def _disk(params: Params) -> tuple[bool, str]:

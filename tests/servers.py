@@ -25,15 +25,20 @@ def running(server: Server) -> Iterator[Server]:
 
 
 class Receiver(ThreadingHTTPServer):
-    """Keeps the JSON that is posted to it, but for bodies over `largest` bytes, which it refuses with `status`."""
+    """Keeps the JSON that is posted to it, but for bodies over `largest` bytes, which it refuses with `status`.
+
+    What it was asked is in `asked`: paths, and who said to ask.
+    """
 
     def __init__(self, largest: int = 2**30, status: int = 413) -> None:
         self.bodies: list[dict[str, Any]] = []
+        self.asked: list[tuple[str, str]] = []
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.asked.append((self.path, self.headers.get("Authorization", "")))
                 taken = len(body) <= largest
                 if taken:
                     receiver.bodies.append(json.loads(body))

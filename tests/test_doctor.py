@@ -21,9 +21,29 @@ def project(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def texts() -> str:
-    (line,) = [line for line in findings() if line[4:].startswith("texts: ")]
+def line_of(subject: str) -> str:
+    (line,) = [line for line in findings() if line[4:].startswith(f"{subject}: ")]
     return line
+
+
+def texts() -> str:
+    return line_of("texts")
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (None, "ok  DVC remote: .dvc/store, of this clone alone; `dvc remote add"),
+        ("", "--  DVC remote: none; `dvc remote add"),
+        ("[core]\nremote = team\n['remote \"team\"']\nurl = s3://ecg/100%25\n", "ok  DVC remote: s3://ecg/100%25"),
+        ("[core]\nremote = team\n['remote \"team\"']\nurl = ../../store\n", "ok  DVC remote: ../store"),
+    ],
+)
+def test_dvcs_remote_is_the_repositorys_folder_until_another_is_named(config, said, project):
+    Path(".dvc").mkdir()
+    Path(".dvc/config").write_text((ROOT / ".dvc/config").read_text() if config is None else config)
+    found = line_of("DVC remote")
+    assert found == said or found.startswith(f"{said} ")
 
 
 def test_texts_of_restricted_sources_are_not_said_to_be_sent_where_they_may_not(project, monkeypatch):

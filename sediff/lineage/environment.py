@@ -1,8 +1,8 @@
 """The environment that a stage ran in: what is installed, on what it computed, and how.
 
-It is kept beside the record of each run, apart from the fingerprint, which has the hash of constraints.txt and the
-device: what is installed may be another than that file says. It names no host, person or folder, since `runs/` is
-published.
+It is kept beside the record of each run, apart from the fingerprint, which has the hash of constraints.txt, the device,
+and versions on which bytes depend where others are installed than that file says. It names no host, person or folder,
+since `runs/` is published.
 """
 
 import os
@@ -22,6 +22,10 @@ SCHEMA_VERSION = 1
 PINS = Path("constraints.txt")
 CPUS = Path("/proc/cpuinfo")
 NAMED = 5  # packages in a sentence
+NUMERIC = (  # packages on which bytes depend
+    *("accelerate", "matplotlib", "numpy", "pillow", "polars", "polars-runtime-32", "pyarrow", "safetensors"),
+    *("scikit-learn", "scipy", "torch", "wfdb"),
+)
 SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUBLAS_WORKSPACE_CONFIG")
 DRIVER_LIMIT = 10.0  # s
 
@@ -76,6 +80,15 @@ def what_differs(root: Path) -> str:
         f"warning: what is installed is not what {PINS} says ({'; '.join(named)}{rest}), so results may differ from "
         f"those of others: `pip install -c {PINS} -e '.[dev]'` mends it."
     )
+
+
+def unlike_pins(root: Path) -> dict[str, str]:
+    """Installed versions of packages on which bytes depend, as far as a project's constraints.txt has others.
+
+    That file's own hash is part of a fingerprint, so with these it covers what is installed; as a rule there are none.
+    """
+    differs = _differs(installed(), pins(root)) or {}
+    return {name: differs[name]["installed"] for name in NUMERIC if name in differs}
 
 
 def in_short(environment: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class Origin:
         parameters: by dotted key.
         inputs: hash of each data dependency: DVC's where another stage made it, else SHA-256 of the content.
         code: SHA-256 of each code dependency, the vocabulary and the environment's lock.
-        device: kind of device and library build that numbers depend on.
+        device: kind of device, and builds and versions of libraries that numbers depend on beyond the lock.
     """
 
     stage: str

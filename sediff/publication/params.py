@@ -3,11 +3,32 @@
 import os
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
+from sediff.endpoint import checked_address
 from sediff.section import Items, Section
 
 WEBHOOK = "SEDIFF_WEBHOOK"
+SECRETS_IN = frozenset("@?#")  # what a user with a password, a query and a fragment have
+
+
+def public_address(address: str) -> str:
+    """The address of a webhook that params.yaml, which is published, may have; "" for none.
+
+    Raises:
+        ValueError: it is none, or has a place for secrets, and is then not repeated.
+    """
+    if SECRETS_IN & set(address):
+        raise ValueError(
+            f"params.yaml is published, so an address in it has no user, password, query or fragment: set {WEBHOOK} in "
+            "the environment to the whole address instead"
+        )
+    try:
+        return checked_address(address)
+    except ValueError:
+        raise ValueError(f"{address!r} is no address: write one like https://chat.example.org/hook") from None
+
+
 SignerKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]  # Ed25519, as hex
 
 
@@ -48,7 +69,7 @@ class PublicationParams(Section):
     approval_limit: float = Field(24, gt=0, description="h to wait for it")
     signers: Items[SignerKey] = Field((), description="public keys that may sign versions; none: any may")
     retention: RetentionParams = RetentionParams()
-    webhook: str = Field(
+    webhook: Annotated[str, AfterValidator(public_address)] = Field(
         "", description=f"address that hears the verdict, as JSON; one that is secret stands in {WEBHOOK} instead"
     )
 

@@ -4,6 +4,7 @@ The body is JSON. Its `text` is a line that chat services show; a service of one
 itself, or, where that is large or is refused, what tells whether a page that it fetches is the one.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from sediff.files import read_out
 from sediff.publication.health import SUCCESSES
@@ -85,5 +87,11 @@ def _tell(address: str, body: Mapping[str, Any]) -> str:
 
 
 def _post(address: str, body: Mapping[str, Any]) -> None:
-    request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    parts = urlsplit(address)
+    own, at, host = parts.netloc.rpartition("@")
+    place = urlunsplit(parts._replace(netloc=host))
+    request = urllib.request.Request(place, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    if at:  # user and password, which urllib takes for a part of the host's name
+        basic = base64.b64encode(unquote(own).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {basic}")
     urllib.request.urlopen(request, timeout=LIMIT).close()

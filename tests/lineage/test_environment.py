@@ -3,17 +3,18 @@
 import json
 import re
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import torch
 
 from sediff.files import write_json
 from sediff.lineage.audit import audit
-from sediff.lineage.environment import environment, in_short, installed, pins, what_differs
+from sediff.lineage.environment import NUMERIC, environment, in_short, installed, pins, unlike_pins, what_differs
 from sediff.lineage.prov_document import prov_json
 from sediff.lineage.tree import tree_lines
 
-NUMPY = version("numpy")
+ROOT, NUMPY = Path(__file__).parents[2], version("numpy")
 
 
 def test_pins_are_read_as_pip_does(tmp_path):
@@ -28,9 +29,15 @@ def test_a_version_that_is_not_the_pinned_one_is_named(tmp_path):
     assert f"(numpy {NUMPY}, not 0.1)" in what_differs(tmp_path) and "pip install -c" in what_differs(tmp_path)
     (tmp_path / "constraints.txt").write_text(f"NumPy=={NUMPY}\ntorch=={torch.__version__.partition('+')[0]}\n")
     assert environment(tmp_path)["differs"] == {}, "a build for one kind of device, 2.13.0+cpu, is what was asked for"
-    assert what_differs(tmp_path) == ""
+    assert what_differs(tmp_path) == "" and unlike_pins(tmp_path) == {}
     (tmp_path / "constraints.txt").write_text("".join(f"{name}==0\n" for name in list(installed())[:8]))
     assert "; and 3 more" in what_differs(tmp_path)
+    (tmp_path / "constraints.txt").write_text("dvc==0\nnumpy==0.1\n")
+    assert unlike_pins(tmp_path) == {"numpy": NUMPY}, "no byte depends on DVC's version"
+
+
+def test_all_that_bytes_depend_on_is_pinned_and_installed():
+    assert set(NUMERIC) <= pins(ROOT).keys() & installed().keys()
 
 
 def test_settings_of_a_computation_are_those_of_this_process(tmp_path, monkeypatch):

@@ -10,8 +10,9 @@ ROOT = Path(__file__).parents[2]
 MAIN = "from sediff.cli import main; main()"
 
 
-def command(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
+def command(project: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with this environment and `more`, but for what it says of Prefect."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")} | more
     return subprocess.run(arguments, cwd=project, capture_output=True, text=True, check=False, env=environment)
 
 

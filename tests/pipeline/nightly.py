@@ -98,7 +98,7 @@ def make(folder: Path, like: Path | None = None) -> Path:
     shutil.copy(ROOT / "params.yaml", project)
     shutil.copy(ROOT / "start.json", project)
     shutil.copy(ROOT / ".gitignore", project)
-    shutil.copytree(ROOT / ".dvc", project / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp"))
+    shutil.copytree(ROOT / ".dvc", project / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "store"))
     said(project, "git", "init", "-q", "-b", "main")
     said(folder, "git", "init", "-q", "--bare", "remote.git")
     said(project, "git", "remote", "add", "origin", str(folder / "remote.git"))

@@ -206,10 +206,11 @@ def test_a_kill_of_the_stage_loses_no_paid_answer(made, clone):
 
 
 def test_a_remote_keeps_answers_through_dvcs_collector(made, clone, tmp_path):
+    dvc = (sys.executable, "-m", "dvc")
+    assert command(clone, *dvc, "remote", "remove", "folder").returncode == 0
     said = command(clone, sys.executable, "-c", MAIN, "knowledge", "answers", "push")
     assert said.returncode == 1 and "No default DVC remote is configured" in said.stderr
     remote = tmp_path / "remote"
-    dvc = (sys.executable, "-m", "dvc")
     assert command(clone, *dvc, "remote", "add", "-d", "here", str(remote)).returncode == 0
     keys = store_of(clone).list_keys()
     damaged = store_of(clone).path(keys[0])

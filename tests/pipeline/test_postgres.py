@@ -17,6 +17,7 @@ import asyncpg
 import pytest
 
 from sediff.processes import die_with_parent
+from tests.pipeline.plain import contents
 from tests.pipeline.tiny import ROOT, make
 
 PASSWORD = "-".join(("a", "distinctive", "password"))
@@ -91,8 +92,8 @@ def test_the_own_server_keeps_its_runs_in_postgresql(tmp_path):
     assert {(run["name"], run["state_type"]) for run in runs} == {
         (name, "COMPLETED") for name in ("first", "sediff first")
     }
-    files = [path for path in project.rglob("*") if path.is_file()]
     assert not [path for path in (project / ".sediff/prefect").rglob("*") if path.suffix == ".db"], "no SQLite file"
-    assert not [path for path in files if PASSWORD.encode() in path.read_bytes()], (
+    assert PASSWORD not in walked.stdout + walked.stderr
+    assert not [path for path, content in contents(project) if PASSWORD.encode() in content], (
         "the address stays in the environment"
     )

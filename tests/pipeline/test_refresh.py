@@ -2,18 +2,23 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
 from flows.refresh import only_refresh
 from sediff.publication.health import note
+from tests.objects import wrong
 from tests.pipeline.clone import MAIN, command
 from tests.pipeline.nightly import change, copied, make, said
 from tests.servers import Receiver, running
@@ -155,16 +160,19 @@ def test_a_second_refresh_is_refused(project):
     assert (status, "Another refresh is going on here: wait for it or end it." in told) == (1, True), told
 
 
-def test_without_remotes_it_is_published_here_and_that_is_said(project, tmp_path):
+def test_without_remotes_of_its_own_it_is_published_here_and_that_is_said(project, tmp_path):
+    """DVC's is then the folder that the repository names, in the checkout and not in the refresh's worktree."""
     said(project, "git", "remote", "remove", "origin")
     said(project, sys.executable, "-m", "dvc", "remote", "remove", "-q", "store")
+    said(project, sys.executable, "-m", "dvc", "remote", "default", "-q", "folder")
     change(project)
     status, told = sediff(project, "health")
     assert (status, "no refresh has succeeded here yet" in told) == (1, True)
     status, told = sediff(project, "refresh")
     assert (status, served(project)) == (0, "ecg@v0.0.1"), told
-    assert "DVC has no remote: the data stay in this machine's cache" in told
     assert "git has no remote: the version is published on this machine only" in told
+    assert wrong(project / ".dvc/store") == []
+    shutil.rmtree(project / ".dvc/cache")
     assert sediff(project, "pull", "ecg", str(tmp_path / "there"))[0] == 0
 
 
@@ -181,22 +189,49 @@ def test_mistakes_are_one_sentence(project, arguments, message):
     assert (status, message in told) == (1, True), told
 
 
+@contextmanager
+def scheduled(project: Path, *arguments: str) -> Iterator[Iterator[str]]:
+    """The lines of a `sediff serve`, which ends with the block, or after three minutes."""
+    command = [sys.executable, "-c", MAIN, "serve", *arguments]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
+    with subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        end = Timer(180, process.terminate)
+        end.start()
+        try:
+            assert process.stderr is not None
+            yield iter(process.stderr.readline, "")
+        finally:
+            end.cancel()
+            process.terminate()
+
+
+@pytest.mark.slow  # the minutes that a schedule has
+def test_a_schedule_refreshes_when_it_is_due_and_again(first_version, tmp_path):
+    """A night that fails is followed by the next, which finds nothing new."""
+    project = copied(first_version.checkout, tmp_path)
+    excluded = project / "knowledge/exclusions.yaml"
+    committed = excluded.read_text()
+    excluded.write_text(f"{committed}# by hand\n")
+    with scheduled(project, "--cron", "* * * * *") as lines:
+        assert any(line.startswith("refresh: failed: knowledge/exclusions.yaml is not committed") for line in lines)
+        excluded.write_text(committed)
+        assert any(line.startswith("refresh: nothing new") for line in lines)
+    failed, quiet = map(json.loads, (project / ".sediff/refreshes.jsonl").read_text().splitlines()[-2:])
+    assert (failed["outcome"], quiet["outcome"]) == ("failed", "nothing new")
+    times = [datetime.fromisoformat(night["ended"]) for night in (failed, quiet)]
+    assert all(time.second < 2 * QUIET for time in times), "just after a full minute"
+
+
 def test_probes_hear_whether_refreshes_go_well(project):
     """`sediff serve` with a schedule that is never due: nothing has succeeded yet, then something has."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    arguments = [sys.executable, "-c", MAIN, "serve", "--cron", "0 0 29 2 *", "--port", str(port)]
-    with subprocess.Popen(arguments, cwd=project, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            lines = iter(process.stderr.readline, "")
-            assert any("refreshing by" in line for line in lines)
-            assert probe(port) == (503, False)
-            note(project, "published", "by hand", "ecg@v0.0.1")
-            assert probe(port) == (200, True)
-        finally:
-            process.terminate()
+    with scheduled(project, "--cron", "0 0 29 2 *", "--port", str(port)) as lines:
+        assert any("refreshing by" in line for line in lines)
+        assert probe(port) == (503, False)
+        note(project, "published", "by hand", "ecg@v0.0.1")
+        assert probe(port) == (200, True)
 
 
 def probe(port: int) -> tuple[int, bool]:

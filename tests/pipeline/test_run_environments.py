@@ -35,7 +35,10 @@ def test_each_run_has_its_own_and_what_dvc_restores_keeps_that_of_the_run_that_m
     assert ran(tmp_path)
     before = environments(tmp_path)
     ((path, found),) = before.items()
-    fingerprint = read_json(tmp_path / "data/first/manifest.json")["fingerprint"]
+    manifest = read_json(tmp_path / "data/first/manifest.json")
+    fingerprint, device = manifest["fingerprint"], manifest["device"]
+    assert device.pop("numpy") == version("numpy"), "what bytes depend on, and is not as pinned"
+    assert {"device", "torch", "threads"} == set(device)
     assert path == f"runs/first/{fingerprint}/0001/environment.json"
     assert found["distributions"] == installed()
     assert found["differs"] == {"numpy": {"installed": version("numpy"), "pinned": "0.1"}}
@@ -50,6 +53,7 @@ def test_each_run_has_its_own_and_what_dvc_restores_keeps_that_of_the_run_that_m
     (tmp_path / "constraints.txt").unlink()
     set_params(tmp_path / "params.yaml", ["simulator.record_steps=7"])
     assert ran(tmp_path)
+    assert read_json(tmp_path / "data/first/manifest.json")["device"] == device
     set_params(tmp_path / "params.yaml", [f"simulator.record_steps={RECORD_STEPS}"])
     assert not ran(tmp_path), "DVC's cache has it"
     assert len(environments(tmp_path)) == 2 and environments(tmp_path)[path] == found

@@ -3,7 +3,6 @@
 import base64
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,10 +23,11 @@ from tests.pipeline.bucket import SECRET as S3_SECRET
 from tests.pipeline.bucket import Bucket, made
 from tests.pipeline.clone import MAIN, ROOT, command
 from tests.pipeline.nightly import STAGE, change, make
+from tests.pipeline.plain import contents
 from tests.pipeline.test_answers import KEY
-from tests.pipeline.test_withdrawal import contents
 
 TOKEN = "-".join(("T0KEN", "of", "a", "webhook"))  # joined here, since a clone has this file too
+API_KEY = "-".join(("a", "key", "of", "a", "Prefect", "server"))
 OWN = Path(".sediff/published")
 ASKING = """
     from flows.answers import answer_store, llm_access
@@ -74,7 +74,8 @@ def secrets(project: Path) -> dict[str, set[bytes]]:
     private = signing_key(project)[0].private_bytes
     pem = private(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).splitlines()[1]
     raw = private(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-    found = {name: forms(secret.encode()) for name, secret in (("S3", S3_SECRET), ("LLM", KEY), ("webhook", TOKEN))}
+    given = {"S3": S3_SECRET, "LLM": KEY, "webhook": TOKEN, "Prefect": API_KEY}
+    found = {name: forms(secret.encode()) for name, secret in given.items()}
     found["signing"] = {pem, *forms(raw)}
     for name, file in (("pseudonym", PSEUDONYM_KEY), ("exclusion", EXCLUSION_KEY)):
         key = read_key(project / file, "")
@@ -84,12 +85,9 @@ def secrets(project: Path) -> dict[str, set[bytes]]:
 
 
 def written(folder: Path, bucket: Bucket) -> Iterator[tuple[str, bytes]]:
-    """Each file below a folder, in plain words too, all of git's objects, packed or not, and all of a bucket's."""
+    """All that is below a folder, git's objects too, and all that is in a bucket."""
     for path, content in contents(folder):
         yield path.relative_to(folder).as_posix(), content
-    for repository in ("checkout", "remote.git"):
-        objects = ["git", "cat-file", "--batch-all-objects", "--batch"]
-        yield repository, subprocess.run(objects, cwd=folder / repository, capture_output=True, check=True).stdout
     names = bucket.keys()
     for name in names:
         yield f"s3://{name}", bucket.client.get_object(Bucket=bucket.name, Key=name)["Body"].read()
@@ -108,7 +106,7 @@ def test_no_secret_is_in_anything_that_a_refresh_writes(bucket, tmp_path, monkey
             (WEBHOOK, f"{hook.url}/{TOKEN}"),
         ):
             monkeypatch.setenv(name, value)
-        result = command(project, sys.executable, "-c", MAIN, "refresh")
+        result = command(project, sys.executable, "-c", MAIN, "refresh", PREFECT_API_KEY=API_KEY)
     told = result.stdout + result.stderr
     assert (result.returncode, "ecg@v0.0.1 is served" in told) == (0, True), told
     assert {headers["authorization"] for headers in llm.headers} == {f"Bearer {KEY}"}, "it was used"

@@ -42,7 +42,9 @@ def make(folder: Path) -> Path:
     """A project without a stage that ran, with a remote of git's and one of DVC's beside it."""
     project = folder / "checkout"
     project.mkdir()
-    shutil.copytree(ROOT / ".dvc", project / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "config.local"))
+    shutil.copytree(
+        ROOT / ".dvc", project / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "store", "config.local")
+    )
     shutil.copy(ROOT / "params.yaml", project)
     (project / "dvc.yaml").write_text("stages: {}\n")
     (project / ".gitignore").write_text("/.sediff/\n/data/\n/judges/\n__pycache__/\n")
@@ -50,8 +52,7 @@ def make(folder: Path) -> Path:
     said(folder, "git", "init", "-q", "--bare", "remote.git")
     said(project, "git", "remote", "add", "origin", str(folder / "remote.git"))
     (folder / "store").mkdir()
-    with (project / ".dvc/config").open("a") as stream:
-        stream.write("    remote = store\n['remote \"store\"']\n    url = ../../store\n")
+    said(project, sys.executable, "-m", "dvc", "remote", "add", "-q", "-d", "store", "../store")
     commit(project)
     said(project, "git", "push", "-q", "origin", "main")
     return project

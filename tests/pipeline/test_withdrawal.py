@@ -1,14 +1,10 @@
 """A patient is withdrawn, the next refresh leaves them out, and a purge leaves nothing of them behind."""
 
-import re
 import shutil
-import sqlite3
 import sys
-import zlib
 from pathlib import Path
 
 import polars as pl
-import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -22,6 +18,7 @@ from sediff.publication.touched import versions_with
 from sediff.sources import write_local_path
 from tests.pipeline.clone import MAIN, ROOT, command
 from tests.pipeline.nightly import STAGE, change, make, said
+from tests.pipeline.plain import contents
 
 PATIENT = "clinic/99003"  # with two records
 STAGES = {  # what learns from records here keeps their ids and signals, as no real stage does
@@ -122,6 +119,7 @@ def needles(project: Path) -> dict[str, bytes]:
     for record, signal in zip(own["record_id"], own["signal"], strict=True):
         number = f"{int(record[-3:]):05d}"
         found[record] = record.encode()
+        found[f"file {number}"] = f"{number}_lr".encode()  # as in raw tables, headers and inventories
         for path in sorted((project.parent / "raw/records100").rglob(f"{number}_lr.*")):
             found[f"hash of {path.name}"] = sha256_file(path).encode()
         for start in range(0, len(signal) - 64, 64):
@@ -131,35 +129,14 @@ def needles(project: Path) -> dict[str, bytes]:
     return found
 
 
-def contents(folder: Path):
-    """Every file as it is, and what is in it where it is compressed."""
-    for path in sorted(file for file in folder.rglob("*") if file.is_file() and not file.is_symlink()):
-        content = path.read_bytes()
-        yield path, content
-        if content[:4] == b"PAR1":
-            for column in pq.read_table(path).columns:
-                values = column.to_pylist()
-                yield path, b"\n".join(v if isinstance(v, bytes) else str(v).encode() for v in values)
-        elif content[:15] == b"SQLite format 3":
-            with sqlite3.connect(path) as rows:
-                yield path, "\n".join(rows.iterdump()).encode()
-        elif ".git" in path.parts or path.suffix == ".zst":
-            try:
-                yield path, zlib.decompress(content)
-            except zlib.error:
-                continue
-
-
 def left(project: Path, wanted: dict[str, bytes]) -> list[tuple[str, str]]:
     places = [project, project.parent / "store", project.parent / "remote.git"]
-    pieces = re.compile(b"|".join(re.escape(piece) for piece in set(wanted.values())))
-    names = {piece: name for name, piece in wanted.items()}
     found = set()
     for place in places:
         for path, content in contents(place):
-            for piece in (content, content[::-1]):
-                if match := pieces.search(piece):
-                    found.add((path.relative_to(project.parent).as_posix(), names[match[0]]))
+            for shown in (content, content[::-1]):
+                named = {name for name, piece in wanted.items() if piece in shown}
+                found |= {(path.relative_to(project.parent).as_posix(), name) for name in named}
     return sorted(found)
 
 
@@ -172,8 +149,9 @@ def sediff(project: Path, *arguments: str) -> tuple[int, str]:
 @pytest.mark.slow  # three refreshes; tests/corpus/test_exclusions.py has the corpus alone
 def test_nothing_of_a_withdrawn_patient_is_left(project, tmp_path):
     wanted = needles(project)
-    before = {path.split("/")[0] for path, _ in left(project, wanted)}
-    assert before == {"checkout", "store"}, "the search finds them where they are"
+    before = left(project, wanted)
+    assert {path.split("/")[0] for path, _ in before} == {"checkout", "store"}, "the search finds them where they are"
+    assert {name for _, name in before} == set(wanted)
 
     status, told = sediff(project, "withdraw", PATIENT, "--patient")
     assert (status, "revoked: ecg@v0.0.1" in told) == (0, True), told

@@ -62,7 +62,7 @@ def make(folder: Path) -> Path:
         stages[name] = {"cmd": command, "deps": deps, "params": [SECTIONS[name]], "outs": [f"data/{name}"]}
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
     shutil.copy(ROOT / "params.yaml", folder)
-    shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp"))
+    shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "store"))
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     return folder
 

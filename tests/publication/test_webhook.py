@@ -1,14 +1,19 @@
 """What a webhook hears, from a real server that takes it, refuses it, is slow, or is not there."""
 
+import base64
 import hashlib
+import re
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
+from sediff.errors import UserError
 from sediff.files import write_json
+from sediff.params import set_params
 from sediff.publication import webhook
+from sediff.publication.params import WEBHOOK, PublicationParams
 from sediff.publication.webhook import LARGEST, message, tell
 from tests.servers import Receiver, running
 
@@ -97,3 +102,35 @@ def test_a_slow_one_is_waited_for_only_so_long(folder, monkeypatch):
         started = time.monotonic()
         refusal = tell(f"http://127.0.0.1:{server.server_address[1]}", body)
         assert (refusal, time.monotonic() - started < 3) == ("it took longer than 1 s", True)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://me:pw@example.org/hook", "https://example.org/hook?key=1", "https://example.org/#pw", "me:pw@host"]
+)
+def test_a_secret_in_a_published_address_is_refused_and_not_repeated(url, tmp_path):
+    with pytest.raises(UserError, match=r"publication\.webhook: .* set SEDIFF_WEBHOOK in the environment") as error:
+        set_webhook(tmp_path, url)
+    assert not {"pw", "key=1"} & set(re.split(r"[^\w=]+", str(error.value)))
+
+
+@pytest.mark.parametrize("url", ["chat.example.org/hook", "ftp://example.org", "https://", "https://a b"])
+def test_a_malformed_address_is_a_mistake_in_a_parameter(url, tmp_path):
+    with pytest.raises(UserError, match=r"publication\.webhook: .* is no address: write one like https://"):
+        set_webhook(tmp_path, url)
+
+
+def set_webhook(folder: Path, url: str) -> None:
+    path = folder / "params.yaml"
+    path.write_text("corpus:\n  sources: [{name: virtual, reader: ptb-xl}]\npublication:\n  webhook: ''\n")
+    set_params(path, ['publication.webhook="https://chat.example.org/hook"'])
+    set_params(path, [f'publication.webhook="{url}"'])
+
+
+def test_the_environments_address_comes_first_and_may_have_a_password_and_a_query(folder, monkeypatch):
+    params = PublicationParams(webhook="http://127.0.0.1:9/nobody")
+    with running(Receiver()) as receiver:
+        host = receiver.address.removeprefix("http://")
+        monkeypatch.setenv(WEBHOOK, f"http://me:p%40w@{host}/hook?key=1")
+        assert tell(params.webhook_address, message("ecg", entry("published"), folder, restricted=False)) == ""
+    basic = base64.b64encode(b"me:p@w").decode()
+    assert receiver.asked == [("/hook?key=1", f"Basic {basic}")]
