@@ -7,8 +7,8 @@ from flows.stage import DATA, OWN, REPORTS, read_records
 from sediff.cells.written import write_table
 from sediff.errors import UserError
 from sediff.params import Params
-from sediff.study.bench import Bench
 from sediff.study.cell import Cell, cells_of
+from sediff.study.own_bench import OwnBench
 from sediff.study.plan import Plan
 from sediff.study.queue import cost, lines, paces_of, run
 from sediff.study.table import table
@@ -70,9 +70,9 @@ class Studies:
         folds = self._bench().left_out(self.cells[0])
         return [f"{fold} {record_id}" for fold, ids in enumerate(folds) for record_id in ids]
 
-    def _bench(self) -> Bench:
+    def _bench(self) -> OwnBench:
         every = self.params.runtime.checkpoint_every
-        return Bench(DATA, self.generators, WORK, self.plan, Vocabulary.load(), self.device, every)
+        return OwnBench(DATA, self.generators, WORK, self.plan, Vocabulary.load(), self.device, every)
 
     def _paces(self) -> list[dict[str, float]]:
         """Of cells; where none has run, of the augmentation stage, whose network has one block a level, three arms."""

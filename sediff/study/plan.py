@@ -37,13 +37,15 @@ class Study(Section):
     """A question, and the records that answer it.
 
     Attributes:
+        target: `each statement` are all that have enough cases, told one by one.
         statements: of which a case has one.
         share: of the training patients.
         folds: of cross-validation by patient over all splits, instead of `tested_on`.
         request: which of the generator's requests made the synthetic records.
+        min_cases: of this study, instead of the plan's.
     """
 
-    target: Literal["superclasses", "statements", "sex"]
+    target: Literal["superclasses", "statements", "each statement", "sex"]
     statements: Items[str] = ()
     kept: int | None = Field(None, ge=1)
     share: float = Field(1.0, gt=0, le=1)
@@ -52,6 +54,7 @@ class Study(Section):
     folds: int = Field(0, ge=0)
     exploratory: bool = False
     request: Literal["augmentation", "dataset"] = "augmentation"
+    min_cases: int | None = Field(None, ge=1)
     core: Items[str] = ()
     others: Items[str] = ()
 
@@ -61,9 +64,14 @@ class Study(Section):
             raise ValueError("name statements where they are the target, and only there")
         if bool(self.tested_on) == (self.folds > 1):
             raise ValueError("say who is tested: tested_on, or two folds or more")
-        if self.target == "superclasses" and self.kept:
+        if self.target in ("superclasses", "each statement") and self.kept:
             raise ValueError("only cases of one class can be thinned")
         return self
+
+    @property
+    def has_own(self) -> bool:
+        """Whether its labels or its least number of cases are of a kind that `bench` does not know."""
+        return self.target == "each statement" or self.min_cases is not None
 
     @property
     def synthetic(self) -> Path:
@@ -104,6 +112,10 @@ class Plan(Section):
     def is_core(self, study: str, arm: str) -> bool:
         """Whether claims rest on it."""
         return arm in self.studies[study].core
+
+    def min_cases_of(self, study: str) -> int:
+        """How many cases a class of a study needs."""
+        return self.studies[study].min_cases or self.min_cases
 
     def chosen(self, studies: list[str], arms: list[str], seeds: list[int]) -> list[tuple[str, str, int]]:
         """Study, arm and seed of each cell, the core first; of what is named only where something is named.

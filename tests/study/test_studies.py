@@ -15,9 +15,9 @@ from sediff.errors import UserError
 from sediff.files import write_json
 from sediff.params import set_params
 from sediff.report.markdown import tables_of
-from sediff.study.bench import Bench
-from sediff.study.cell import Cell, cells_of
+from sediff.study.cell import NEWER, Cell, cells_of
 from sediff.study.classify import deep_classifier
+from sediff.study.own_bench import OwnBench
 from sediff.study.plan import Plan
 from sediff.study.queue import cost, lines, paces_of, run
 from sediff.study.table import table
@@ -49,6 +49,10 @@ PLAN = Plan.model_validate(
                 "others": ["filled", "oversampled"],
             },
             "folded": {"target": "statements", "statements": ["CLBBB"], "folds": 2, "others": ["real", "filled"]},
+            "each": {
+                "target": "each statement", "min_cases": 25, "equal": True, "tested_on": ["test"],
+                "others": ["real", "synthetic"],
+            },
             "rare": {"target": "statements", "statements": ["WPW"], "tested_on": ["test"], "others": ["real"]},
         },
     }
@@ -80,9 +84,9 @@ def clone(tmp_path_factory) -> Path:
     return clone_at(tmp_path_factory.mktemp("studied") / "clone")
 
 
-def bench_of(root: Path, vocabulary, generators: tuple[Path, ...] = (), every: int = 200) -> Bench:
+def bench_of(root: Path, vocabulary, generators: tuple[Path, ...] = (), every: int = 200) -> OwnBench:
     folders = dict.fromkeys(PLAN.studies, generators or (root / "data",))
-    return Bench(root / "data", folders, root / "work", PLAN, vocabulary, torch.device("cpu"), every)
+    return OwnBench(root / "data", folders, root / "work", PLAN, vocabulary, torch.device("cpu"), every)
 
 
 def chosen(root: Path, study: str, *arms: str, generators: int = 1, plan: Plan = PLAN, **how) -> list[Cell]:
@@ -117,6 +121,52 @@ def test_good_synthetic_records_teach_and_a_finished_cell_stays(clone, vocabular
     assert paces_of(folder, PLAN, DEVICE)[0]["step"] > 0
     assert paces_of(folder, PLAN, {"device": "GPU"}) == []
     assert lines(cells, PLAN, folder, [])[-1] == "2 of 2 done"
+
+
+def test_each_statement_with_enough_cases_is_told_by_one_classifier(clone, vocabulary, tmp_path):
+    cells, bench = chosen(clone, "each"), bench_of(clone, vocabulary)
+    assert run(cells, bench, tmp_path) == 2
+    trained, tested, made = LABELS[:100], LABELS[np.arange(240) // 2 % 4 == 0], LABELS[:100]
+    for cell, kind in zip(cells, ("real", "synthetic"), strict=True):
+        metrics = figures(cell, tmp_path)["metrics"]
+        assert set(metrics["each"]) == {"NORM", "CLBBB"}
+        for measure in ("auroc", "auprc"):
+            values = [of[measure] for of in metrics["each"].values()]
+            assert min(values) > 0.9
+            assert metrics[measure] == pytest.approx(np.mean(values), abs=1e-6)
+        told = metrics["each"]["CLBBB"]
+        assert told["tested_cases"] == [int(tested.sum())]
+        assert told[f"{'synthetic' if kind == 'real' else 'real'}_cases"] == [0]
+    assert figures(cells[1], tmp_path)["metrics"]["each"]["CLBBB"]["synthetic_cases"] == [int(made.sum())]
+    assert 0 < figures(cells[0], tmp_path)["metrics"]["each"]["CLBBB"]["real_cases"][0] < len(trained)
+    rows = [line for line in table(cells, PLAN, tmp_path, lambda cell: None) if line.startswith("| CLBBB |")]
+    (row,) = rows
+    assert row.startswith(f"| CLBBB | {tested.sum()} | ") and row.count("|") == 5
+    assert not list((clone / "work").iterdir())
+
+
+def test_of_statements_without_enough_cases_none_is_scored(clone, vocabulary, tmp_path):
+    studies = {"each": PLAN.studies["each"].model_copy(update={"min_cases": 35})}  # 30 of each are tested
+    plan = PLAN.model_copy(update={"studies": studies})
+    cells = chosen(clone, "each", "real", plan=plan)
+    bench = OwnBench(clone / "data", {"each": [clone / "data"]}, tmp_path, plan, vocabulary, torch.device("cpu"), 200)
+    note = "no class has 35 real cases to train on and 35 to test on"
+    assert bench.compute(cells[0]) == {"metrics": {"left_out": note}, "seconds": {}}
+
+
+def test_what_studies_have_of_their_own_is_no_part_of_the_other_cells(clone):
+    """Or cells that were computed before there was such a thing would count no more."""
+    (plain, _), (own, _) = chosen(clone, "all"), chosen(clone, "each")
+    assert set(plain.rests_on) == {
+        "study", "arm", "classifier", "min_cases", "bootstraps", "compared", "seed", "inputs", "code", "device",
+    }  # fmt: skip
+    assert set(plain.rests_on["study"]) == {
+        "target", "statements", "kept", "share", "equal", "tested_on", "folds", "exploratory", "request",
+    }  # fmt: skip
+    assert set(plain.rests_on["classifier"]) == {"width", "depth", "steps", "batch_size", "learning_rate"}
+    assert (plain.rests_on["min_cases"], own.rests_on["min_cases"]) == (5, 25)
+    assert not set(NEWER) & set(plain.rests_on["code"])
+    assert set(NEWER) == set(own.rests_on["code"]) - set(plain.rests_on["code"])
 
 
 def test_mislabelled_synthetic_records_mislead(vocabulary, tmp_path):

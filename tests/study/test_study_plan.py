@@ -26,7 +26,7 @@ def test_the_core_comes_first_at_five_seeds():
 
 
 def test_an_unknown_name_is_one_sentence():
-    with pytest.raises(UserError, match="There is no study sexes: there are superclasses, thinned-CLBBB"):
+    with pytest.raises(UserError, match="There is no study sexes: there are superclasses, statements, thinned"):
         PLAN.chosen(["sexes"], [], [])
     with pytest.raises(UserError, match="There is no arm reals: there are real, synthetic"):
         PLAN.chosen([], ["reals"], [])
@@ -40,6 +40,8 @@ def test_an_unknown_name_is_one_sentence():
         ({"target": "sex"}, "say who is tested"),
         ({"target": "sex", "tested_on": ["test"], "folds": 5}, "say who is tested"),
         ({"target": "superclasses", "tested_on": ["test"], "kept": 20}, "only cases of one class"),
+        ({"target": "each statement", "tested_on": ["test"], "kept": 20}, "only cases of one class"),
+        ({"target": "each statement", "tested_on": ["test"], "statements": ["WPW"]}, "name statements"),
         ({"target": "sex", "tested_on": ["train"]}, "Input should be 'audit', 'validation' or 'test'"),
     ],
 )
