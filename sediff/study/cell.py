@@ -11,13 +11,9 @@ from sediff.study.plan import Arm, Plan, Study
 
 # What the figures are computed by, beside the code of the augmentation stage.
 OWN = ("bench.py", "classify.py", "closeness.py", "generators.py", "lesson.py", "rows.py", "scores.py")
-NEWER = ("own_bench.py", "statements.py")  # and of studies with something of their own
+NEWER = ("deep.py", "own_bench.py", "statements.py", "xresnet.py")  # and of studies with something of their own
 BORROWED = ("sediff/evaluation/diversity.py", "sediff/evaluation/privacy.py", "sediff/encoder/judge.py")
-APART = {
-    "core",
-    "others",
-    "min_cases",
-}  # of a study what does not matter, or stands elsewhere in what a cell rests on
+APART = {"core", "others", "min_cases", "network"}  # of a study: what does not matter, or stands elsewhere
 CORPUS, JUDGES = Path("corpus"), Path("encoder/judges")
 
 
@@ -90,7 +86,8 @@ def cells_of(
         rests_on = {
             "study": study.model_dump(mode="json", exclude=APART),
             "arm": trained_on.model_dump(mode="json"),
-            **plan.model_dump(mode="json", include={"classifier", "bootstraps", "compared"}),
+            **plan.model_dump(mode="json", include={"bootstraps", "compared"}),
+            "classifier": plan.classifier_of(name).model_dump(mode="json"),
             "min_cases": plan.min_cases_of(name),
             "seed": seed,
             "inputs": shared | ({"synthetic": synthetic} if uses else {}),

@@ -1,4 +1,4 @@
-"""Cells of studies with something of their own: labels, or how many cases a class needs."""
+"""Cells of studies with something of their own: labels, how many cases a class needs, or a network."""
 
 import shutil
 import time
@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from sediff.seeds import seed_of
 from sediff.study.bench import Bench
 from sediff.study.cell import Cell
+from sediff.study.classify import predict
+from sediff.study.deep import fit_network
 from sediff.study.lesson import Lesson
+from sediff.study.plan import NetworkParams
 from sediff.study.rows import Split, Truth, splits
-from sediff.study.scores import scores
+from sediff.study.scores import Tested, scores
 from sediff.study.statements import labels_of, told_each, with_cases
 from sediff.training import Job
 
@@ -52,7 +56,7 @@ class OwnBench(Bench):
         found = self._taught(cell, lessons, [names[column] for column in scored])
         # Of a training that was interrupted both are those of the last call.
         step = found.pop("step")
-        rest = time.perf_counter() - started - step * self.plan.classifier.steps * len(folds)
+        rest = time.perf_counter() - started - step * self.plan.classifier_of(cell.study).steps * len(folds)
         return {**found, "seconds": {"step": round(step, 6), "rest": round(max(0.0, rest), 3)}}
 
     def _taught(self, cell: Cell, lessons: Sequence[Lesson], classes: Sequence[str]) -> dict[str, Any]:
@@ -80,6 +84,20 @@ class OwnBench(Bench):
         made = generators.records(fold)
         made_truth = labels_of(cell.declared, made.columns, self.vocabulary)[1][:, scored]
         return Lesson.of(arm, fold, split, self.corpus, truth[:, scored], made, made_truth, seen)
+
+    def _test(self, cell: Cell, lesson: Lesson, job: Job) -> tuple[Tested, float]:
+        """The classifier of a fold on those who are tested, and seconds a step."""
+        params = self.plan.classifier_of(cell.study)
+        if not isinstance(params, NetworkParams):
+            return super()._test(cell, lesson, job)
+        x, y = torch.from_numpy(lesson.x()), torch.from_numpy(lesson.y.astype(np.float32))
+        rows = torch.from_numpy(lesson.shown(cell.trained_on.oversampled))
+        trained = fit_network(params, x, y, rows, cell.trained_on.augmented, job, f"fold {lesson.fold}")
+        tested = lesson.split.tested
+        probabilities = predict(trained.network, torch.from_numpy(self.corpus.signals[tested]), self.device).numpy()
+        patients = self.corpus.columns["patient_id"].to_numpy()[tested]
+        step = min(params.batch_size, len(rows)) / trained.rate if trained.rate else 0.0
+        return Tested(lesson.truth[tested], probabilities, patients), step
 
 
 def _left_out(note: str) -> dict[str, Any]:
