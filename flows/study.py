@@ -1,5 +1,6 @@
 """What `sediff study` does: cells of the studies of usefulness in the clone's own data."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from flows.computing import computing
@@ -7,10 +8,11 @@ from flows.stage import DATA, OWN, REPORTS, read_records
 from sediff.cells.written import write_table
 from sediff.errors import UserError
 from sediff.params import Params
-from sediff.study.bench import Bench
 from sediff.study.cell import Cell, cells_of
+from sediff.study.deep import work_of
+from sediff.study.own_bench import OwnBench
 from sediff.study.plan import Plan
-from sediff.study.queue import cost, lines, paces_of, run
+from sediff.study.queue import Pace, cost, lines, paces_of, run
 from sediff.study.table import table
 from sediff.vocabulary import Vocabulary
 
@@ -33,8 +35,7 @@ class Studies:
         self, studies: list[str], arms: list[str], seeds: list[int], steps: int | None, generators: list[str]
     ) -> None:
         declared = Plan.load()
-        classifier = declared.classifier.model_copy(update={} if steps is None else {"steps": steps})
-        self.plan, self.params = declared.model_copy(update={"classifier": classifier}), Params.load()
+        self.plan, self.params = declared if steps is None else declared.trained_for(steps), Params.load()
         self.device, self.described = computing(self.params)
         self.generators = generators_of(self.plan, generators)
         self.cells: list[Cell] = cells_of(Path(), self.plan, self.described, self.generators, studies, arms, seeds)
@@ -48,14 +49,14 @@ class Studies:
 
     def listed(self) -> list[str]:
         """The cells and their state."""
-        return lines(self.cells, self.plan, CELLS, self._paces())
+        return lines(self.cells, self.plan, CELLS, self._cost())
 
     def table(self) -> list[str]:
         """The figures in Markdown; those of all declared cells too, run or not, are written for the report."""
-        paces = self._paces()
+        cost = self._cost()
         declared = cells_of(Path(), self.plan, self.described, self.generators, [], [], [])
         every = [*{cell.name: cell for cell in [*declared, *self.cells]}.values()]
-        tables = [table(cells, self.plan, CELLS, lambda cell: cost(cell, paces)) for cells in (every, self.cells)]
+        tables = [table(cells, self.plan, CELLS, cost) for cells in (every, self.cells)]
         write_table(TABLES, "study", DATA / "corpus", tables[0])
         return tables[1]
 
@@ -70,13 +71,23 @@ class Studies:
         folds = self._bench().left_out(self.cells[0])
         return [f"{fold} {record_id}" for fold, ids in enumerate(folds) for record_id in ids]
 
-    def _bench(self) -> Bench:
+    def _bench(self) -> OwnBench:
         every = self.params.runtime.checkpoint_every
-        return Bench(DATA, self.generators, WORK, self.plan, Vocabulary.load(), self.device, every)
+        return OwnBench(DATA, self.generators, WORK, self.plan, Vocabulary.load(), self.device, every)
 
-    def _paces(self) -> list[dict[str, float]]:
+    def _cost(self) -> Callable[[Cell], float | None]:
+        """Minutes of a cell at the pace of those with its classifier; where none ran, by how much more work it does."""
+        plain = self._plain_paces()
+        paces = {"": plain}
+        for name, network in self.plan.networks.items():
+            more = work_of(network) / work_of(self.plan.classifier)
+            guessed = [{**pace, "step": more * pace["step"]} for pace in plain[:1]]
+            paces[name] = paces_of(CELLS, network, self.described) or guessed
+        return lambda cell: cost(cell, paces[cell.declared.network])
+
+    def _plain_paces(self) -> list[Pace]:
         """Of cells; where none has run, of the augmentation stage, whose network has one block a level, three arms."""
-        paces = paces_of(CELLS, self.plan, self.described)
+        paces = paces_of(CELLS, self.plan.classifier, self.described)
         records = [record for record in read_records("augmentation") if record["device"] == self.described]
         if not paces and records:
             stage, classifier = self.params.augmentation, self.plan.classifier

@@ -11,7 +11,9 @@ from sediff.study.plan import Arm, Plan, Study
 
 # What the figures are computed by, beside the code of the augmentation stage.
 OWN = ("bench.py", "classify.py", "closeness.py", "generators.py", "lesson.py", "rows.py", "scores.py")
+NEWER = ("deep.py", "own_bench.py", "statements.py", "xresnet.py")  # and of studies with something of their own
 BORROWED = ("sediff/evaluation/diversity.py", "sediff/evaluation/privacy.py", "sediff/encoder/judge.py")
+APART = {"core", "others", "min_cases", "network"}  # of a study: what does not matter, or stands elsewhere
 CORPUS, JUDGES = Path("corpus"), Path("encoder/judges")
 
 
@@ -74,19 +76,22 @@ def cells_of(
     """
     shared = {"corpus": made(root / "data" / CORPUS), "judges": made(root / "data" / JUDGES)}
     code = code_of(root, "augmentation") | {name: content_hash(root / name) for name in BORROWED}
-    code |= {name: content_hash(root / "sediff/study" / name) for name in OWN}
+    own, newer = ({name: content_hash(root / "sediff/study" / name) for name in names} for names in (OWN, NEWER))
+    code |= own
     cells = []
     for name, arm, seed in plan.chosen(studies, arms, seeds):
         study, trained_on = plan.studies[name], plan.arms[arm]
         uses = study.equal or trained_on.synthetic != "none"
         synthetic = [[made(data / CORPUS), made(data / study.synthetic)] for data in generators[name]] if uses else []
         rests_on = {
-            "study": study.model_dump(mode="json", exclude={"core", "others"}),
+            "study": study.model_dump(mode="json", exclude=APART),
             "arm": trained_on.model_dump(mode="json"),
-            **plan.model_dump(mode="json", include={"classifier", "min_cases", "bootstraps", "compared"}),
+            **plan.model_dump(mode="json", include={"bootstraps", "compared"}),
+            "classifier": plan.classifier_of(name).model_dump(mode="json"),
+            "min_cases": plan.min_cases_of(name),
             "seed": seed,
             "inputs": shared | ({"synthetic": synthetic} if uses else {}),
-            "code": code,
+            "code": code | newer if study.has_own else code,
             "device": device,
         }
         cells.append(Cell(name, arm, seed, study, trained_on, rests_on, len(generators[name])))

@@ -1,16 +1,17 @@
 """The queue of the studies: a cell's endpoints in a few words, and what cells cost."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sediff.cells import queue
 from sediff.study.bench import Bench
 from sediff.study.cell import Cell
-from sediff.study.plan import Plan
+from sediff.study.plan import Plan, TrainingParams
 
+Pace = dict[str, float]  # seconds of a `step`, and of the `rest` of a cell
 WIDTH = 38  # characters of a cell's name
-SHAPE = ("width", "depth", "batch_size")  # of the classifier: what the time of a step depends on
+SHAPE = ("width", "depth", "kernel", "batch_size")  # of the classifier: what the time of a step depends on
 
 
 def run(cells: Sequence[Cell], bench: Bench, folder: Path) -> int:
@@ -18,17 +19,17 @@ def run(cells: Sequence[Cell], bench: Bench, folder: Path) -> int:
     return queue.run(cells, bench.compute, told, folder, "study")
 
 
-def lines(cells: Sequence[Cell], plan: Plan, folder: Path, paces: Sequence[dict[str, float]]) -> list[str]:
+def lines(cells: Sequence[Cell], plan: Plan, folder: Path, cost: Callable[[Cell], float | None]) -> list[str]:
     """A line for each cell: done, with its figures, or not run, with what it would cost; and the sum of that.
 
     Args:
-        paces: of cells that ran, as `paces_of` gives them.
+        cost: minutes that a cell would take.
     """
 
     def is_core(cell: Cell) -> bool:
         return plan.is_core(cell.study, cell.arm)
 
-    return queue.lines(cells, is_core, lambda cell: cost(cell, paces), told, folder, WIDTH)
+    return queue.lines(cells, is_core, cost, told, folder, WIDTH)
 
 
 def told(metrics: dict[str, Any]) -> str:
@@ -38,7 +39,7 @@ def told(metrics: dict[str, Any]) -> str:
     return ", ".join(f"{name.upper()} {metrics[name]:.3f}" for name in ("auroc", "auprc", "f1"))
 
 
-def cost(cell: Cell, paces: Sequence[dict[str, float]]) -> float | None:
+def cost(cell: Cell, paces: Sequence[Pace]) -> float | None:
     """Minutes that a cell would take, at the pace of the last that ran; None where none has."""
     if not paces:
         return None
@@ -46,13 +47,17 @@ def cost(cell: Cell, paces: Sequence[dict[str, float]]) -> float | None:
     return (paces[0]["step"] * steps + paces[0].get("rest", 0.0)) / 60
 
 
-def paces_of(folder: Path, plan: Plan, device: dict[str, str]) -> list[dict[str, float]]:
+def paces_of(folder: Path, classifier: TrainingParams, device: dict[str, str]) -> list[Pace]:
     """Seconds of a step and of the rest, of each cell with such a classifier on such a device, the last first."""
-    shape = [getattr(plan.classifier, key) for key in SHAPE]
+    shape = _shape(classifier.model_dump(mode="json"))
     return [
         cell["seconds"]
         for cell in queue.kept(folder)
         if cell["seconds"].get("step")
         and cell["rests_on"]["device"] == device
-        and [cell["rests_on"]["classifier"][key] for key in SHAPE] == shape
+        and _shape(cell["rests_on"]["classifier"]) == shape
     ]
+
+
+def _shape(classifier: Mapping[str, Any]) -> list[Any]:
+    return [classifier.get(key) for key in SHAPE]

@@ -23,6 +23,7 @@ HEADER = (
     "its difference",
     "F1",
 )
+EACH = "auroc"  # of each class
 CLOSE = ("arm", "nearest kept case", "nearest left-out case", "diversity over real")
 
 
@@ -61,9 +62,14 @@ def _section(
             rows.append(_row(arm, found[arm], found.get(BASELINE, {}), len(missing)))
         else:
             rows.append([arm, not_run_told(missing, cost), *[NOTHING] * (len(HEADER) - 2)])
-    close = _close_rows(found)
+    close, each = _close_rows(found), _each_rows(found)
     heading = f"### {study}" + (" (exploratory)" if plan.studies[study].exploratory else "")
-    return [heading, "", *_notes(found), *markdown(HEADER, rows), *(["", *markdown(CLOSE, close)] if close else [])]
+    lines = [heading, "", *_notes(found), *markdown(HEADER, rows)]
+    if close:
+        lines += ["", *markdown(CLOSE, close)]
+    if each:
+        lines += ["", "AUROC of each class, means over seeds.", "", *markdown(("class", "tested cases", *found), each)]
+    return lines
 
 
 def _row(arm: str, cells: dict[int, dict], baseline: dict[int, dict], missing: int) -> list[str]:
@@ -116,6 +122,21 @@ def _notes(found: Found) -> list[str]:
     elif left_out:
         lines.append("The generator was trained on none of the training records that this study leaves out.")
     return [*lines, ""]
+
+
+def _each_rows(found: Found) -> list[list[str]]:
+    """AUROC of each class by arm, where a study tells each."""
+    told = {
+        arm: [cell["metrics"]["each"] for cell in of.values() if "each" in cell["metrics"]] for arm, of in found.items()
+    }
+    one: dict[str, Any] = next((cells[0] for cells in told.values() if cells), {})
+    return [
+        [name, str(sum(one[name]["tested_cases"])), *(_mean_of(cells, name) for cells in told.values())] for name in one
+    ]
+
+
+def _mean_of(cells: Sequence[dict[str, Any]], name: str) -> str:
+    return number(float(np.mean([cell[name][EACH] for cell in cells]))) if cells else NOTHING
 
 
 def _close_rows(found: Found) -> list[list[str]]:

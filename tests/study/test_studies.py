@@ -15,9 +15,10 @@ from sediff.errors import UserError
 from sediff.files import write_json
 from sediff.params import set_params
 from sediff.report.markdown import tables_of
-from sediff.study.bench import Bench
-from sediff.study.cell import Cell, cells_of
+from sediff.study.cell import NEWER, Cell, cells_of
 from sediff.study.classify import deep_classifier
+from sediff.study.deep import work_of
+from sediff.study.own_bench import OwnBench
 from sediff.study.plan import Plan
 from sediff.study.queue import cost, lines, paces_of, run
 from sediff.study.table import table
@@ -31,6 +32,9 @@ DEVICE = {"device": "CPU"}
 PLAN = Plan.model_validate(
     {
         "classifier": {"width": 8, "depth": 2, "steps": 30, "batch_size": 32, "learning_rate": 1e-2},
+        "networks": {
+            "deep": {"depth": [1, 2], "width": 16, "kernel": 5, "steps": 60, "batch_size": 32, "learning_rate": 1e-2}
+        },
         "min_cases": 5,
         "bootstraps": 4,
         "compared": 20,
@@ -39,6 +43,7 @@ PLAN = Plan.model_validate(
         "arms": {
             "real": {},
             "synthetic": {"real": False, "synthetic": "all"},
+            "both": {"synthetic": "all", "augmented": True},
             "filled": {"synthetic": "cases", "augmented": True},
             "oversampled": {"oversampled": True},
         },
@@ -49,6 +54,13 @@ PLAN = Plan.model_validate(
                 "others": ["filled", "oversampled"],
             },
             "folded": {"target": "statements", "statements": ["CLBBB"], "folds": 2, "others": ["real", "filled"]},
+            "each": {
+                "target": "each statement", "min_cases": 25, "equal": True, "tested_on": ["test"],
+                "others": ["real", "synthetic"],
+            },
+            "deep": {
+                "target": "superclasses", "equal": True, "tested_on": ["test"], "network": "deep", "others": ["both"],
+            },
             "rare": {"target": "statements", "statements": ["WPW"], "tested_on": ["test"], "others": ["real"]},
         },
     }
@@ -80,9 +92,9 @@ def clone(tmp_path_factory) -> Path:
     return clone_at(tmp_path_factory.mktemp("studied") / "clone")
 
 
-def bench_of(root: Path, vocabulary, generators: tuple[Path, ...] = (), every: int = 200) -> Bench:
+def bench_of(root: Path, vocabulary, generators: tuple[Path, ...] = (), every: int = 200) -> OwnBench:
     folders = dict.fromkeys(PLAN.studies, generators or (root / "data",))
-    return Bench(root / "data", folders, root / "work", PLAN, vocabulary, torch.device("cpu"), every)
+    return OwnBench(root / "data", folders, root / "work", PLAN, vocabulary, torch.device("cpu"), every)
 
 
 def chosen(root: Path, study: str, *arms: str, generators: int = 1, plan: Plan = PLAN, **how) -> list[Cell]:
@@ -114,9 +126,70 @@ def test_good_synthetic_records_teach_and_a_finished_cell_stays(clone, vocabular
     assert run(cells, bench, folder) == 1
     assert figures(cells[1], folder) == before
     assert not list((clone / "work").iterdir())
-    assert paces_of(folder, PLAN, DEVICE)[0]["step"] > 0
-    assert paces_of(folder, PLAN, {"device": "GPU"}) == []
-    assert lines(cells, PLAN, folder, [])[-1] == "2 of 2 done"
+    assert paces_of(folder, PLAN.classifier, DEVICE)[0]["step"] > 0
+    assert paces_of(folder, PLAN.classifier, {"device": "GPU"}) == []
+    assert lines(cells, PLAN, folder, lambda cell: None)[-1] == "2 of 2 done"
+
+
+def test_each_statement_with_enough_cases_is_told_by_one_classifier(clone, vocabulary, tmp_path):
+    cells, bench = chosen(clone, "each"), bench_of(clone, vocabulary)
+    assert run(cells, bench, tmp_path) == 2
+    trained, tested, made = LABELS[:100], LABELS[np.arange(240) // 2 % 4 == 0], LABELS[:100]
+    for cell, kind in zip(cells, ("real", "synthetic"), strict=True):
+        metrics = figures(cell, tmp_path)["metrics"]
+        assert set(metrics["each"]) == {"NORM", "CLBBB"}
+        for measure in ("auroc", "auprc"):
+            values = [of[measure] for of in metrics["each"].values()]
+            assert min(values) > 0.9
+            assert metrics[measure] == pytest.approx(np.mean(values), abs=1e-6)
+        told = metrics["each"]["CLBBB"]
+        assert told["tested_cases"] == [int(tested.sum())]
+        assert told[f"{'synthetic' if kind == 'real' else 'real'}_cases"] == [0]
+    assert figures(cells[1], tmp_path)["metrics"]["each"]["CLBBB"]["synthetic_cases"] == [int(made.sum())]
+    assert 0 < figures(cells[0], tmp_path)["metrics"]["each"]["CLBBB"]["real_cases"][0] < len(trained)
+    rows = [line for line in table(cells, PLAN, tmp_path, lambda cell: None) if line.startswith("| CLBBB |")]
+    (row,) = rows
+    assert row.startswith(f"| CLBBB | {tested.sum()} | ") and row.count("|") == 5
+    assert not list((clone / "work").iterdir())
+
+
+def test_a_study_may_name_a_network_and_its_pace_is_its_own(clone, vocabulary, tmp_path):
+    (cell,) = chosen(clone, "deep")
+    run([cell], bench_of(clone, vocabulary), tmp_path)
+    metrics = figures(cell, tmp_path)["metrics"]
+    assert metrics["auroc"] > 0.9
+    assert set(metrics["each"]) == {"NORM", "CD"}
+    assert cell.rests_on["classifier"] == PLAN.networks["deep"].model_dump(mode="json")
+    (pace,) = paces_of(tmp_path, PLAN.networks["deep"], DEVICE)
+    assert paces_of(tmp_path, PLAN.classifier, DEVICE) == []
+    assert cost(cell, [pace]) == pytest.approx((60 * pace["step"] + pace["rest"]) / 60)
+    more = work_of(PLAN.networks["deep"]) / work_of(PLAN.classifier)
+    assert more > 2 and work_of(PLAN.classifier.model_copy(update={"batch_size": 64})) == 2 * work_of(PLAN.classifier)
+
+
+def test_of_statements_without_enough_cases_none_is_scored(clone, vocabulary, tmp_path):
+    studies = {"each": PLAN.studies["each"].model_copy(update={"min_cases": 35})}  # 30 of each are tested
+    plan = PLAN.model_copy(update={"studies": studies})
+    cells = chosen(clone, "each", "real", plan=plan)
+    bench = OwnBench(clone / "data", {"each": [clone / "data"]}, tmp_path, plan, vocabulary, torch.device("cpu"), 200)
+    note = "no class has 35 real cases to train on and 35 to test on"
+    assert bench.compute(cells[0]) == {"metrics": {"left_out": note}, "seconds": {}}
+
+
+def test_what_studies_have_of_their_own_is_no_part_of_the_other_cells(clone):
+    """Or cells that were computed before there was such a thing would count no more."""
+    (plain, _), (own, _), (deep,) = (chosen(clone, study) for study in ("all", "each", "deep"))
+    assert set(plain.rests_on) == {
+        "study", "arm", "classifier", "min_cases", "bootstraps", "compared", "seed", "inputs", "code", "device",
+    }  # fmt: skip
+    assert set(plain.rests_on["study"]) == {
+        "target", "statements", "kept", "share", "equal", "tested_on", "folds", "exploratory", "request",
+    }  # fmt: skip
+    assert set(plain.rests_on["classifier"]) == {"width", "depth", "steps", "batch_size", "learning_rate"}
+    assert (plain.rests_on["min_cases"], own.rests_on["min_cases"]) == (5, 25)
+    assert set(own.rests_on["study"]) == set(deep.rests_on["study"]) == set(plain.rests_on["study"])
+    assert set(NEWER) <= set(deep.rests_on["code"]) and not set(NEWER) & set(plain.rests_on["code"])
+    assert set(NEWER) == set(own.rests_on["code"]) - set(plain.rests_on["code"])
 
 
 def test_mislabelled_synthetic_records_mislead(vocabulary, tmp_path):
@@ -171,7 +244,7 @@ def test_a_generator_that_knows_who_is_tested_is_refused(clone, vocabulary, tmp_
     assert chosen(clone, "thinned", "filled", generators=2)[0].lacks == "takes one `--generator`, not 2"
     assert "needs a generator trained without" in chosen(clone, "thinned", "filled", generators=0)[0].lacks
     assert run([filled], bench_of(clone, vocabulary), tmp_path) == 0
-    assert "not run" in "\n".join(lines([filled], PLAN, tmp_path, []))
+    assert "not run" in "\n".join(lines([filled], PLAN, tmp_path, lambda cell: None))
     knowing = bench_of(clone, vocabulary, (clone / "data", clone / "data"))
     with pytest.raises(UserError, match="of the patients who are tested in fold 0"):
         knowing.compute(filled)
@@ -206,9 +279,7 @@ def test_other_inputs_are_other_cells(clone, tmp_path):
     ):
         assert other.read(tmp_path) is None
         assert other.others(tmp_path) == [cell.path(tmp_path)]
-        assert lines([other], PLAN, tmp_path, [{"step": 2.0, "rest": 30.0}])[0].endswith(
-            f"not run  about {cost(other, [{'step': 2.0, 'rest': 30.0}]):.1f} min; 1 of other inputs"
-        )
+        assert lines([other], PLAN, tmp_path, lambda cell: 1.5)[0].endswith("not run  about 1.5 min; 1 of other inputs")
     folder = clone / "data/synthesis/augmentation"
     manifest(folder, "another")
     try:

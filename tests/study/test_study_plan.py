@@ -26,7 +26,7 @@ def test_the_core_comes_first_at_five_seeds():
 
 
 def test_an_unknown_name_is_one_sentence():
-    with pytest.raises(UserError, match="There is no study sexes: there are superclasses, thinned-CLBBB"):
+    with pytest.raises(UserError, match="There is no study sexes: there are superclasses, statements, thinned"):
         PLAN.chosen(["sexes"], [], [])
     with pytest.raises(UserError, match="There is no arm reals: there are real, synthetic"):
         PLAN.chosen([], ["reals"], [])
@@ -40,6 +40,9 @@ def test_an_unknown_name_is_one_sentence():
         ({"target": "sex"}, "say who is tested"),
         ({"target": "sex", "tested_on": ["test"], "folds": 5}, "say who is tested"),
         ({"target": "superclasses", "tested_on": ["test"], "kept": 20}, "only cases of one class"),
+        ({"target": "each statement", "tested_on": ["test"], "kept": 20}, "only cases of one class"),
+        ({"target": "each statement", "tested_on": ["test"], "statements": ["WPW"]}, "name statements"),
+        ({"target": "sex", "tested_on": ["test"], "network": "deep"}, "network deep is not declared"),
         ({"target": "sex", "tested_on": ["train"]}, "Input should be 'audit', 'validation' or 'test'"),
     ],
 )
@@ -48,6 +51,15 @@ def test_a_plan_that_cannot_be_is_one_sentence(tmp_path, study, message):
     path.write_text(yaml.safe_dump(yaml.safe_load(DECLARED.read_text()) | {"studies": {"one": study}}))
     with pytest.raises(UserError, match=message):
         Plan.load(path)
+
+
+def test_the_published_depth_is_declared_and_no_core_cell_has_it():
+    deep = {name for name, study in PLAN.studies.items() if study.network == "xresnet1d101"}
+    assert deep == {"deep-superclasses", "deep-statements"}
+    assert not any(PLAN.is_core(study, arm) for study, arm, _ in PLAN.chosen([*deep], [], []))
+    shorter = PLAN.trained_for(2)
+    assert {shorter.classifier_of(study).steps for study in PLAN.studies} == {2}
+    assert shorter.classifier_of("deep-statements").depth == (3, 4, 23, 3)
 
 
 def test_a_study_may_have_its_own_generator_and_one_that_asks_for_a_class_must():
