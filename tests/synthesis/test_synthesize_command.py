@@ -139,6 +139,20 @@ def test_ten_thousand_records_are_the_same_however_they_are_made(project):
     assert all(of == made["one"] for of in made.values())
 
 
+def test_a_smaller_request_has_the_same_rows_but_for_the_fingerprint(project):
+    """Which names the manifest, and so the request."""
+    (project / "smaller.yaml").write_text(yaml.safe_dump([REQUEST[0], {**REQUEST[1], "records": 20}]))
+    code, said = finished(project, "--out", "smaller", "--workers", "2", request="smaller.yaml")
+    assert code == 0, said
+    paths = [project / name / "records/shard-*.parquet" for name in ("smaller", "whole")]
+    few, many = (pl.read_parquet(path).sort("index").head(720) for path in paths)
+    assert few.drop("fingerprint").equals(many.drop("fingerprint")), "signals too"
+    for rows, name in ((few, "smaller"), (many, "whole")):
+        manifest = json.loads((project / name / "manifest.json").read_text())
+        assert rows["fingerprint"].unique().to_list() == [manifest["fingerprint"]]
+    assert few["fingerprint"][0] != many["fingerprint"][0]
+
+
 def explained(project: Path, out: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", MAIN, "synthesize", "request.yaml", "--out", out, "--explain"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
