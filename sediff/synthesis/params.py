@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from sediff.section import Items, Section
-from sediff.synthesis.schema import LONGEST_TEXT, Part, PromptRequest
+from sediff.section import Section
+from sediff.synthesis.schema import LONGEST_TEXT, Asked, PromptRequest
 
 __all__ = ["LONGEST_TEXT", "CohortRequest", "GateParams", "PromptRequest", "SamplerParams", "SynthesisParams"]
 
@@ -49,7 +49,7 @@ class SynthesisParams(Section):
     gate: GateParams = GateParams()
     evaluation: CohortRequest = CohortRequest(records=400)
     augmentation: CohortRequest = CohortRequest(records=1000)
-    dataset: Items[Part] = (
+    dataset: Asked = (
         PromptRequest(text="sinus rhythm, normal ECG"),
         PromptRequest(text="atrial fibrillation"),
     )

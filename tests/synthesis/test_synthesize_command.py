@@ -242,3 +242,36 @@ def test_the_folder_says_what_it_is(project):
     assert (about["records"], about["request"]["file"], about["sampler"]["steps"]) == (1200, "request.yaml", 1)
     assert about["statements"]["AFIB"] >= 700
     assert not mlcroissant.Dataset(out / "croissant.json").metadata.ctx.issues.errors
+
+
+def test_the_stage_makes_of_a_parquet_request_what_the_command_makes(project, tmp_path):
+    """Rows, datasheet and the request itself; of the rows only the fingerprint is the stage's own."""
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    for name in SHOWN:
+        (clone / name).symlink_to(ROOT / name)
+    shutil.copytree(project / "data", clone / "data")
+    shutil.copy(project / "params.yaml", clone)
+    asked = {"text": ["atrial fibrillation", "sinus rhythm"], "age": [71.0, None], "records": [3, 2]}
+    pl.DataFrame(asked).write_parquet(clone / "mine.parquet")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, *command], cwd=clone, env=environment, capture_output=True, text=True)
+
+    told = run("-c", MAIN, "configure", "--request", "mine.parquet")
+    assert told.returncode == 0 and "mine.parquet" in told.stdout, told.stderr
+    told = run("-m", "flows.synthesis", "dataset")
+    assert told.returncode == 0, told.stderr
+    code, said = finished(clone, "--out", "made", "--workers", "1", request="mine.parquet")
+    assert code == 0, said
+    of_stage, of_command = clone / "data/synthesis/dataset", clone / "made"
+    rows, same = (read_columns(folder / "records").drop("fingerprint") for folder in (of_stage, of_command))
+    assert len(rows) == 5 and rows.equals(same)
+    assert (of_stage / "request.parquet").read_bytes() == (clone / "mine.parquet").read_bytes()
+    about = [json.loads((folder / "dataset.json").read_text())["request"] for folder in (of_stage, of_command)]
+    assert about[0] == about[1]
+    pl.DataFrame(asked).head(1).write_parquet(clone / "mine.parquet")
+    told = run("-m", "flows.synthesis", "dataset")
+    assert told.returncode == 1 and "mine.parquet, the request of synthesis.dataset, is not as it was" in told.stderr
+    assert "Traceback" not in told.stderr
