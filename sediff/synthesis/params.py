@@ -20,6 +20,7 @@ class SamplerParams(Section):
     pull: float = Field(0.0, ge=0, le=1, description="towards the simulator's record, where intervals are asked for")
     batch_size: int = Field(64, ge=1, le=4096)
     precision: Literal["float32", "bfloat16"] = "bfloat16"
+    compiled: bool = Field(False, description="each process compiles for half a minute first; other last bits")
 
 
 class CohortRequest(Section):
