@@ -1,11 +1,13 @@
 """ECGs a second: `python benchmarks/sampling.py [--data data] [--profile NAME] [--compiled] [--ecgen PYTHON]`.
 
-With the models below `--data` and the settings of params.yaml, one process of one thread, conditions to Parquet; beside
-it, in the same run, the 1000-step DDPM loop of the same network, guidance and batch. Of that loop 25 and 125 steps are
-run, and the other 875 are taken to last as long as the last 100 did. The share of the arithmetic rate is that of the
-denoiser and decoder, as torch counts their operations, against a square matrix product of the same precision. On a
-CPU, processor time is counted, which other work on the machine does not lengthen. Our sampling, the product and the
-loop take turns.
+With the models below `--data` and the settings of params.yaml, one process of one thread, to Parquet: from conditions
+of the corpus, whose experience is known, and from the same as texts with age, sex and rate, which are parsed and for
+which similar patients are sought, in each round anew and with the search's index made first; a text, age and sex that
+come twice are answered once. Beside it, in the same run, the 1000-step DDPM loop of the same network, guidance and
+batch. Of that loop 25 and 125 steps are run, and the other 875 are taken to last as long as the last 100 did. The share
+of the arithmetic rate is that of the denoiser and decoder, as torch counts their operations, against a square matrix
+product of the same precision. On a CPU, processor time is counted, which other work on the machine does not lengthen.
+Our sampling, the product and the loop take turns.
 
 `--profile` takes the denoiser's size and the sampler of a profile, with fresh weights, on which the time does not
 depend, and the clone's p(η | c). `--compiled` measures sampling once more with the denoiser compiled. `--ecgen` names
@@ -31,6 +33,7 @@ from sediff.autocast import has_bfloat16
 from sediff.configure import PROFILES
 from sediff.diffusion.model import Denoiser
 from sediff.encoder.conditioner import Conditioner
+from sediff.encoder.conditions import Condition
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.params import Params
 from sediff.pseudonyms import Pseudonyms
@@ -38,7 +41,7 @@ from sediff.records import ROWS_PER_GROUP, write_table
 from sediff.synthesis.generator import EcgGenerator, Slot
 from sediff.synthesis.params import SamplerParams
 from sediff.synthesis.plan import Planner
-from sediff.synthesis.schema import LikeRequest
+from sediff.synthesis.schema import LikeRequest, PromptRequest
 from sediff.synthesis.synthesize import THREADS, Cohort, Dataset, Maker
 from sediff.vocabulary import Vocabulary
 
@@ -104,6 +107,13 @@ def resized(data: Path, params: Params, profile: str, folder: Path) -> SamplerPa
     return params.synthesis.sampler.model_copy(update=sizes["synthesis"]["sampler"])
 
 
+def as_prompt(condition: Condition) -> PromptRequest:
+    """What a user would write for a condition."""
+    return PromptRequest(
+        text=condition.text, age=condition.age, sex=condition.sex, heart_rate=condition.heart_rate, records=1
+    )
+
+
 def main() -> None:
     """Print the rates and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -129,11 +139,16 @@ def main() -> None:
         precision = params.precision if has_bfloat16(generator.device) else "float32"
         plan = Planner(data, vocabulary, Pseudonyms(), 0).request([LikeRequest(like="corpus", records=count)])
         rows, slots = plan.rows(0, count), [Slot(0, index) for index in range(count)]
+        texts = [as_prompt(row.condition) for row in rows]
         access, names, request = EmbeddingAccess(), Pseudonyms(), Cohort("train", count)
         own = Dataset("a", request, params, None, 0, "", data, (arguments.device,), access, names, folder, count)
         maker = Maker(own, generator, plan, None)
         batch, batch_slots = rows[: params.batch_size], slots[: params.batch_size]
         tasks: dict[str, Callable[[], object]] = {
+            "texts": lambda: write_table(
+                Maker(own, generator, Planner(data, vocabulary, Pseudonyms(), 0).request(texts), None).shard(0),
+                folder / "b.parquet",
+            ),
             "whole": lambda: write_table(maker.shard(0), folder / "a.parquet"),
             "sampling": lambda: generator.make(rows, slots, params),
         }
@@ -149,15 +164,16 @@ def main() -> None:
         with FlopCounterMode(display=False) as counter:
             generator.make(batch, batch_slots, params)
         if arguments.compiled:
-            generator.denoiser.compile()
-            compiling = best(tasks["sampling"], 1, clock)
-            compiled = best(tasks["sampling"], arguments.rounds, clock)
+            faster = params.model_copy(update={"compiled": True})
+            compiling = best(lambda: generator.make(rows, slots, faster), 1, clock)
+            compiled = best(lambda: generator.make(rows, slots, faster), arguments.rounds, clock)
     operations = counter.get_total_flops() * -(-count // params.batch_size)
-    whole, sampling, few, some = (min(took[task]) for task in ("whole", "sampling", str(FEW), str(SOME)))
+    text, whole, sampling, few, some = (min(took[task]) for task in tasks)
     ddpm = (some + (ALL - SOME) * (some - few) / (SOME - FEW)) / len(batch)
     size = f"width {generator.denoiser.params.width}, depth {generator.denoiser.params.depth}"
     print(f"{params.method}, {params.steps} steps, guidance {params.guidance:g}, {precision}, {THREADS} thread")
     print(f"denoiser of {size}; conditions to Parquet: {count / whole:.1f} ECGs/s; to signals {count / sampling:.1f}")
+    print(f"texts to Parquet, {len({prompt.text for prompt in texts})} of them different: {count / text:.1f} ECGs/s")
     print(f"DDPM loop of {ALL} steps: {1 / ddpm:.2f} ECGs/s; {ddpm * count / whole:.0f} times slower")
     print(f"denoiser and decoder: {operations / sampling / product:.0%} of a product's {product / 1e9:.0f} GFLOP/s")
     if arguments.compiled:

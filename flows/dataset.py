@@ -12,7 +12,7 @@ from flows.computing import computing
 from flows.inputs import dataset_facts, embedding_access, pseudonyms_of
 from flows.question import require_restrictions
 from flows.stage import DATA, SCHEMA_VERSION, only_one
-from flows.synthesis import DATASET, gate_of, spread, told
+from flows.synthesis import COPY, DATASET, gate_of, spread, told
 from sediff.datasheet.describe import describe_dataset
 from sediff.errors import UserError
 from sediff.files import sha256_json, write_json
@@ -27,7 +27,6 @@ from sediff.synthesis.shards import IDENTITY, JOURNAL, Shards
 from sediff.synthesis.synthesize import Dataset, metrics, rows_of_shards, synthesize
 from sediff.vocabulary import Vocabulary
 
-COPY = "request"  # its name in the folder, before the suffix
 VERSION, DEVICE = "version of sediff", "kind of device"  # what may have changed since a dataset was made that is read
 
 

@@ -1,7 +1,9 @@
 """Flow of the synthesis stage: one synthetic dataset for each request."""
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from shutil import copyfile
+from typing import TYPE_CHECKING, Any
 
 from flows.device import alike
 from flows.inputs import dataset_facts, embedding_access, pseudonyms_of
@@ -13,7 +15,8 @@ from sediff.params import PARAMS, Params, RuntimeParams
 from sediff.processes import Runner, in_processes
 from sediff.synthesis.params import GateParams
 from sediff.synthesis.plan import Planner
-from sediff.synthesis.read import Request
+from sediff.synthesis.read import Request, read_request
+from sediff.synthesis.schema import RequestFile
 from sediff.synthesis.shards import Shards
 from sediff.synthesis.synthesize import THREADS, Cohort, Dataset, Planned, metrics, rows_of_shards, synthesize
 from sediff.vocabulary import Vocabulary
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 SPLITS = {"evaluation": "test", "augmentation": "train"}
 DATASET = "dataset"
+COPY = "request"  # a request's name in the dataset's folder, before the suffix
 
 
 def synthesis(context: Context) -> str:
@@ -49,8 +53,7 @@ def synthesis(context: Context) -> str:
     shards.open({"fingerprint": context.fingerprint})
     synthesize(dataset, records, shared)
     shards.copy(context.out / "records")
-    asked = params.synthesis.model_dump(mode="json")[context.item]
-    describe_dataset(context.out, dataset_facts(params, context.item, asked))
+    describe_dataset(context.out, dataset_facts(params, context.item, _asked(params, context.item, context.out)))
     found = metrics(context.out / "records", seed)
     write_json(context.report / "metrics.json", found)
     return told(found)
@@ -74,6 +77,17 @@ def spread(device: "torch.device", runtime: RuntimeParams) -> tuple[tuple[str, .
     return devices, in_processes(len(devices))
 
 
+def _asked(params: Params, item: str, out: Path) -> Any:
+    """What was asked for, as the datasheet tells it; a file lies in the dataset, as `sediff synthesize` leaves it."""
+    asked = getattr(params.synthesis, item)
+    if not isinstance(asked, RequestFile):
+        return params.synthesis.model_dump(mode="json")[item]
+    request = asked.found()
+    copy = out / f"{COPY}{request.suffix}"
+    copyfile(request, copy)
+    return {"file": copy.name, "sha256": asked.sha256}
+
+
 def told(found: dict) -> str:
     """A dataset's metrics in a line."""
     line = f"{found['records']} synthetic records"
@@ -88,6 +102,8 @@ def request_of(params: Params, item: str, vocabulary: Vocabulary) -> Planned:
     """What gives the rows of a request."""
     own = params.synthesis
     if item == DATASET:
+        if isinstance(own.dataset, RequestFile):
+            return read_request(own.dataset.found(), vocabulary)
         return Request.of(own.dataset, vocabulary, f"{PARAMS}: synthesis.dataset")
     return Cohort(SPLITS[item], (own.evaluation if item == "evaluation" else own.augmentation).records)
 

@@ -137,15 +137,18 @@ def configure(
         str | None, typer.Option(help="Sizes for a machine: smoke, laptop, workstation, gpu or cluster.")
     ] = None,
     force: Annotated[bool, typer.Option(help="Overwrite keys that were edited.")] = False,
+    request: Annotated[
+        Path | None, typer.Option(help="A request, YAML or Parquet, that the synthesis stage makes as `dataset`.")
+    ] = None,
 ) -> None:
-    """Choose the corpus, or a profile of sizes; shows what changes."""
+    """Choose the corpus, a profile of sizes, or a request in a file; shows what changes."""
     from sediff.configure import configure as configure_project
 
-    if corpus is None and profile is None:
-        raise UserError("Say what to configure: --corpus PATH or --profile NAME.")
+    if corpus is None and profile is None and request is None:
+        raise UserError("Say what to configure: --corpus PATH, --profile NAME or --request FILE.")
     if corpus is None and (name or reader or add or sharing):
         raise UserError("--name, --reader, --add and --sharing say something of a corpus: give --corpus PATH too.")
-    lines = configure_project(corpus, sharing, name, reader, add, profile, force)
+    lines = configure_project(corpus, sharing, name, reader, add, profile, force, request)
     for line in lines or ["nothing to change"]:
         typer.echo(line)
 

@@ -1,5 +1,6 @@
 """`sediff configure`: which corpus, and which sizes; what changes is shown."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from sediff.params import PARAMS, Params, check_assignments, set_params
 from sediff.pipeline.run import SETTINGS
 from sediff.pseudonyms import FILE, VARIABLE, keep_key
 from sediff.sources import VIRTUAL, Sharing, read_local_paths, refuse_same_folder, write_local_path
+from sediff.synthesis.schema import RequestFile
+from sediff.vocabulary import Vocabulary
 
 PLAIN = "wfdb"  # the reader of folders that are none of the published corpora
 NEW_KEY = (
@@ -34,8 +37,11 @@ def configure(
     add: bool = False,
     profile: str | None = None,
     force: bool = False,
+    request: Path | None = None,
 ) -> list[str]:
     """Make a folder the one source, or with `add` one more, and write a profile's sizes; all of it or nothing.
+
+    A request's file becomes what `synthesis.dataset` makes, named with its hash.
 
     A folder's reader is told by its layout if it is not given. One that is restricted stays so until `sharing` says
     otherwise; the first restricted one gets a pseudonym key. A key of params.yaml whose value is of no profile was
@@ -46,10 +52,13 @@ def configure(
 
     Raises:
         UserError: the folder is missing, has no layout that is known or is a source already, the name or the reader is
-            none, the pseudonym key that params.yaml names is not here; there is no such profile, or a key was edited.
+            none, the pseudonym key that params.yaml names is not here; there is no such profile, or a key was edited;
+            the request is missing or wrong.
     """
     corpus = _corpus(path, sharing, name, reader, add) if path is not None else None
     sizes = _sizes(profile, force) if profile else []
+    if request is not None:
+        sizes.append(_requested(request))
     if corpus is None:
         return _written(sizes)
     params = Params.load()
@@ -139,6 +148,14 @@ def _sizes(profile: str, force: bool) -> list[str]:
     if edited and not force:
         raise UserError(f"{PARAMS}: {', '.join(edited)} was edited: use --force to overwrite it.")
     return [f"{key}={_batch({**current, **wanted}) if value == AUTO else value}" for key, value in wanted.items()]
+
+
+def _requested(request: Path) -> str:
+    """The assignment of a request's file, once it is one that can be made."""
+    from sediff.synthesis.read import read_request  # torch takes seconds to import
+
+    read_request(request, Vocabulary.load())
+    return f"synthesis.dataset={json.dumps(RequestFile.of(request).model_dump(), ensure_ascii=False)}"
 
 
 def _is_of_a_profile(value: Any, values: Sequence[Any]) -> bool:

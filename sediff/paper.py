@@ -1,7 +1,9 @@
 """ECGs on paper as a cardiologist reads them: 25 mm/s, 10 mm/mV, 3 × 4 leads above a rhythm strip.
 
 A `Sheet` is geometry in millimetres; it is written as compact SVG, or by matplotlib as PNG or PDF,
-in its true physical size.
+in its true physical size. Text in an SVG is drawn by whoever shows it, in the fonts that are there. PNG and
+PDF have one font, which comes with matplotlib, so that their bytes do not follow a machine's fonts; a character
+that it lacks is "?".
 """
 
 from collections.abc import Sequence
@@ -11,11 +13,13 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -38,7 +42,9 @@ PAPER, MINOR, MAJOR, INK = "#fffafa", "#f8dcdc", "#eeb4b4", "#1a1a22"
 MINOR_WIDTH, MAJOR_WIDTH, TRACE_WIDTH = 0.1, 0.18, 0.28  # mm
 RESOLUTION = 0.05  # mm, of the traces in SVG
 COLOURS, COMPRESSION = 64, 3  # of a PNG: what more there are is antialiasing; zlib's 6 takes twice as long as 3
-FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"
+FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"  # in SVG
+DRAWN_FONT = "DejaVu Sans"  # in PNG and PDF
+TRUETYPE = 42  # as which PDF embeds it: publishers and printers refuse matplotlib's own choice
 
 
 @dataclass(frozen=True)
@@ -101,11 +107,12 @@ class Sheet:
                 # with the resolution, so that it prints in its true size
                 picture.save(temporary, dpi=(dpi, dpi), compress_level=COMPRESSION)
             else:
-                figure, axes = _blank(self.width, self.height, dpi)
-                _draw_grid(axes, self.width, self.height)
-                self._draw_ink(axes)
-                metadata = {"CreationDate": None, "Creator": None, "Producer": None}
-                FigureCanvasPdf(figure).print_pdf(temporary, metadata=metadata)
+                with rc_context({"pdf.fonttype": TRUETYPE, "path.simplify": False}):  # every sample is in it
+                    figure, axes = _blank(self.width, self.height, dpi)
+                    _draw_grid(axes, self.width, self.height)
+                    self._draw_ink(axes)
+                    metadata = {"CreationDate": None, "Creator": None, "Producer": None}
+                    FigureCanvasPdf(figure).print_pdf(temporary, metadata=metadata)
 
     def _pixels(self, dpi: int) -> NDArray[np.uint8]:
         """The sheet in RGBA, (rows, columns, 4)."""
@@ -121,8 +128,9 @@ class Sheet:
             axes.text(
                 label.x,
                 label.y,
-                label.text,
+                _in_font(label.text, label.bold),
                 fontsize=_points(label.size),
+                fontfamily=DRAWN_FONT,
                 fontweight="bold" if label.bold else "normal",
                 color=INK,
                 horizontalalignment=anchors[label.anchor],
@@ -266,6 +274,17 @@ def _svg_label(label: Label) -> str:
     anchor = "" if label.anchor == "start" else f' text-anchor="{label.anchor}"'
     place = f'x="{label.x:g}" y="{label.y:g}" font-size="{label.size:g}"'
     return f"<text {place}{weight}{anchor}>{escape(label.text)}</text>" if label.text else ""
+
+
+def _in_font(text: str, bold: bool) -> str:
+    return "".join(character if ord(character) in _characters(bold) else "?" for character in text)
+
+
+@lru_cache(2)
+def _characters(bold: bool) -> frozenset[int]:
+    """Those that the drawn font has."""
+    path = findfont(FontProperties(family=DRAWN_FONT, weight="bold" if bold else "normal"))
+    return frozenset(get_font(path).get_charmap())
 
 
 def _shorten(text: str, limit: int) -> str:

@@ -26,7 +26,7 @@ from sediff.report.params import GatesParams
 from sediff.section import Items, Section
 from sediff.simulator.params import SimulatorParams
 from sediff.synthesis.params import SynthesisParams
-from sediff.synthesis.schema import Part, place_of
+from sediff.synthesis.schema import Part, RequestFile, place_of
 
 PARAMS = Path("params.yaml")
 Address = Annotated[str, AfterValidator(checked_address)]
@@ -102,8 +102,10 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _can_follow_intervals(self) -> Self:
-        rows = self.synthesis.dataset if not self.diffusion.denoiser.morphology else ()
-        asking = next((number for number, part in enumerate(rows, start=1) if asks_intervals(part)), None)
+        asked = self.synthesis.dataset
+        if self.diffusion.denoiser.morphology or isinstance(asked, RequestFile):  # which is read where it is made
+            return self
+        asking = next((number for number, part in enumerate(asked, start=1) if asks_intervals(part)), None)
         if asking:
             raise ValueError(
                 f"synthesis.dataset: row {asking} asks for {', '.join(INTERVALS)} or one of them, which only models "

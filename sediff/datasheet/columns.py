@@ -29,6 +29,7 @@ COLUMNS_TOLD = {
     "null also where the condition is a real record's, which is compared exactly alone",
     "simulator_statement": "statement whose simulator morphology was used; *: that of all",
     "model": "SHA-256 of the models' weights",
-    "fingerprint": "SHA-256 of all that the dataset depends on",
+    "fingerprint": "SHA-256 of all that the dataset depends on, its whole request too: the one column in which a "
+    "record differs from the same one of a larger request",
     "signal": "12 leads × 1,000 samples of little-endian int16, in microvolts",
 }

@@ -146,10 +146,14 @@ class Denoiser(nn.Module):
 
     def unconditional(self, z_t: Tensor, lam: Tensor) -> Tensor:
         """v where all is withheld, as `forward` with all dropped gives it; of one token, so at a lower price."""
+        return self(z_t, lam, *self.withheld(z_t))
+
+    def withheld(self, z_t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rhythm, context and mask of `forward` where all is withheld."""
         count = len(z_t)
         rhythm = z_t.new_zeros(count, RHYTHM_CHANNELS, LATENT_STEPS)
         mask = torch.ones(count, 1, dtype=torch.bool, device=z_t.device)
-        return self(z_t, lam, rhythm, self.empty.expand(count, -1, -1), mask)
+        return rhythm, self.empty.expand(count, -1, -1), mask
 
     def _fold(self, x: Tensor) -> Tensor:
         """(batch, channels, 125) to patches (batch, tokens, channels * patch)."""

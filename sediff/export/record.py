@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sediff.files import sha256_json
+from sediff.texts import with_details
 
 SYNTHETIC = "SYNTHETIC ECG made by sediff; it belongs to no patient and is no basis for a diagnosis"
 # Columns that every synthetic dataset has, and that a folder of real records lacks.
@@ -74,7 +75,7 @@ class Record:
     def asked(self) -> str:
         """What was asked for, in words."""
         intervals = (("PR", self.pr), ("QRS", self.qrs), ("QT", self.qt))
-        parts = (
+        return with_details(
             self.text,
             f"{self.age:g} years" if self.age is not None else "",
             self.sex or "",
@@ -82,7 +83,6 @@ class Record:
             f"axis {self.axis:.4g}°" if self.axis is not None else "",
             *(f"{name} {value:.4g} ms" for name, value in intervals if value is not None),
         )
-        return ", ".join(part for part in parts if part)
 
     @property
     def identity(self) -> str:

@@ -25,12 +25,14 @@ from sediff.pipeline.server import prefect_server
 from sediff.progress import log_line
 from sediff.pseudonyms import read_pseudonyms
 from sediff.sources import VIRTUAL, locate, read_local_paths, scan, write_local_path
+from sediff.synthesis.schema import RequestFile
 from sediff.vocabulary import Vocabulary
 
 OWN = Path(".sediff")
 SETTINGS = OWN / "local.yaml"
 INVENTORIES = Path("data/sources")
 DISTILLING = "knowledge"  # the stage that asks a language model
+REQUESTED = "synthesis@dataset"  # the stage that makes what the user asked for
 COHORT_CODE = tuple(
     Path(name)
     for name in (
@@ -83,6 +85,17 @@ def _prepare_cohort(params: Params) -> list[str]:
     return [line]
 
 
+def _require_request(params: Params, stages: Sequence[str]) -> None:
+    """Refuse a request's file that is another than params.yaml names, by which DVC knows it.
+
+    Raises:
+        UserError: it is another, or not there.
+    """
+    asked = params.synthesis.dataset
+    if REQUESTED in stages and isinstance(asked, RequestFile):
+        asked.found()
+
+
 def run_pipeline(
     targets: Sequence[str] = (), assignments: Sequence[str] = (), budget: str = "", retry_fallbacks: bool = False
 ) -> None:
@@ -105,6 +118,7 @@ def run_pipeline(
         for line in set_params(PARAMS, assignments):
             log_line(line)
         params = Params.load()
+        _require_request(params, stages)
         refuse_pinned(Path())
         check_start(Path())
         forced = _language_model(params, stages, budget, retry_fallbacks)

@@ -6,6 +6,8 @@ from typing import Any
 
 import polars as pl
 
+from sediff.texts import with_details
+
 SHOWN = 10  # conditions; and neighbours of each
 CONDITION = ("text", "experience_id")  # the id tells one patient from another, and leaves out what else is drawn
 RESTS_ON = (
@@ -29,7 +31,7 @@ def explanation(records: Path) -> list[str]:
 
 def _told(row: Mapping[str, Any]) -> list[str]:
     age = "" if row["age"] is None else f"{row['age']:g} years"
-    asked = ", ".join(filter(None, (row["text"], age, row["sex"])))
+    asked = with_details(row["text"], age, row["sex"] or "")
     count = "1 record" if row["count"] == 1 else f"{row['count']} records, the first"
     head = f"{asked}: {count} of index {row['index']}"
     if not row["experience_id"]:

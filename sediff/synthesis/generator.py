@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from sediff.simulator.morphology import Morphology
 from sediff.simulator.rhythm import VENTRICULAR, RhythmModel, rhythm_of
 from sediff.synthesis.params import SamplerParams
 from sediff.synthesis.request import RequestRow, expected_heart_rate
+from sediff.training.compiling import compiled
 from sediff.vocabulary import Vocabulary
 
 USUAL_HEART_RATE = 70.0  # bpm, where neither the request nor similar patients say
@@ -105,7 +107,8 @@ class EcgGenerator:
         """Make one record for each row: int16 microvolts, (n, 12, 1000).
 
         Raises:
-            UserError: intervals are asked for, and the models have no morphology.
+            UserError: intervals are asked for, and the models have no morphology; the sampler is to be compiled, and
+                there is no C++ compiler.
         """
         if self.morphologies is None and any(row.intervals.asked for row in rows):
             raise UserError(
@@ -143,13 +146,14 @@ class EcgGenerator:
         if self.morphologies is not None:
             wanted = self._simulated(self.morphologies, tokens, mask, batch).to(self.device)
             simulated = given(self.autoencoder, wanted)
+        denoiser = self._compiled if sampler.compiled else self.denoiser
         strength = torch.tensor([sampler.pull * row.intervals.asked for row in batch.rows], device=self.device)
 
         def predict(z_t: Tensor, lam: Tensor) -> Tensor:
-            conditional = self.denoiser(z_t, lam, rhythm, tokens, mask, None, simulated).float()
+            conditional = denoiser(z_t, lam, rhythm, tokens, mask, None, simulated).float()
             if sampler.guidance == 1:
                 return conditional
-            unconditional = self.denoiser.unconditional(z_t, lam).float()
+            unconditional = denoiser(z_t, lam, *self.denoiser.withheld(z_t)).float()
             return guided(conditional, unconditional, sampler.guidance, sampler.rescale)
 
         def misfit(latent: Tensor) -> Tensor:
@@ -165,6 +169,11 @@ class EcgGenerator:
         with autocast(self.device, sampler.precision):
             latent = SAMPLERS[sampler.method](guide, noise.to(self.device), sampler.steps, fresh)
         return self.autoencoder.decode(latent).float().cpu()
+
+    @cached_property
+    def _compiled(self) -> Any:
+        """The denoiser compiled for the very shapes it is given: what a batch comes to must not follow those before."""
+        return compiled(self.denoiser, "synthesis.sampler", dynamic=False)
 
     def _simulated(self, morphologies: MorphologyModel, tokens: Tensor, mask: Tensor, batch: Batch) -> Tensor:
         """The simulator's records of morphologies drawn from p(η | c): (batch, 8, 1000) in mV."""

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from sediff.section import Items, Section
-from sediff.synthesis.schema import LONGEST_TEXT, Part, PromptRequest
+from sediff.section import Section
+from sediff.synthesis.schema import LONGEST_TEXT, Asked, PromptRequest
 
 __all__ = ["LONGEST_TEXT", "CohortRequest", "GateParams", "PromptRequest", "SamplerParams", "SynthesisParams"]
 
@@ -20,6 +20,7 @@ class SamplerParams(Section):
     pull: float = Field(0.0, ge=0, le=1, description="towards the simulator's record, where intervals are asked for")
     batch_size: int = Field(64, ge=1, le=4096)
     precision: Literal["float32", "bfloat16"] = "bfloat16"
+    compiled: bool = Field(False, description="each process compiles for half a minute first; other last bits")
 
 
 class CohortRequest(Section):
@@ -49,7 +50,7 @@ class SynthesisParams(Section):
     gate: GateParams = GateParams()
     evaluation: CohortRequest = CohortRequest(records=400)
     augmentation: CohortRequest = CohortRequest(records=1000)
-    dataset: Items[Part] = (
+    dataset: Asked = (
         PromptRequest(text="sinus rhythm, normal ECG"),
         PromptRequest(text="atrial fibrillation"),
     )

@@ -7,10 +7,13 @@ index, and its condition a function of (seed, index).
 import math
 from collections.abc import Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Field, Tag, TypeAdapter, model_validator
 
+from sediff.errors import UserError
+from sediff.files import sha256_file
 from sediff.section import Items, Section
 from sediff.texts import one_line
 
@@ -180,6 +183,41 @@ Part = Annotated[
     Discriminator(_kind),
 ]
 PARTS: TypeAdapter[list[Part]] = TypeAdapter(list[Part])
+
+
+class RequestFile(Section):
+    """A request in a file, YAML or Parquet, whose content params.yaml names by its hash."""
+
+    file: Annotated[str, Field(min_length=1)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """A file as it is now, which must be there; its path relative to the project where it lies within."""
+        own = path.resolve()
+        inside = own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own
+        return cls(file=inside.as_posix(), sha256=sha256_file(path))
+
+    def found(self) -> Path:
+        """Where it is.
+
+        Raises:
+            UserError: it is not there, or is another.
+        """
+        path = Path(self.file)
+        if path.is_file() and sha256_file(path) == self.sha256:
+            return path
+        why = "is not as it was when params.yaml was told of it" if path.is_file() else "is missing"
+        raise UserError(
+            f"{path}, the request of synthesis.dataset, {why}: `sediff configure --request {path}` takes it as it is, "
+            "or restore it."
+        )
+
+
+Asked = Annotated[
+    Annotated[Items[Part], Tag("(rows)")] | Annotated[RequestFile, Tag("(file)")],
+    Discriminator(lambda value: "(file)" if isinstance(value, Mapping | RequestFile) else "(rows)"),
+]
 
 
 def place_of(location: tuple[Any, ...]) -> str:

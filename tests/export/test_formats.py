@@ -1,27 +1,34 @@
 """Each format is read back by somebody else's reader and equals the source to its resolution."""
 
 import io
+import re
 import shutil
 import time
 import tracemalloc
+import warnings
+import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pydicom
+import pypdf
 import pytest
 import wfdb
+from fontTools.ttLib import TTFont
 from PIL import Image
 
 from sediff.ecg import LEADS
 from sediff.errors import UserError
 from sediff.export.dicom import at_500_hz, dicom_file
 from sediff.export.export import export
-from sediff.export.formats import FORMATS
+from sediff.export.formats import FORMATS, draw
 from sediff.export.record import Record
 from tests.browsers import chromium
 from tests.datasets import COUNT, TEXT, rows, signals
 
 MDC = dict(zip(LEADS, ("1", "2", "61", "62", "63", "64", "3", "4", "5", "6", "7", "8"), strict=True))
+SVG = "{http://www.w3.org/2000/svg}"
 GIVEN = {"male": "M", "female": "F", None: ""}
 
 
@@ -96,6 +103,75 @@ def test_numpy_maps_every_microvolt(dataset, tmp_path):
 def browser():
     with chromium() as driver:
         yield driver
+
+
+def measured_on_paper(points: np.ndarray) -> np.ndarray:
+    """Seconds and mV since the first point, (points, 2), of a trace in mm from the top left: 25 mm/s, 10 mm/mV."""
+    return (points - points[0]) / [25, -10]
+
+
+def of_svg(path: Path) -> tuple[list[np.ndarray], tuple[float, float], str]:
+    """Traces in mm from the top left, the page's size in mm, and its words."""
+    root = ET.parse(path).getroot()
+    drawn = root.findall(f"{SVG}path")[-1]
+    scale = float(re.fullmatch(r"scale\((.+)\)", drawn.get("transform") or "")[1])
+    numbers = [np.array(re.findall(r"-?\d+", part), int) for part in (drawn.get("d") or "").split("M")[1:]]
+    traces = [of.reshape(-1, 2).cumsum(0) * scale for of in numbers]
+    width, height = (float((root.get(name) or "").removesuffix("mm")) for name in ("width", "height"))
+    assert root.get("viewBox") == f"0 0 {width:g} {height:g}", "a unit is a millimetre"
+    return traces, (width, height), " ".join(root.itertext())
+
+
+def of_pdf(path: Path) -> tuple[list[np.ndarray], tuple[float, float], str]:
+    """The same, as pypdf reads it; its points are of 1/72 inch from the bottom left."""
+    (page,) = pypdf.PdfReader(path).pages
+    size = np.array([page.mediabox.width, page.mediabox.height], float)
+    content = page.get_contents().get_data().decode("latin-1")
+    lines = re.findall(r"\S+ \S+ m\n(?:\S+ \S+ l\n)+\s*S", content)
+    points = [np.array(re.findall(r"(\S+) (\S+) [ml]\n", of), float) for of in lines]
+    traces = [np.column_stack([of[:, 0], size[1] - of[:, 1]]) / 72 * 25.4 for of in points]
+    return traces, tuple(size / 72 * 25.4), page.extract_text()
+
+
+@pytest.mark.parametrize(("suffix", "read"), [("svg", of_svg), ("pdf", of_pdf)])
+def test_the_curve_on_paper_is_the_signal(tmp_path, suffix, read):
+    """Of lead II, drawn over all ten seconds, by a ruler: within 0.05 mm, the resolution of an SVG's numbers."""
+    rng, time_s = np.random.default_rng(1), np.arange(1000) / 100
+    signal = np.rint(rng.normal(0, 400, (12, 1)) * np.sin(2 * np.pi * rng.uniform(1, 9, (12, 1)) * time_s))
+    record = Record(signal.astype(np.int16), 0, 7, "Atrial fibrillation.", "a" * 64, age=71)
+    draw(record, tmp_path / f"a.{suffix}")
+    traces, size, words = read(tmp_path / f"a.{suffix}")
+    assert np.allclose(size, (275, 150), atol=0.01)
+    seconds, millivolts = measured_on_paper(max(traces, key=len)).T
+    lead = record.signal[LEADS.index("II")] / 1000
+    assert np.abs(seconds - time_s).max() < 0.0021, "0.05 mm: two ends may be rounded"
+    assert np.abs(millivolts - (lead - lead[0])).max() < 0.0051
+    assert "SYNTHETIC · Atrial fibrillation, 71 years" in words and "10 mm/mV" in words
+
+
+def test_fonts_of_a_pdf_are_truetype_and_in_it(tmp_path):
+    """As publishers and printers take them, and read by fontTools."""
+    draw(Record(signals()[0], 0, 7, "Vorhofflimmern, β-Blocker", "a" * 64), tmp_path / "a.pdf")
+    (page,) = pypdf.PdfReader(tmp_path / "a.pdf").pages
+    fonts = [font.get_object() for font in page["/Resources"]["/Font"].values()]
+    assert len(fonts) >= 2, "bold and not"
+    for font in fonts:
+        one = font["/DescendantFonts"][0].get_object() if "/DescendantFonts" in font else font
+        assert one["/Subtype"] in ("/TrueType", "/CIDFontType2"), font["/Subtype"]
+        embedded = one["/FontDescriptor"]["/FontFile2"].get_data()
+        assert TTFont(io.BytesIO(embedded))["name"].getDebugName(4).startswith("DejaVu Sans")
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_a_text_in_letters_that_the_font_lacks_is_drawn_without_a_warning(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        draw(Record(signals()[0], 0, 7, "心房颤动, AF 🫀", "a" * 64, sex="female"), path)
+    if suffix == "svg":
+        assert "心房颤动, AF 🫀, female" in of_svg(path)[2], "whoever shows it has the fonts"
+    if suffix == "pdf":
+        assert "SYNTHETIC · ????, AF ?, female" in of_pdf(path)[2]
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])

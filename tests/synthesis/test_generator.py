@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +19,7 @@ from sediff.params import Params
 from sediff.synthesis.generator import EcgGenerator, Slot
 from sediff.synthesis.params import SamplerParams
 from sediff.synthesis.request import RequestRow
+from sediff.training.compiling import can_compile
 
 SAMPLER = SamplerParams(steps=2, guidance=1.5, batch_size=4, precision="float32")
 ROWS = [RequestRow(Condition("sinus rhythm", 40 + i, "male", 60 + i), ("SR",), f"x/{i}") for i in range(10)]
@@ -113,3 +116,41 @@ def test_limb_leads_hold_by_construction(generator):
     residual = limb_lead_residual(signals)
     assert (residual[:, 0] == 0).all()
     assert np.abs(residual).max() <= 0.5
+
+
+MAKE = """
+import sys
+from pathlib import Path
+import numpy as np
+import torch
+from tests.synthesis import test_generator as own
+from sediff.encoder.embedding import EmbeddingAccess
+from sediff.synthesis.generator import EcgGenerator
+from sediff.vocabulary import Vocabulary
+torch.set_num_threads(1)
+models = EcgGenerator.load(Path(sys.argv[1]), Vocabulary.load(), torch.device("cpu"), EmbeddingAccess())
+rows, slots = own.ROWS[int(sys.argv[3]) :], [own.Slot(0, index) for index in range(int(sys.argv[3]), 10)]
+np.save(sys.argv[2], [own.make(models, rows, slots, sampler) for sampler in (own.SAMPLER, own.COMPILED)])
+"""
+COMPILED = SAMPLER.model_copy(update={"compiled": True})
+
+
+@pytest.mark.slow  # it compiles for two shapes in two processes
+@pytest.mark.skipif(not can_compile(), reason="torch.compile takes a C++ compiler and Python's headers")
+def test_a_compiled_sampler_makes_the_same_records_to_a_few_microvolts(two_stages, tmp_path):
+    """And its own bytes again in another batch of another process, as one has that goes on with a dataset."""
+    made = []
+    for first in (0, 3):
+        path = tmp_path / f"{first}.npy"
+        subprocess.run([sys.executable, "-c", MAKE, two_stages, path, str(first)], check=True)
+        made.append(np.load(path))
+    (plain, compiled), (_, again) = made
+    assert np.abs(compiled.astype(int) - plain).max() <= 3, "µV"
+    assert (again == compiled[3:]).all()
+
+
+def test_a_compiled_sampler_without_a_compiler_says_what_to_install(staged, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    staged.__dict__.pop("_compiled", None)
+    with pytest.raises(UserError, match=r"synthesis\.sampler: to compile it takes no-such-compiler and Python\.h"):
+        make(staged, ROWS[:1], [Slot(0, 0)], COMPILED)

@@ -1,4 +1,5 @@
 import math
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -8,8 +9,9 @@ import pytest
 import yaml
 
 from sediff.errors import UserError
+from sediff.pipeline.run import _require_request
 from sediff.synthesis.read import read_request
-from sediff.synthesis.schema import DrawnRequest, FillRequest, LikeRequest, PromptRequest
+from sediff.synthesis.schema import DrawnRequest, FillRequest, LikeRequest, PromptRequest, RequestFile
 
 PARTS = """
 - {text: atrial fibrillation, age: 71, sex: female, heart_rate: 110, records: 16}
@@ -64,6 +66,9 @@ def test_a_changed_request_has_another_digest(vocabulary, tmp_path):
         ('- {text: {" ": 1}, records: 2}', "row 1, text: a key is blank"),
         ('- {statements: ["AFIB SR"], records: 2}', "row 1, statements: AFIB SR is no statement of the vocabulary"),
         ("- {text: a, records: 9999999999999999999999}", r"row 1, records: write a number of at most 1e\+09"),
+        ("&a [*a]", r"row 1: write keys with values, \{key: value\}\."),
+        ("- &a {text: *a, records: 2}", r"row 1, text\.text: write a number\."),
+        ("- &a {? *a : 3}", "is no YAML"),
         ("[" * 5000, "is nested too deeply: write a list of rows"),
         ("- {text: a, sex: {other: 0.3}, records: 2}", "row 1, sex.other: write 'male' or 'female'"),
         ("- {text: a, sex: {male: 0.3, female: 0.3}, records: 2}", "row 1: the shares of the sexes must add up to 1"),
@@ -163,3 +168,32 @@ def test_a_text_of_several_lines_becomes_one(vocabulary, tmp_path):
     path.write_text(yaml.safe_dump([{"text": {"x" * 2001: 1}, "records": 2}]))
     with pytest.raises(UserError, match=r"row 1, text\.\.\.\.: it may have 2000 characters at most"):
         read_request(path, vocabulary)
+
+
+def test_params_name_a_file_by_its_hash(vocabulary, tmp_path, monkeypatch):
+    """`sediff configure --request` writes it; a file that is another then is told of before anything runs."""
+    from sediff.configure import configure
+    from sediff.params import PARAMS, Params, set_params
+
+    (tmp_path / "knowledge").symlink_to(Path("knowledge").resolve())
+    shutil.copy("params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    path = Path("mine.yaml")
+    path.write_text("- {text: atrial fibrillation, records: 3}")
+    (line,) = configure(request=path)
+    assert line.startswith("synthesis.dataset: ") and configure(request=path) == []
+    named = Params.load().synthesis.dataset
+    assert isinstance(named, RequestFile) and named.found() == path
+    path.write_text("- {text: sinus rhythm}")
+    for ask in (named.found, lambda: _require_request(Params.load(), ["synthesis@dataset"])):
+        with pytest.raises(UserError, match=r"mine\.yaml, the request of synthesis\.dataset, is not as it was"):
+            ask()
+    _require_request(Params.load(), ["corpus"])
+    path.unlink()
+    with pytest.raises(UserError, match=r"mine\.yaml, .*is missing: `sediff configure --request mine\.yaml`"):
+        named.found()
+    path.write_text("- {text: sinus rhythm, age: old}")
+    with pytest.raises(UserError, match="row 1, age: write a number"):
+        configure(request=path)
+    with pytest.raises(UserError, match=r"synthesis\.dataset\.sha256"):
+        set_params(PARAMS, ["synthesis.dataset.sha256=abc"])

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from threadpoolctl import threadpool_info
@@ -194,13 +195,20 @@ def test_shards_are_whole_batches_and_small_where_there_are_few(records, batch, 
     assert rows_of_shards(records, batch) == rows
 
 
+def differing(one: pl.DataFrame, other: pl.DataFrame) -> list[str]:
+    """Columns in which two tables of as many rows differ."""
+    assert one.columns == other.columns and len(one) == len(other)
+    return [name for name in one.columns if not one[name].equals(other[name])]
+
+
 def test_a_larger_request_begins_with_the_smaller_one(dataset, vocabulary, tmp_path):
     made(dataset, vocabulary)
     parts = PARTS.validate_python([*ASKED[:2], {"like": "corpus", "records": 9}])
-    large = replace(dataset, folder=tmp_path / "b", request=Request.of(parts, vocabulary, ""), rows_a_shard=16)
+    request = Request.of(parts, vocabulary, "")
+    large = replace(dataset, folder=tmp_path / "b", request=request, fingerprint="larger", rows_a_shard=16)
     made(large, vocabulary)
     columns, others = read_columns(dataset.folder / "records"), read_columns(large.folder / "records")
-    assert columns.equals(others[:14])
+    assert differing(columns, others[:14]) == ["fingerprint"], "which names the whole request"
     assert (read_signals(dataset.folder / "records") == read_signals(large.folder / "records")[:14]).all()
 
 

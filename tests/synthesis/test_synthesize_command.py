@@ -139,6 +139,20 @@ def test_ten_thousand_records_are_the_same_however_they_are_made(project):
     assert all(of == made["one"] for of in made.values())
 
 
+def test_a_smaller_request_has_the_same_rows_but_for_the_fingerprint(project):
+    """Which names the manifest, and so the request."""
+    (project / "smaller.yaml").write_text(yaml.safe_dump([REQUEST[0], {**REQUEST[1], "records": 20}]))
+    code, said = finished(project, "--out", "smaller", "--workers", "2", request="smaller.yaml")
+    assert code == 0, said
+    paths = [project / name / "records/shard-*.parquet" for name in ("smaller", "whole")]
+    few, many = (pl.read_parquet(path).sort("index").head(720) for path in paths)
+    assert few.drop("fingerprint").equals(many.drop("fingerprint")), "signals too"
+    for rows, name in ((few, "smaller"), (many, "whole")):
+        manifest = json.loads((project / name / "manifest.json").read_text())
+        assert rows["fingerprint"].unique().to_list() == [manifest["fingerprint"]]
+    assert few["fingerprint"][0] != many["fingerprint"][0]
+
+
 def explained(project: Path, out: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", MAIN, "synthesize", "request.yaml", "--out", out, "--explain"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -228,3 +242,36 @@ def test_the_folder_says_what_it_is(project):
     assert (about["records"], about["request"]["file"], about["sampler"]["steps"]) == (1200, "request.yaml", 1)
     assert about["statements"]["AFIB"] >= 700
     assert not mlcroissant.Dataset(out / "croissant.json").metadata.ctx.issues.errors
+
+
+def test_the_stage_makes_of_a_parquet_request_what_the_command_makes(project, tmp_path):
+    """Rows, datasheet and the request itself; of the rows only the fingerprint is the stage's own."""
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    for name in SHOWN:
+        (clone / name).symlink_to(ROOT / name)
+    shutil.copytree(project / "data", clone / "data")
+    shutil.copy(project / "params.yaml", clone)
+    asked = {"text": ["atrial fibrillation", "sinus rhythm"], "age": [71.0, None], "records": [3, 2]}
+    pl.DataFrame(asked).write_parquet(clone / "mine.parquet")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, *command], cwd=clone, env=environment, capture_output=True, text=True)
+
+    told = run("-c", MAIN, "configure", "--request", "mine.parquet")
+    assert told.returncode == 0 and "mine.parquet" in told.stdout, told.stderr
+    told = run("-m", "flows.synthesis", "dataset")
+    assert told.returncode == 0, told.stderr
+    code, said = finished(clone, "--out", "made", "--workers", "1", request="mine.parquet")
+    assert code == 0, said
+    of_stage, of_command = clone / "data/synthesis/dataset", clone / "made"
+    rows, same = (read_columns(folder / "records").drop("fingerprint") for folder in (of_stage, of_command))
+    assert len(rows) == 5 and rows.equals(same)
+    assert (of_stage / "request.parquet").read_bytes() == (clone / "mine.parquet").read_bytes()
+    about = [json.loads((folder / "dataset.json").read_text())["request"] for folder in (of_stage, of_command)]
+    assert about[0] == about[1]
+    pl.DataFrame(asked).head(1).write_parquet(clone / "mine.parquet")
+    told = run("-m", "flows.synthesis", "dataset")
+    assert told.returncode == 1 and "mine.parquet, the request of synthesis.dataset, is not as it was" in told.stderr
+    assert "Traceback" not in told.stderr
