@@ -325,8 +325,9 @@ def copies(found: Metrics) -> Iterator[Row]:
             if name in found:
                 likeness = (found[f"correlation_{key}"], found[f"highest_correlation_{key}"])
                 yield (of, "training records", *map(_number, likeness), _number(found[name]))
-        share = _more(_number(found["planted_copies_found"]), " of them")
-        yield (f"{_number(found['planted_copies'])} disguised copies", "training records", NO_PLACE, NO_PLACE, share)
+        share = found["planted_copies_found"]
+        told = share if isinstance(share, str) else Figure(f"{100 * share:.3g} % of them", share)
+        yield (f"{_number(found['planted_copies'])} disguised copies", "training records", NO_PLACE, NO_PLACE, told)
     if "planted" in (canaries := found.get("canaries", {})):
         against = f"{_number(canaries['planted'])} canaries, planted in training"
         counts = (_number(canaries["highest"]), _number(canaries["came_out"]))

@@ -21,7 +21,8 @@ GATES = {
     "evaluation.agreement.over_real.synthetic.ratio": "They do so no worse than in the version that is served",
     "evaluation.judges.seen_patients": "The judges have learnt from none of the test patients (number of these)",
     "evaluation.privacy.near_copies": "No synthetic ECG is a near copy of a training record (number of copies)",
-    "evaluation.privacy.near_copies_training_conditions": "Nor is one that was asked for as a training record is",
+    "evaluation.privacy.near_copies_training_conditions": "Nor is one that was asked for "
+    "under a training record's own condition",
     "evaluation.privacy.planted_copies_found": "The search finds copies that were planted to test it (share of them)",
     "evaluation.privacy.membership.auc_high": "No attack tells who was trained on (AUC of the worst, upper limit)",
     "evaluation.privacy.membership.tpr": "No attack is sure of single members (true positives at 1 % false ones)",

@@ -257,7 +257,7 @@ def test_copies_and_canaries_are_told_beside_what_nobody_was_trained_on():
         ("synthetic records", "training records", "0.5", "0.5", "0"),
         ("synthetic records of training records' conditions", "training records", "0.5", "0.5", "3"),
         ("real records of test patients", "training records", "0.5", "0.5", "1"),
-        ("50 disguised copies", "training records", "–", "–", "0.98 of them"),
+        ("50 disguised copies", "training records", "–", "–", "98 % of them"),
         ("synthetic records of both", "34 canaries, planted in training", "–", "0.97", "2"),
         ("synthetic records of both", "as many that were not planted", "–", "0.6", "–"),
     )
