@@ -1,7 +1,8 @@
 """The precision that networks compute in: bfloat16 is taken where a device computes in it, and float32 elsewhere.
 
-A processor without AVX-512 only imitates it: with AVX2 alone a step of training took 8 to 19 times as long as in
-float32 (`benchmarks/autocast.py`). Of which kind a device is, a stage's manifest says.
+A processor without AVX-512 only imitates it: with AVX2 alone a step of training took 4 to 19 times as long as in
+float32, by the network and by what else ran (`benchmarks/autocast.py`). Of which kind a device is, a stage's manifest
+says.
 """
 
 import torch
