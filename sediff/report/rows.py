@@ -320,11 +320,11 @@ def attacks(found: Metrics) -> Iterator[Row]:
 
 def copies(found: Metrics) -> Iterator[Row]:
     """How near records come to those that the generator learnt from, and which of these came out again."""
-    if "near_copies" in found:
-        for key, (of, name) in COPIES.items():
-            if name in found:
-                likeness = (found[f"correlation_{key}"], found[f"highest_correlation_{key}"])
-                yield (of, "training records", *map(_number, likeness), _number(found[name]))
+    for key, (of, name) in COPIES.items():
+        if name in found:
+            likeness = (found.get(f"{which}correlation_{key}", NO_PLACE) for which in ("", "highest_"))
+            yield (of, "training records", *map(_number, likeness), _number(found[name]))
+    if "planted_copies_found" in found:
         share = found["planted_copies_found"]
         told = share if isinstance(share, str) else Figure(f"{100 * share:.3g} % of them", share)
         yield (f"{_number(found['planted_copies'])} disguised copies", "training records", NO_PLACE, NO_PLACE, told)
