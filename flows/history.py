@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from sediff.endpoint import shown
 from sediff.errors import UserError
 from sediff.pipeline.server import DATABASE, prefect_server
 
@@ -31,7 +32,7 @@ def let_go(home: Path, start_limit: float, days: int, remove: bool) -> str:
         UserError: the server does not come up, or did not remove all.
     """
     if configured := os.environ.get("PREFECT_API_URL"):
-        return f"Prefect's history is that of {configured}, whose own settings say what it keeps"
+        return f"Prefect's history is that of {shown(configured)}, whose own settings say what it keeps"
     if not (home / DATABASE).is_file():
         return "Prefect's history: none here"
     with prefect_server(home, start_limit, days=None):

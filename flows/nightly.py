@@ -19,6 +19,7 @@ from flows.pipeline import reconcile
 from flows.reach import server_in_reach
 from flows.stage import folder_tag
 from flows.told import Told
+from sediff.endpoint import shown
 from sediff.files import read_out
 from sediff.params import Params
 from sediff.progress import log_line
@@ -130,7 +131,8 @@ def _approval(params: PublicationParams) -> str:
     """Who approved; "" where nobody is asked."""
     if not params.approval:
         return ""
-    log_line(f"waiting for an approval: resume the flow run at {os.environ['PREFECT_API_URL'].removesuffix('/api')}")
+    address = shown(os.environ["PREFECT_API_URL"]).removesuffix("/api")
+    log_line(f"waiting for an approval: resume the flow run at {address}")
     try:
         answer = pause_flow_run(wait_for_input=Approval, timeout=int(params.approval_limit * 3600))
     except FlowPauseTimeout:

@@ -3,13 +3,13 @@
 import configparser
 import os
 import shutil
-import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 
 from sediff.encoder.embedding import EmbeddingAccess, OpenAiEmbedding, open_embedding
-from sediff.endpoint import KEY, Endpoint
+from sediff.endpoint import KEY, Endpoint, shown
 from sediff.errors import UserError
 from sediff.params import Params
 from sediff.pipeline.run import INVENTORIES, SETTINGS
@@ -60,9 +60,9 @@ def _prefect(params: Params) -> tuple[bool, str]:
         return True, "Prefect server: a loopback one is started for each run (set PREFECT_API_URL to use your own)"
     try:
         with urllib.request.urlopen(f"{address}/health", timeout=3):
-            return True, f"Prefect server: {address}"
-    except (urllib.error.URLError, OSError, ValueError):
-        return False, f"Prefect server: {address} does not answer; start it or unset PREFECT_API_URL"
+            return True, f"Prefect server: {shown(address)}"
+    except (OSError, ValueError, HTTPException):
+        return False, f"Prefect server: {shown(address)} does not answer; start it or unset PREFECT_API_URL"
 
 
 def _chroma(params: Params) -> tuple[bool, str]:
@@ -71,7 +71,7 @@ def _chroma(params: Params) -> tuple[bool, str]:
         try:
             with urllib.request.urlopen(f"{address}/api/v2/heartbeat", timeout=3):
                 return True, f"Chroma: {address}"
-        except (urllib.error.URLError, OSError, ValueError):
+        except (OSError, ValueError, HTTPException):
             return False, f"Chroma: {address} does not answer; start it with `chroma run` or empty runtime.chroma"
     folder = Path(".sediff/chroma")
     if folder.is_dir():

@@ -37,10 +37,24 @@ def checked_address(address: str, path: bool = True) -> str:
     if address and (malformed or any(character.isspace() or not character.isprintable() for character in address)):
         raise ValueError(f"{address!r} is no address of an API: write one like http://127.0.0.1:8000/v1")
     if address and ("@" in parts.netloc or "?" in address or "#" in address):
-        raise ValueError(f"an address has no user, password, query or fragment: the key is read from {KEY}")
+        instead = f"the key is read from {KEY}" if path else "others read params.yaml"
+        raise ValueError(f"an address has no user, password, query or fragment: {instead}")
     if not path and address and parts.path.strip("/"):
         raise ValueError(f"{address!r} is no address of a server: write http://HOST:PORT, without a path")
     return address if path else address.rstrip("/")
+
+
+def shown(address: str) -> str:
+    """An address from the environment as messages have it: without user and password, query and fragment."""
+    scheme, _, rest = address.rpartition("://")
+    host, slash, path = rest.partition("?")[0].partition("#")[0].partition("/")
+    return f"{scheme}{'://' if scheme else ''}{host.rpartition('@')[2]}{slash}{path}"
+
+
+def reason(error: Exception) -> str:
+    """Why a server was not reached, in words without its address, which may be a secret."""
+    number = getattr(getattr(error, "reason", error), "errno", None) or 0
+    return os.strerror(number) if number > 0 else type(error).__name__
 
 
 @dataclass(frozen=True)

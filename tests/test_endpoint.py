@@ -67,6 +67,13 @@ def test_a_secret_in_an_address_is_refused_and_not_repeated(url, tmp_path):
     assert "pw" not in str(error.value) and "key=1" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["chroma", "openlineage_url"])
+def test_a_secret_in_the_address_of_a_server_is_refused_and_not_repeated(name, tmp_path):
+    with pytest.raises(UserError, match=r"no user, password, query or fragment: others read params\.yaml") as error:
+        _set(tmp_path, name, "http://me:pw@example.org")
+    assert "pw" not in str(error.value)
+
+
 def _set(folder, name: str, url: str) -> None:
     path = folder / "params.yaml"
     path.write_text("corpus:\n  sources: [{name: virtual, reader: ptb-xl}]\nruntime:\n  llm_base_url: ''\n")

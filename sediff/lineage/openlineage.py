@@ -4,10 +4,12 @@ An event names stages, outs and their hashes, and no record, so it may leave wha
 """
 
 import logging
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
@@ -23,6 +25,7 @@ from sediff.progress import log_line
 
 FILE = Path("runs/openlineage.jsonl")
 NAMESPACE = "sediff"
+KEY = "OPENLINEAGE_API_KEY"  # in the environment, as OpenLineage's own client has it
 TIMEOUT = 5.0  # s, of an endpoint that does not answer; a run does not wait longer for it
 logging.getLogger("openlineage").setLevel(logging.ERROR)
 
@@ -84,7 +87,9 @@ class StageEvents:
         file.parent.mkdir(exist_ok=True)
         transports: dict[str, Transport] = {str(FILE): FileTransport(FileConfig(str(file), append=True))}
         if self.url:
-            http = {"url": self.url, "timeout": TIMEOUT, "retry": {"total": 1}}
+            http: dict[str, Any] = {"url": self.url, "timeout": TIMEOUT, "retry": {"total": 1}}
+            if key := os.environ.get(KEY):
+                http["auth"] = {"type": "api_key", "apiKey": key}
             transports[self.url] = HttpTransport(HttpConfig.from_dict(http))
         return {place: OpenLineageClient(transport=transport) for place, transport in transports.items()}
 

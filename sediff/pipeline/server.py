@@ -9,8 +9,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 
+from sediff.endpoint import reason, shown
 from sediff.errors import UserError
 from sediff.pipeline.execute import end_group
 from sediff.processes import die_with_parent
@@ -79,9 +81,10 @@ def _check(api: str) -> None:
         urllib.request.urlopen(f"{api}/health", timeout=10).close()
     except urllib.error.HTTPError:
         return
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         raise UserError(
-            f"PREFECT_API_URL={api} does not answer ({error}): correct it, or unset it to have a server of its own."
+            f"PREFECT_API_URL={shown(api)} does not answer ({reason(error)}): correct it, or unset it to have a server "
+            "of its own."
         ) from None
 
 

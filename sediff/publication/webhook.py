@@ -7,7 +7,6 @@ itself, or, where that is large or is refused, what tells whether a page that it
 import base64
 import hashlib
 import json
-import os
 import urllib.request
 from collections.abc import Mapping
 from http.client import HTTPException
@@ -17,6 +16,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from sediff.endpoint import reason
 from sediff.files import read_out
 from sediff.publication.health import SUCCESSES
 
@@ -81,8 +81,7 @@ def _tell(address: str, body: Mapping[str, Any]) -> str:
     except HTTPError as error:
         return f"it answered with status {error.code}"
     except (OSError, ValueError, HTTPException) as error:
-        number = getattr(getattr(error, "reason", error), "errno", None)
-        return os.strerror(number) if number else type(error).__name__
+        return reason(error)
     return ""
 
 

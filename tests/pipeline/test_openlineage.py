@@ -15,7 +15,7 @@ from referencing import Registry
 
 from sediff.errors import UserError
 from sediff.lineage.graph import recorded_hashes
-from sediff.lineage.openlineage import FILE
+from sediff.lineage.openlineage import FILE, KEY
 from sediff.params import set_params
 from tests.pipeline.openlineage_schemas import of_checkout, of_client
 from tests.pipeline.tiny import BEFORE, ROOT, make, walk
@@ -48,6 +48,7 @@ class Receiver(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.events: list[dict] = []
+        self.keys: set[str | None] = set()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -56,6 +57,7 @@ class Receiver(ThreadingHTTPServer):
                 found = self.path == "/api/v1/lineage"
                 if found:
                     receiver.events.append(json.loads(body))
+                    receiver.keys.add(self.headers["Authorization"])
                 self.send_response(201 if found else 404)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -122,14 +124,18 @@ def _properties(schemas: Registry, address: str) -> tuple[set[str], set[str]]:
     return set().union(*(names for names, _ in parts)), set().union(*(required for _, required in parts))
 
 
-def test_events_are_valid_by_the_published_schemas(project, published):
+def test_events_are_valid_by_the_published_schemas(project, published, monkeypatch):
     (project / "mode-third").write_text("mistake")
+    monkeypatch.setenv(KEY, "pa55word")
     with running(Receiver()) as receiver:
         address = f"http://127.0.0.1:{receiver.server_address[1]}"
         set_params(project / "params.yaml", [f"runtime.openlineage_url={address}"])
         with pytest.raises(UserError, match="third has no input"):
             walk(project)
     assert {event["eventType"] for event in receiver.events} == {"START", "COMPLETE", "FAIL"}
+    assert receiver.keys == {"Bearer pa55word"}
+    files = [path for path in project.rglob("*") if path.is_file()]
+    assert not [path for path in files if b"pa55word" in path.read_bytes()]
     for event in receiver.events:
         validate(event, published)
     done = receiver.events[1]
