@@ -11,11 +11,12 @@ from typing import Any
 
 from sediff.errors import UserError
 from sediff.params import PARAMS, Params
+from sediff.pipeline.disk import full_disk_in_a_sentence
 from sediff.pipeline.graph import staleness
 from sediff.pipeline.server import prefect_server
 from sediff.progress import log_line
 from sediff.publication.continuing import forget_revoked
-from sediff.publication.health import NotPublishedError, note
+from sediff.publication.health import JOURNAL, NotPublishedError, entry_of, note
 from sediff.publication.publish import needs_publishing, push_pointers
 from sediff.publication.sediff import sediff
 from sediff.publication.versions import current
@@ -35,9 +36,10 @@ def refresh(root: Path = Path()) -> dict[str, Any]:
     with only_refresh(root):
         params = _own_params(root)  # those of the worktree count, once there is one
         try:
-            folder = prepare_workspace(root)
-            params = Params.load(folder / PARAMS)
-            outcome, told, version = _refresh(root, folder, params)
+            with full_disk_in_a_sentence("refresh"):
+                folder = prepare_workspace(root)
+                params = Params.load(folder / PARAMS)
+                outcome, told, version = _refresh(root, folder, params)
         except NotPublishedError as end:
             outcome, told, version = end.outcome, str(end), ""
         except UserError as error:
@@ -81,9 +83,13 @@ def _is_published(folder: Path, name: str) -> bool:
 
 
 def _end(root: Path, params: Params | None, outcome: str, told: str, version: str) -> dict[str, Any]:
-    """Write the journal and tell the webhook."""
-    entry = note(root, outcome, told, version)
+    """Write the journal and tell the webhook; a disk that takes no more is no reason to be silent."""
+    entry = entry_of(outcome, told, version)
     log_line(f"refresh: {outcome}: {told}")
+    try:
+        note(root, entry)
+    except OSError as error:
+        log_line(f"{JOURNAL} does not have this refresh ({error.strerror}), nor has `sediff health`: mend that")
     if params and (address := params.publication.webhook_address):
         body = message(params.publication.name, entry, root / FOLDER, bool(params.restricted))
         if refusal := tell(address, body):

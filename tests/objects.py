@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from sediff.lineage.dvc_hash import FOLDER, md5_file
 
 
@@ -23,3 +25,10 @@ def wrong(place: Path) -> list[Path]:
     files = [path for path in (place / "files/md5").rglob("*") if path.is_file()]
     assert files
     return [path for path in files if md5_file(path) != "".join(path.parts[-2:]).removesuffix(FOLDER)]
+
+
+def fill(disk: Path) -> None:
+    """Leave nothing free on a disk."""
+    with pytest.raises(OSError, match="No space left"), (disk / "filled").open("wb", buffering=0) as stream:
+        while True:
+            stream.write(bytes(4096))

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from sediff.errors import UserError
+from sediff.pipeline.disk import full_disk_in_a_sentence
 from sediff.processes import DIES_WITH_PARENT, die_with_parent
 from sediff.progress import BARS, log_line
 
@@ -58,7 +59,8 @@ def _execute(root: Path, stage: str, failure: Path, time_limit: float, force: bo
         sentence = failure.read_text(encoding="utf-8")
         failure.unlink()
         raise UserError(sentence)
-    raise StageCrashError(errors[-1] if errors else f"exit status {status}")
+    with full_disk_in_a_sentence(stage):  # that of DVC's cache too, of which DVC speaks
+        raise StageCrashError(errors[-1] if errors else f"exit status {status}")
 
 
 def _repro(root: Path, stage: str, time_limit: float, force: bool) -> tuple[int, list[str]]:

@@ -9,16 +9,23 @@ from sediff.errors import UserError
 NOBODY = ("sediff", "sediff@localhost")  # a machine that commits by night may have no name of its own
 
 
+class GitError(UserError):
+    """A git command failed: `said` is its own sentence."""
+
+    def __init__(self, verb: str, folder: Path, said: str) -> None:
+        super().__init__(f"git {verb} failed in {folder} ({said}): mend the repository, then run again.")
+        self.said = said
+
+
 def git(folder: Path, *arguments: str) -> str:
     """What a git command says, stripped.
 
     Raises:
-        UserError: it fails.
+        GitError: it fails.
     """
     done = _run(folder, arguments)
     if done.returncode:
-        said = " ".join((done.stderr or done.stdout).split())
-        raise UserError(f"git {_verb(arguments)} failed in {folder} ({said}): mend the repository, then run again.")
+        raise GitError(_verb(arguments), folder, " ".join((done.stderr or done.stdout).split()))
     return done.stdout.strip()
 
 

@@ -1,6 +1,7 @@
 """What refreshes did, and whether the last success is recent enough."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,22 @@ class NotPublishedError(UserError):
         self.outcome = outcome
 
 
-def note(root: Path, outcome: str, told: str, version: str) -> dict[str, Any]:
-    """Append what a refresh did, and give it."""
-    entry = {"ended": datetime.now(UTC).isoformat(), "outcome": outcome, "told": told, "version": version}
+def entry_of(outcome: str, told: str, version: str) -> dict[str, Any]:
+    """What the journal says of a refresh that ends now."""
+    return {"ended": datetime.now(UTC).isoformat(), "outcome": outcome, "told": told, "version": version}
+
+
+def note(root: Path, entry: Mapping[str, Any]) -> None:
+    """Append to the journal what a refresh did.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
     path = root / JOURNAL
     path.parent.mkdir(exist_ok=True)
     cut = path.exists() and not path.read_bytes().endswith(b"\n")
     with path.open("a", encoding="utf-8") as stream:
         stream.write(("\n" if cut else "") + json.dumps(entry, ensure_ascii=False) + "\n")
-    return entry
 
 
 def read_journal(root: Path) -> list[dict[str, Any]]:

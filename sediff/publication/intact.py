@@ -20,7 +20,7 @@ from sediff.lineage.dvc_hash import FOLDER, Cache, files_of, listing_text, md5_f
 from sediff.lineage.graph import recorded_stages
 from sediff.lineage.verify import added
 from sediff.pipeline.remote import remote_calls
-from sediff.publication.store import Lock, bring_out, drop_damaged, outs_of
+from sediff.publication.store import Lock, RemoteSilentError, bring_out, drop_damaged, outs_of
 
 Say = Callable[[str], None]
 Objects = Mapping[str, Path]  # hashes, each with its place in the working tree; a folder's listing has the folder's
@@ -191,7 +191,7 @@ def reject_restored(root: Path, stage: str) -> list[str]:
 
 
 def _fetch(root: Path, cache: Cache, md5: str) -> None:
-    with suppress(UserError):  # the remote does not answer, or is a folder that is not there yet: a stage makes it anew
+    with suppress(RemoteSilentError):  # or it is a folder that is not there yet: a stage makes it anew
         bring_out(root, cache, md5)
 
 

@@ -16,7 +16,7 @@ from sediff.errors import UserError
 from sediff.lineage.graph import DVC_LOCK
 from sediff.pipeline.graph import ask_dvc
 from sediff.pipeline.remote import RemoteError, remote_calls
-from sediff.publication.git import commit, git, git_bytes, git_says, remote_of
+from sediff.publication.git import GitError, commit, git, git_bytes, git_says, remote_of
 from sediff.publication.intact import Outs
 from sediff.publication.manifest import write_manifest
 from sediff.publication.store import lock_at
@@ -109,8 +109,13 @@ def push_data(folder: Path, name: str, say: Say) -> None:
         outs.mend(outs.new, say)
         say("DVC has no remote: the data stay in this machine's cache")
         return
+    _insist(lambda: ask_dvc(folder, lambda repo: _push(repo, outs, say)), say)
+
+
+def _insist(push: Callable[[], str], say: Say) -> None:
+    """Push, again and again as long as that may help; gives up with why the last try failed."""
     for wait in (*PUSH_WAITS, 0.0):
-        failure = ask_dvc(folder, lambda repo: _push(repo, outs, say))
+        failure = push()
         if not failure:
             return
         if wait:
@@ -140,9 +145,24 @@ def _stage_results(folder: Path) -> None:
 
 
 def push_refs(folder: Path, refs: list[str], say: Say) -> None:
-    """Push branch and tags, all or none; nothing without a git remote."""
+    """Push branch and tags, all or none; nothing without a git remote.
+
+    Raises:
+        UserError: the remote refuses them, or does not answer, nor when asked again.
+    """
     remote = remote_of(folder)
     if not remote:
         say("git has no remote: the version is published on this machine only")
         return
-    git(folder, "push", "--quiet", "--atomic", remote, *refs)
+    _insist(lambda: _push_refs(folder, remote, refs), say)
+
+
+def _push_refs(folder: Path, remote: str, refs: list[str]) -> str:
+    """Push, and say why the remote could not be reached; what it refuses it refuses again."""
+    try:
+        git(folder, "push", "--quiet", "--atomic", remote, *refs)
+    except GitError as error:
+        if "rejected]" in error.said:
+            raise
+        return f"git's remote {remote} does not take what is published ({error.said})"
+    return ""

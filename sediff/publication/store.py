@@ -4,7 +4,7 @@ DVC's own `gc` keeps whole branches or all tags; what is kept here is named, ver
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,10 @@ Lock = Mapping[str, Any]
 Added = frozenset[tuple[str, str]]  # files that track data, as paths below the project, and hashes of their outs
 ADDED = (".dvc", "/dvc.lock")  # what `dvc add` writes, and other graphs than the project's own
 RUNS = "runs"  # beside `files`, in a cache and in a remote: what each run made of what
+
+
+class RemoteSilentError(UserError):
+    """A remote does not answer, so that what it has is not known."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,8 @@ def bring_out(root: Path, cache: Cache, md5: str) -> bool:
     Not `dvc fetch` of a commit, which looks for a remote that is a relative folder elsewhere.
 
     Raises:
-        UserError: it lacks some, and the remote does not answer.
+        RemoteSilentError: it lacks some, and the remote does not answer.
+        UserError: the disk is full.
     """
     if md5.endswith(FOLDER) and cache.intact(md5) is None:
         cache.path(md5).unlink(missing_ok=True)
@@ -161,7 +166,8 @@ def _get(repo: Repo, cache: Cache, hashes: Iterable[str]) -> None:
     """Copy objects from DVC's default remote, where there is one; what it tells to have not is passed over.
 
     Raises:
-        UserError: it does not answer, so that what is lost cannot be told from what is not seen; or the disk is full.
+        RemoteSilentError: it does not answer, so that what is lost cannot be told from what is not seen.
+        UserError: the disk is full.
     """
     if not repo.config["core"].get("remote"):
         return
@@ -176,7 +182,7 @@ def _get(repo: Repo, cache: Cache, hashes: Iterable[str]) -> None:
     except RemoteError as fault:
         if fault.number in NO_SPACE:  # what is fetched is written here
             raise UserError(f"{cache.folder}: the disk is full; free some space and run again.") from None
-        raise UserError(
+        raise RemoteSilentError(
             f"DVC's remote {repo.config['core']['remote']} does not answer ({fault.name}), so what it has is not "
             "known: mend it, then run again."
         ) from None
@@ -203,6 +209,8 @@ def _get_file(remote: Remote, md5: str, to: Path) -> None:
 class Store:
     """A place with DVC's objects, its runs and answers: the cache, or a remote.
 
+    Its methods raise a `UserError` where it does not answer, or refuses.
+
     Attributes:
         fs: fsspec's view of it.
         folder: with `files/md5`, `runs` and `answers`.
@@ -227,25 +235,37 @@ class Store:
 
     def size(self, paths: Iterable[str]) -> int:
         """Bytes of files."""
-        return sum(self.fs.size(path) or 0 for path in paths)
+        with self._asked("the sizes of its files cannot be had"):
+            return sum(self.fs.size(path) or 0 for path in paths)
 
     def remove(self, paths: Iterable[str]) -> None:
         """Remove files, whatever their permissions."""
         for path in paths:
-            self.fs.rm_file(path)
+            with self._asked(f"{path} cannot be removed"):
+                self.fs.rm_file(path)
 
     def _files(self, below: str) -> list[str]:
         folder = f"{self.folder}/{below}"
-        return sorted(self.fs.find(folder)) if self.fs.exists(folder) else []
+        with self._asked(f"{folder} cannot be listed"):
+            return sorted(self.fs.find(folder)) if self.fs.exists(folder) else []
 
     def _run_is_kept(self, path: str, kept: Kept) -> bool:
+        with self._asked(f"{path} cannot be read"), self.fs.open(path, "rb") as stream:
+            text = stream.read()
         try:
-            with self.fs.open(path, "rb") as stream:
-                said = yaml.load(stream.read(), LOADER)
+            said = yaml.load(text, LOADER)
             outs = [out["md5"] for out in said["outs"]]
         except (yaml.YAMLError, KeyError, TypeError):
             return False
         return all(md5 in kept.objects for md5 in outs)
+
+    @contextmanager
+    def _asked(self, failure: str) -> Iterator[None]:
+        try:
+            with remote_calls():
+                yield
+        except RemoteError as fault:
+            raise UserError(f"The {self.name}: {failure} ({fault}); mend that, then run again.") from None
 
 
 def stores(root: Path, own_cache: bool) -> list[Store]:

@@ -12,21 +12,21 @@ from tests.pipeline.clone import command
 
 OTHERS = (
     "simulator", "knowledge", "encoder@conditioner", "encoder@judges", "diffusion", "synthesis@evaluation",
-    "synthesis@augmentation", "synthesis@dataset", "evaluation", "augmentation",
+    "synthesis@augmentation", "synthesis@dataset", "evaluation", "augmentation", "report",
 )  # fmt: skip
 ON_A_SMALL_DISK = """
 set -e
-mount -t tmpfs -o size={size} none data
-cp -R kept/. data
+mount -t tmpfs -o size={size} none {place}
+cp -R kept/. {place}
 exec {python} -m flows.{program}
 """
 ALONE = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")  # what is mounted goes with the process
 PAGE = 4096
 
 
-def room_for(*folders: Path) -> int:
-    """Bytes that files take on a disk of pages."""
-    sizes = [path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file()]
+def room_for(place: Path) -> int:
+    """Bytes that a folder's files, or a file, take on a disk of pages."""
+    sizes = [path.stat().st_size for path in files_of(place).values()]
     return sum(-(-size // PAGE) * PAGE for size in sizes)
 
 
@@ -38,20 +38,21 @@ def test_a_stage_on_a_disk_that_fills_up_goes_on_with_room(project, tmp_path, st
     folder, (name, _, item) = tmp_path / "clone", stage.partition("@")
     shutil.copytree(project[0], folder, symlinks=True)
     shutil.rmtree(folder / ".sediff/work", ignore_errors=True)
-    out = Path("data", name, item)
-    (folder / "data").rename(folder / "kept")
-    (folder / "data").mkdir()
-    (folder / "kept" / name / item).rename(tmp_path / "wanted")
+    out = Path("reports/index.html") if stage == "report" else Path("data", name, item)
+    place = folder / out.parts[0]
+    place.rename(folder / "kept")
+    place.mkdir()
+    folder.joinpath("kept", *out.parts[1:]).rename(tmp_path / "wanted")
     size = room_for(folder / "kept") + max(room_for(tmp_path / "wanted") // 2, PAGE)
-    script = ON_A_SMALL_DISK.format(size=size, python=sys.executable, program=f"{name} {item}")
+    script = ON_A_SMALL_DISK.format(size=size, place=place.name, python=sys.executable, program=f"{name} {item}")
     if subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine lets nobody mount a disk of their own")
     result = command(folder, *ALONE, script)
     assert (result.returncode, f"{stage}: the disk is full; free some space" in result.stderr) == (1, True), result
     assert "Traceback" not in result.stderr
 
-    (folder / "data").rmdir()
-    (folder / "kept").rename(folder / "data")
+    place.rmdir()
+    (folder / "kept").rename(place)
     again = command(folder, sys.executable, "-m", f"flows.{name}", *([item] if item else []))
     assert again.returncode == 0, again.stderr
     made, wanted = (files_of(place) for place in (folder / out, tmp_path / "wanted"))

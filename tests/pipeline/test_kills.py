@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ OWN = Path(".sediff")
 PUBLISHED = OWN / "published"
 TRAINING = PUBLISHED.joinpath(".sediff", "work", "diffusion")  # in progress
 PROMPTLY = 15.0  # s that a child may take to follow its parent on a busy machine
+MORE = ("cohort.patients=25", "publication.drift.records=10.0")
 ELSEWHERE = "receive-pack"  # of git's remote, on this machine in tests alone
 
 
@@ -64,7 +66,7 @@ def settled(project: Path) -> list[str]:
 
 
 def outs(text: str) -> dict[str, str]:
-    lock = yaml.safe_load(text)
+    lock = yaml.safe_load(text) or {"stages": {}}
     return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
 
 
@@ -79,9 +81,10 @@ def files(project: Path) -> dict[str, bytes]:
 def served(project: Path) -> str:
     """What git's remote says is served, all of whose data DVC's remote has; "" for nothing yet."""
     remote = project.parent / "remote.git"
-    if "current" not in said(remote, "git", "tag"):
+    moves = said(remote, "git", "tag", "--list", "ecg#current#*", "--sort=version:refname").split()
+    if not moves:
         return ""
-    lock = said(remote, "git", "show", "ecg#current#1:dvc.lock")
+    lock = said(remote, "git", "show", f"{moves[-1]}:dvc.lock")
     for md5 in outs(lock).values():
         assert (project.parent / "store/files/md5" / md5[:2] / md5[2:]).is_file(), "what is served is whole"
     return lock
@@ -104,14 +107,45 @@ def undisturbed(first_version, tmp_path_factory) -> Published:
     return Published(project, first_version.seconds)
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(25, marks=pytest.mark.slow)])
-def test_a_refresh_that_is_killed_again_and_again_gives_the_same_bytes(undisturbed, tmp_path, kills):
-    """Killed until it comes through, in one project after the other until there were as many kills."""
+@pytest.fixture(params=[3, pytest.param(13, marks=pytest.mark.slow)])
+def kills(request) -> int:
+    """How often; of two tests."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def second(first_version, tmp_path_factory) -> Published:
+    """A project whose second version is published too."""
+    project = grown(first_version.checkout, tmp_path_factory.mktemp("second"))
+    started = time.monotonic()
+    said(project, sys.executable, "-c", MAIN, "refresh")
+    return Published(project, time.monotonic() - started)
+
+
+def grown(published: Path, folder: Path) -> Path:
+    """A copy of a published project whose corpus has more patients now; gives the checkout."""
+    project = copied(published, folder)
+    change(project, *MORE)
+    return project
+
+
+def test_a_first_refresh_that_is_killed_again_and_again_gives_the_same_bytes(undisturbed, tmp_path, kills):
+    disturb(undisturbed, lambda folder: make(folder, like=undisturbed.checkout), tmp_path, kills)
+
+
+def test_a_second_refresh_that_is_killed_again_and_again_gives_the_same_bytes(first_version, second, tmp_path, kills):
+    """And meanwhile the first version is served."""
+    disturb(second, lambda folder: grown(first_version.checkout, folder), tmp_path, kills)
+
+
+def disturb(undisturbed: Published, new: Callable[[Path], Path], folder: Path, kills: int) -> None:
+    """Kill a refresh until it comes through, in one new project after the other until there were as many kills."""
     wanted, duration = undisturbed
     draw = random.Random(kills)
     number = 0
     while kills:
-        project = make(tmp_path / str(number := number + 1), like=wanted)
+        project = new(folder / str(number := number + 1))
+        before = served(project)
         while True:
             refresh = start(project)
             try:
@@ -121,7 +155,7 @@ def test_a_refresh_that_is_killed_again_and_again_gives_the_same_bytes(undisturb
                 kill(refresh, everything=draw.random() < 0.5)
                 kills -= 1
             assert settled(project) == []
-            served(project)
+            assert outs(served(project)) in (outs(before), outs(served(wanted)))
         check(project, wanted)
 
 
@@ -169,7 +203,7 @@ def test_a_clock_that_goes_back_a_day_changes_nothing(tmp_path, monkeypatch):
     """What a library that is preloaded tells every process of a second night."""
     project = make(tmp_path)
     said(project, sys.executable, "-c", MAIN, "refresh")
-    change(project, "cohort.patients=25", "publication.drift.records=10.0")
+    change(project, *MORE)
     (tmp_path / "clock.c").write_text(CLOCK)
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", tmp_path / "clock.so", tmp_path / "clock.c", "-ldl"], check=True)
     with monkeypatch.context() as back:

@@ -17,7 +17,7 @@ from threading import Timer
 import pytest
 
 from flows.refresh import only_refresh
-from sediff.publication.health import note
+from sediff.publication.health import entry_of, note
 from tests.objects import wrong
 from tests.pipeline.clone import MAIN, command
 from tests.pipeline.nightly import change, copied, make, said
@@ -230,7 +230,7 @@ def test_probes_hear_whether_refreshes_go_well(project):
     with scheduled(project, "--cron", "0 0 29 2 *", "--port", str(port)) as lines:
         assert any("refreshing by" in line for line in lines)
         assert probe(port) == (503, False)
-        note(project, "published", "by hand", "ecg@v0.0.1")
+        note(project, entry_of("published", "by hand", "ecg@v0.0.1"))
         assert probe(port) == (200, True)
 
 

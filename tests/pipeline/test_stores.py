@@ -26,6 +26,7 @@ from sediff.publication.store import bring_out
 from sediff.publication.versions import revoked, version_of_head, versions
 from sediff.publication.withdraw import is_let_go, judges_saw, withdraw
 from sediff.publication.workspace import fetch_tags
+from tests.pipeline.bucket import made
 from tests.pipeline.clone import ROOT
 from tests.pipeline.nightly import said
 
@@ -173,6 +174,18 @@ def test_a_remote_that_does_not_answer_has_lost_nothing(project, tmp_path):
     (tmp_path / "away").rename(store)
     assert bring_out(project, Cache(project), corpus)
     assert not bring_out(project, Cache(project), "0" * 32), "this one it does not have"
+
+
+def test_a_bucket_that_does_not_answer_any_more_is_told_in_a_sentence(project):
+    with made("versions-of-ecg") as bucket:
+        (project / ".dvc/config").write_text(f"[core]\n    remote = store\n{bucket.shared('store')}")
+        (project / ".dvc/config.local").write_text(bucket.own("store"))
+        bucket.client.put_object(Bucket=bucket.name, Key="dvc/files/md5/00/old", Body=b"old")
+        found = plan_collection(project, ALL)
+        assert [len(paths) for _, paths in found.objects] == [0, 1]
+    for ask in (lambda: collect(project, found), lambda: plan_collection(project, ALL)):
+        with pytest.raises(UserError, match=r"^The remote store: .+files/md5.* cannot be (removed|listed) \(\w+\)"):
+            ask()
 
 
 def test_a_cache_on_a_full_disk_is_no_fault_of_the_remote(project, tmp_path, disk):

@@ -16,6 +16,7 @@ from sediff.params import set_params
 from sediff.pipeline.accept import accept
 from sediff.pipeline.graph import staleness
 from sediff.pipeline.server import _free_port, prefect_server
+from tests.objects import fill
 from tests.pipeline.clone import command
 from tests.pipeline.tiny import BEFORE, ROOT, make, walk
 
@@ -67,6 +68,17 @@ def test_a_walk_stops_before_a_stage_that_may_fill_the_disk(project):
     with pytest.raises(UserError, match=r"first may need .*lower runtime\.disk_reserve"):
         walk(project)
     assert not (project / "data/first").exists()
+
+
+def test_a_full_disk_of_dvcs_cache_is_a_sentence_at_once(project, disk, capfd):
+    set_params(project / "params.yaml", ["runtime.disk_reserve=0"])
+    (project / ".dvc/cache").symlink_to(disk)
+    fill(disk)
+    with pytest.raises(UserError, match=r"^first: the disk is full; free some space and run again"):
+        walk(project)
+    assert "trying once more" not in capfd.readouterr().err
+    (disk / "filled").unlink()
+    assert walk(project, "first") == {"first": True}
 
 
 def test_stages_are_flow_runs_and_lost_ones_are_reconciled(project):
@@ -275,11 +287,21 @@ def test_accepting_refuses_changed_parameters_and_outs(project):
         accept(project, "first")
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:9/api", "nonsense"])
-def test_a_configured_server_that_does_not_answer_is_named(address, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("address", "named"),
+    [
+        ("http://127.0.0.1:9/api", "http://127.0.0.1:9/api does not answer (Connection refused)"),
+        ("nonsense", "nonsense does not answer (ValueError)"),
+        ("http://me:pa55@127.0.0.1:9/api?key=pa55", "http://127.0.0.1:9/api does not answer"),
+        ("http://me:pa55@127.0.0.1:pa55/api", "http://127.0.0.1:pa55/api does not"),
+    ],
+)
+def test_a_configured_server_that_does_not_answer_is_named_without_its_secrets(address, named, tmp_path, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", address)
-    with pytest.raises(UserError, match="does not answer"), prefect_server(tmp_path, 5):
+    with pytest.raises(UserError) as error, prefect_server(tmp_path, 5):
         pass
+    assert str(error.value).startswith(f"PREFECT_API_URL={named}")
+    assert "me:" not in str(error.value)
 
 
 def test_a_server_whose_port_is_taken_meanwhile_gets_another(tmp_path, monkeypatch):

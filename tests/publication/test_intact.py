@@ -1,5 +1,6 @@
 """Objects that are damaged in DVC's cache, at its remote, or where DVC restored them, on a small DVC repository."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,9 @@ from sediff.errors import UserError
 from sediff.lineage.dvc_hash import Cache
 from sediff.publication import publish
 from sediff.publication.intact import reject_restored
-from sediff.publication.publish import push_data
+from sediff.publication.publish import push_data, push_refs
 from sediff.publication.store import lock_in, outs_of
-from tests.objects import at_remote, damage, wrong
+from tests.objects import at_remote, damage, fill, wrong
 from tests.pipeline.bucket import made
 
 AUTHOR = ("-c", "user.name=t", "-c", "user.email=t@t")
@@ -119,6 +120,44 @@ def test_a_remote_that_takes_nothing_is_tried_again_and_told_in_a_sentence(proje
     assert len(said) == 1 and said[0].endswith("; trying again in 0 s")
 
 
+@pytest.fixture
+def upstream(project, monkeypatch) -> Path:
+    """Where git's remote is to be, and is not yet; nobody waits long for it."""
+    monkeypatch.setattr(publish, "PUSH_WAITS", (0.1, 0.1))
+    command(project, "git", "remote", "add", "origin", str(project.parent / "upstream.git"))
+    return project.parent / "upstream.git"
+
+
+def test_a_git_remote_that_is_away_for_a_moment_is_asked_again(project, upstream):
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        command(project, "git", "init", "-q", "--bare", str(upstream))
+
+    push_refs(project, ["HEAD:refs/heads/published"], say)
+    assert len(said) == 1
+    assert said[0].startswith("git's remote origin does not take what is published (")
+    command(upstream, "git", "rev-parse", "--verify", "published")
+
+
+def test_a_git_remote_that_stays_away_is_told_in_a_sentence(project, upstream):
+    said: list[str] = []
+    with pytest.raises(UserError, match=r"^git's remote origin does not take .+: mend it, then run again\.$"):
+        push_refs(project, ["HEAD:refs/heads/published"], said.append)
+    assert len(said) == 2
+
+
+def test_what_a_git_remote_refuses_is_not_sent_again(project, upstream):
+    command(project, "git", "init", "-q", "--bare", str(upstream))
+    (upstream / "hooks/pre-receive").write_text("#!/bin/sh\necho protected >&2\nexit 1\n")
+    (upstream / "hooks/pre-receive").chmod(0o755)
+    said: list[str] = []
+    with pytest.raises(UserError, match=r"git push failed .*protected.*rejected"):
+        push_refs(project, ["HEAD:refs/heads/published"], said.append)
+    assert said == []
+
+
 def test_what_is_damaged_at_the_remote_or_lacks_there_is_sent_again(project):
     push(project)
     found = hashes(project)
@@ -184,3 +223,16 @@ def test_what_dvc_restores_and_is_damaged_is_taken_away(project, sent):
     assert (project / "data/made/first").read_text() == "first" * 100
     assert (project / "runs").read_text() == ("x" if sent else "xx")
     assert wrong(project / ".dvc/cache") == []
+
+
+def test_what_is_fetched_for_a_damaged_object_and_does_not_fit_on_the_disk_is_told(project, disk):
+    push(project)
+    cache, first = Cache(project), hashes(project)["first"]
+    damage(cache.path(first))
+    command(project, "rm", "-r", "data/made")
+    dvc(project, "repro", "-q")
+    shutil.rmtree(cache.path(first).parent)
+    cache.path(first).parent.symlink_to(disk)
+    fill(disk)
+    with pytest.raises(UserError, match="the disk is full; free some space"):
+        reject_restored(project, "made")
