@@ -42,9 +42,11 @@ def port(project) -> Iterator[int]:
         env={name: value for name, value in os.environ.items() if not name.startswith("PREFECT")},
     )
     assert process.stdout
-    line = process.stdout.readline()
-    found = re.fullmatch(r"sediff studio: http://127\.0\.0\.1:(\d+) \(Ctrl-C ends it\)\n", line)
-    assert found, line + process.stdout.read()
+    said = ""
+    while not (found := re.search(r"^sediff studio: http://127\.0\.0\.1:(\d+) \(Ctrl-C ends it\)\n", said, re.M)):
+        line = process.stdout.readline()  # the first may be that the index is built again
+        assert line, f"it ended: {said}"
+        said += line
     yield int(found[1])
     process.send_signal(2)
     assert process.wait(30) == 0
