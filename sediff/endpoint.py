@@ -46,9 +46,11 @@ def checked_address(address: str, path: bool = True) -> str:
 
 def shown(address: str) -> str:
     """An address from the environment as messages have it: without user and password, query and fragment."""
-    scheme, _, rest = address.rpartition("://")
-    host, slash, path = rest.partition("?")[0].partition("#")[0].partition("/")
-    return f"{scheme}{'://' if scheme else ''}{host.rpartition('@')[2]}{slash}{path}"
+    scheme, mark, rest = address.partition("://") if "://" in address else ("", "", address)
+    plain = rest.partition("?")[0].partition("#")[0]
+    if "@" in rest[len(plain) :]:  # a password may have such a character, against the rules: nothing is sure then
+        return f"{scheme}{mark}..."
+    return f"{scheme}{mark}{plain.rpartition('@')[2]}"
 
 
 def reason(error: Exception) -> str:

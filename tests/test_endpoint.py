@@ -1,6 +1,6 @@
 import pytest
 
-from sediff.endpoint import Endpoint, checked_address
+from sediff.endpoint import Endpoint, checked_address, shown
 from sediff.errors import UserError
 from sediff.params import Params, set_params
 
@@ -65,6 +65,24 @@ def test_a_secret_in_an_address_is_refused_and_not_repeated(url, tmp_path):
     with pytest.raises(UserError, match="the key is read from OPENAI_API_KEY") as error:
         _set(tmp_path, "llm_base_url", url)
     assert "pw" not in str(error.value) and "key=1" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "wanted"),
+    [
+        ("http://127.0.0.1:4200/api", "http://127.0.0.1:4200/api"),
+        ("nonsense", "nonsense"),
+        ("https://me:pw@example.org/api", "https://example.org/api"),
+        ("https://me:p/w@example.org/api", "https://example.org/api"),
+        ("https://example.org/api?key=pw#pw", "https://example.org/api"),
+        ("https://me:p?w@example.org/api", "https://..."),
+        ("https://me:p#w@example.org", "https://..."),
+        ("https://example.org/?to=a://pw@b", "https://..."),
+        ("me:pw@example.org", "example.org"),
+    ],
+)
+def test_an_address_is_shown_without_what_may_be_a_secret(address, wanted):
+    assert shown(address) == wanted
 
 
 @pytest.mark.parametrize("name", ["chroma", "openlineage_url"])
