@@ -143,7 +143,7 @@ def purge(root: Path, plan: Plan) -> Path:
             _remove(path)
         _clean_journal(root, read_exclusions(root))
     except OSError as error:
-        raise UserError(f"{error.filename} cannot be purged ({error.strerror}): run again.") from None
+        raise UserError(f"{error.filename or JOURNAL} cannot be purged ({error.strerror}): run again.") from None
     return _record(root, plan, signing, record)
 
 

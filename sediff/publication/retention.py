@@ -118,7 +118,7 @@ def collect(root: Path, found: Collection) -> None:
         for log in found.logs:
             _keep_end(log)
     except OSError as error:
-        raise UserError(f"{error.filename} cannot be removed ({error.strerror}): run again.") from None
+        raise UserError(f"{error.filename or 'A log'} cannot be removed ({error.strerror}): run again.") from None
 
 
 def _logs(root: Path) -> list[Path]:

@@ -20,12 +20,13 @@ from sediff.pipeline.run import run_pipeline
 from sediff.publication.params import RetentionParams
 from sediff.publication.publish import needs_publishing
 from sediff.publication.purge import plan_purge, purge
-from sediff.publication.retention import collect, plan_collection
+from sediff.publication.retention import Collection, collect, plan_collection
 from sediff.publication.signature import FILE as SIGNING_KEY
 from sediff.publication.store import bring_out
 from sediff.publication.versions import revoked, version_of_head, versions
 from sediff.publication.withdraw import is_let_go, judges_saw, withdraw
 from sediff.publication.workspace import fetch_tags
+from tests.objects import fill
 from tests.pipeline.bucket import made
 from tests.pipeline.clone import ROOT
 from tests.pipeline.nightly import said
@@ -186,6 +187,15 @@ def test_a_bucket_that_does_not_answer_any_more_is_told_in_a_sentence(project):
     for ask in (lambda: collect(project, found), lambda: plan_collection(project, ALL)):
         with pytest.raises(UserError, match=r"^The remote store: .+files/md5.* cannot be (removed|listed) \(\w+\)"):
             ask()
+
+
+def test_a_log_that_cannot_be_cut_on_a_full_disk_is_named(project, disk):
+    log = disk / "events.jsonl"
+    log.write_bytes(b"a line\n" * 10_000)
+    fill(disk)
+    with pytest.raises(UserError, match=r"^A log cannot be removed \(No space left on device\): run again\.$"):
+        collect(project, Collection([], [], [], [log]))
+    assert log.read_bytes() == b"a line\n" * 10_000
 
 
 def test_a_cache_on_a_full_disk_is_no_fault_of_the_remote(project, tmp_path, disk):
