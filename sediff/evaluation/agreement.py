@@ -1,6 +1,6 @@
 """Does the judge, trained on real records only, read what was asked?"""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,21 +40,46 @@ def mean_auroc(truth: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
     return float(np.mean((ranks - positive * (positive + 1) / 2) / (positive * (len(truth) - positive))))
 
 
-def auroc_ratio(
+def mean_auprc(truth: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
+    """Mean average precision over the statements that are there both ways; NaN where none is.
+
+    Args:
+        truth: (n, statements); scores: the same shape, only their order counts.
+    """
+    cases = truth.sum(0)
+    both = (cases > 0) & (cases < len(truth))
+    if not both.any():
+        return float("nan")
+    order = np.argsort(-scores[:, both], axis=0)
+    sorted_truth, sorted_scores = (np.take_along_axis(of[:, both], order, axis=0) for of in (truth, scores))
+    places = np.arange(len(truth))[:, None]
+    last = np.ones(sorted_truth.shape, bool)  # of those with one score, which a threshold lets in together
+    last[:-1] = sorted_scores[1:] != sorted_scores[:-1]
+    ends = np.minimum.accumulate(np.where(last, places, len(truth))[::-1], axis=0)[::-1]
+    precision = np.take_along_axis(sorted_truth.cumsum(0) / (places + 1), ends, axis=0)
+    return float(np.mean(np.where(sorted_truth, precision, 0.0).sum(0) / cases[both]))
+
+
+Mean = Callable[[NDArray[np.bool_], NDArray[np.float64]], float]
+
+
+def ratio_to_real(
+    mean: Mean,
     truth: NDArray[np.bool_],
     logits: NDArray[np.float64],
     real: NDArray[np.float64],
     drawn: Iterable[NDArray[np.intp]],
 ) -> tuple[float, list[float]]:
-    """Mean AUROC over that of the same conditions' real records: of all rows, and of the draws that can tell it.
+    """`mean_auroc` or `mean_auprc` over that of the same conditions' real records: of all rows, and of the draws
+    that can tell it.
 
     Args:
         truth, logits, real: (n, statements), rows aligned; drawn: rows of each draw.
     """
 
     def ratio(rows: NDArray[np.intp]) -> float:
-        of_real = mean_auroc(truth[rows], real[rows])
-        return mean_auroc(truth[rows], logits[rows]) / of_real if of_real else float("nan")
+        of_real = mean(truth[rows], real[rows])
+        return mean(truth[rows], logits[rows]) / of_real if of_real else float("nan")
 
     of_draws = [ratio(rows) for rows in drawn]
     return ratio(np.arange(len(truth))), [value for value in of_draws if np.isfinite(value)]

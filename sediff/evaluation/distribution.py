@@ -76,11 +76,6 @@ def reached(real: Features, radii: Features, synthetic: Features) -> NDArray[np.
     return counts
 
 
-def covered_records(real: Features, synthetic: Features, neighbours: int) -> NDArray[np.bool_]:
-    """Which of the real records (n, d) have a synthetic one in their ball: (n,); their share is the coverage."""
-    return reached(real, neighbour_distances(real, neighbours), synthetic) > 0
-
-
 def coverage_beside(
     real: Features, synthetic: Features, neighbours: int, drawn: Sequence[NDArray[np.intp]], ending: str = ""
 ) -> dict[str, Any]:

@@ -66,7 +66,6 @@ SECTIONS: tuple[Callable[[Evidence], dict[str, Any]], ...] = (
     spectra,
     within_conditions,
     paired,
-    slices,
 )
 
 
@@ -113,6 +112,7 @@ def evaluate(
     found: dict[str, Any] = {}
     for section in SECTIONS:
         found |= section(evidence)
+    found |= slices(evidence, copies)
     found["paired"] |= relative(found)
     if truth is not None:
         found |= against_truth(evidence, truth)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sediff.bootstrap import interval, patient_draws
 from sediff.encoder.judge import in_batches
 from sediff.encoder.scores import MIN_CASES
-from sediff.evaluation.agreement import auroc_ratio, mean_auroc, scores
+from sediff.evaluation.agreement import mean_auroc, ratio_to_real, scores
 from sediff.evaluation.beside import beside
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import REAL, RECONSTRUCTED, SIMULATOR, SYNTHETIC, Floats
@@ -139,7 +139,9 @@ def auroc_over_real(
         return {"over_real": {"left_out": NO_STATEMENT}}
     truth, rows = truth[:, columns], list(drawn)
     scored = {name: of_set[:, columns] for name, of_set in logits.items()}
-    ratios = {name: auroc_ratio(truth, of, scored[REAL], rows) for name, of in scored.items() if name != REAL}
+    ratios = {
+        name: ratio_to_real(mean_auroc, truth, of, scored[REAL], rows) for name, of in scored.items() if name != REAL
+    }
     return {
         "over_real": {
             name: {"ratio": ratio, **interval(of)} if of else {"left_out": NO_STATEMENT}

@@ -16,18 +16,22 @@ from scipy.stats import wasserstein_distance
 from torch.nn.functional import gelu
 
 from sediff.bootstrap import patient_draws
-from sediff.evaluation.agreement import auroc_ratio
+from sediff.evaluation.agreement import mean_auprc, mean_auroc, ratio_to_real
 from sediff.evaluation.beside import known_interval, known_mean
-from sediff.evaluation.distribution import covered_records, frechet_distance, kernel_distance
+from sediff.evaluation.distribution import frechet_distance, kernel_distance, neighbour_distances, reached
+from sediff.evaluation.diversity import mean_distance
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import REAL, RECONSTRUCTED, SYNTHETIC, Floats, distances_in_halves, known
+from sediff.evaluation.privacy import Nearest
+from sediff.evaluation.spectra import log_spectral_distance, power
 from sediff.evaluation.strata import ALL, FEW_PATIENTS, MIN_RECORDS, are_few
+from sediff.evaluation.within import FEWEST, groups_of
 from sediff.vocabulary import statement_labels
 
 AGE_BANDS = {"under_40": (0, 40), "40_to_60": (40, 60), "60_to_75": (60, 75), "over_75": (75, np.inf)}
 UNKNOWN = "unknown"
 CONDITIONS, RECORDS = "conditions", "records"
-# Readings whose mean difference from real is given: RMSSD / mean RR, shares, ms.
+# Readings whose mean difference from real is given: RMSSD / mean RR, shares, ms, shares of records.
 DIFFERENCES = {
     "dispersion": "dispersion",
     "p_waves": "p_share",
@@ -35,17 +39,24 @@ DIFFERENCES = {
     "pr": "pr",
     "qrs_duration": "qrs_duration",
     "qtcf": "qtcf",
+    "impossible": "impossible",
+    "near_copies": "near_copies",
 }
 MOST = 250  # records of a half in KID and FD: more cost seconds a slice, and would make FD of large slices another one
+SIMPLE = tuple(reading for reading in DIFFERENCES.values() if reading not in ("impossible", "near_copies"))
 DISTANCES = ("dispersion", "pr", "qrs_duration", "qt")
-IN_HALVES = (*(f"{name}_distance" for name in DISTANCES), "kid", "fd_distance")  # figures of synthetic records alone
+IN_HALVES = (*(f"{name}_distance" for name in (*DISTANCES, "spectra")), "kid", "fd_distance")
+OF_SYNTHETIC = (*IN_HALVES, "near_copies")  # figures that reconstructed records have not
 # What each figure is of a perfect generator; a distance over the floor only falls as it gets better.
 IDEAL = {
     "mae_bpm": 0.0,
     **dict.fromkeys(DIFFERENCES, 0.0),
     "coverage": 1.0,
+    "density": 1.0,
+    "diversity": 1.0,
     "deviation_ratio": 1.0,
     "auroc_over_real": 1.0,
+    "auprc_over_real": 1.0,
     **dict.fromkeys(IN_HALVES, 0.0),
 }
 TOO_FEW = "too few records, or too much alike,"
@@ -60,7 +71,8 @@ class Quantities:
     Attributes:
         asked: heart rate, (n,) bpm; rate: as it is read.
         readings: those of `DIFFERENCES` and `DISTANCES` by name, (n,).
-        spreads: standard deviations, (n, 8) mV; features: of the statement judge, (n, d).
+        spreads: standard deviations, (n, 8) mV; powers: see `spectra.power`; features: of the statement judge, (n, d).
+        groups: rows of like conditions, see `within`.
         truth: of the judge's statements, (n, statements); logits: as it reads them.
         neighbours: k of coverage; min_records: fewer patients of a slice have no KID and FD.
     """
@@ -69,24 +81,37 @@ class Quantities:
     rate: Sets
     readings: Mapping[str, Sets]
     spreads: Sets
+    powers: Sets
     features: Sets
+    groups: Sequence[NDArray[np.intp]]
     truth: Mask
     logits: Sets
     neighbours: int
     min_records: int
 
     @classmethod
-    def of(cls, evidence: Evidence) -> "Quantities":
+    def of(cls, evidence: Evidence, copies: Mapping[str, Nearest]) -> "Quantities":
+        """Those of the sets; `copies`: see `audit.nearest_training`."""
         judge, sets = evidence.judges.statement, evidence.sets
         features = {name: of.features[judge.name] for name, of in sets.items()}
         with torch.no_grad():
             logits = {name: judge.head(gelu(torch.from_numpy(x).float())).numpy() for name, x in features.items()}
+        are_copies = {name: (of.correlation > evidence.params.near_copy).astype(float) for name, of in copies.items()}
         return cls(
             asked=sets[SYNTHETIC].rows["heart_rate"].cast(pl.Float64).to_numpy(),
             rate=evidence.values("heart_rate"),
-            readings={name: evidence.values(name) for name in {*DIFFERENCES.values(), *DISTANCES}},
+            readings={
+                **{name: evidence.values(name) for name in {*SIMPLE, *DISTANCES}},
+                "impossible": {name: of.any(1).astype(float) for name, of in evidence.values("impossible").items()},
+                "near_copies": {
+                    SYNTHETIC: are_copies[SYNTHETIC][evidence.conditions.first],
+                    REAL: are_copies["held_out"],
+                },
+            },
             spreads={name: of.leads.std(-1) for name, of in sets.items()},
+            powers={name: power(sets[name].leads) for name in (SYNTHETIC, REAL)},
             features=features,
+            groups=groups_of(evidence),
             truth=statement_labels(evidence.statements, judge.codes),
             logits={name: of[:, : len(judge.codes)].astype(np.float64) for name, of in logits.items()},
             neighbours=evidence.params.neighbours,
@@ -94,10 +119,10 @@ class Quantities:
         )
 
 
-def slices(evidence: Evidence) -> dict[str, Any]:
-    """For each slice, and all records, what `figures` gives."""
+def slices(evidence: Evidence, copies: Mapping[str, Nearest]) -> dict[str, Any]:
+    """For each slice, and all records, what `figures` gives; `copies`: see `audit.nearest_training`."""
     masks = slices_of(evidence.sets[REAL].rows, evidence.statements, evidence.vocabulary.codes)
-    quantities, draws = Quantities.of(evidence), evidence.params.bootstraps
+    quantities, draws = Quantities.of(evidence, copies), evidence.params.bootstraps
     return {"slices": compare_slices(quantities, masks, evidence.patients, draws, evidence.seed)}
 
 
@@ -171,26 +196,30 @@ def figures(
     """The figures of some rows, (n,), with 95 % intervals over their patients; the autoencoder's own are values alone.
 
     `mae_bpm`: of the heart rate against that asked; those of `DIFFERENCES`: mean difference from real; `coverage`: of
-    the real records in the judge's features, by the set's records of the same slice, and its interval over real ones;
-    `deviation_ratio`: mean over the leads of the median deviation over real's; `auroc_over_real`: of the judge, mean
-    over the statements that enough of the slice's records have and lack; `*_distance`: Wasserstein-1 to real over
-    the floor, in halves of the patients; `kid` and `fd_distance`: of the judge's features, in such halves, from
-    `min_records` patients on. KID is unbiased, so it may be compared between slices of any size, and `kid_floor` is
-    the mean absolute KID of real records; FD over its floor is the nearer to 1 the fewer records there are. None is
-    what cannot be told.
+    the real records in the judge's features, by the set's records of the same slice, and its interval over real ones,
+    as of `density`; `diversity`: within the groups of like conditions that lie in the slice, over real's;
+    `deviation_ratio`: mean over the leads of the median deviation over real's; `auroc_over_real`, `auprc_over_real`: of
+    the judge, mean over the statements that enough of the slice's records have and lack; `*_distance`: Wasserstein-1
+    to real, of the spectra the log-spectral distance, over the floor, in halves of the patients; `kid` and
+    `fd_distance`: of the judge's features, in such halves, from `min_records` patients on. KID is unbiased, so it may
+    be compared between slices of any size, and `kid_floor` is the mean absolute KID of real records; FD over its floor
+    is the nearer to 1 the fewer records there are. None is what cannot be told.
     """
     among = patients[mask]
     drawn = list(patient_draws(among, draws, rng))
-    own = _figures(quantities, SYNTHETIC, mask, drawn)
-    alone = _figures(quantities, RECONSTRUCTED, mask, ())
+    own = _figures(quantities, SYNTHETIC, mask, drawn) | _diversity(quantities, SYNTHETIC, mask, rng, draws)
+    alone = _figures(quantities, RECONSTRUCTED, mask, ()) | _diversity(quantities, RECONSTRUCTED, mask, rng, 0)
     told = {figure: {"value": value, **ends} for figure, (value, of) in own.items() if (ends := _ends(of))}
     found = {
         **dict.fromkeys((*IDEAL, "kid_floor")),
         **told,
         **_distances(quantities, mask, among, draws, rng),
+        **_spectra(quantities, mask, among, draws, rng),
         **_in_features(quantities, mask, among, draws, rng),
     }
-    of_copies = {figure: alone[figure][0] if figure in alone else None for figure in IDEAL if figure not in IN_HALVES}
+    of_copies = {
+        figure: alone[figure][0] if figure in alone else None for figure in IDEAL if figure not in OF_SYNTHETIC
+    }
     lacking = [figure for figure in found if found[figure] is None or of_copies.get(figure, found) is None]
     note = {"left_out": f"{TOO_FEW} for {', '.join(lacking)}"} if lacking else {}
     return {RECORDS: int(mask.sum()), **found, RECONSTRUCTED: of_copies, **note}
@@ -215,8 +244,21 @@ def _figures(
     cases = truth.sum(0)
     enough = (cases >= MIN_RECORDS) & (cases <= len(truth) - MIN_RECORDS)
     if enough.any():
-        found["auroc_over_real"] = auroc_ratio(truth[:, enough], logits[:, enough], real_logits[:, enough], drawn)
+        for figure, mean in (("auroc_over_real", mean_auroc), ("auprc_over_real", mean_auprc)):
+            found[figure] = ratio_to_real(mean, truth[:, enough], logits[:, enough], real_logits[:, enough], drawn)
     return found
+
+
+def _diversity(
+    quantities: Quantities, name: str, mask: Mask, rng: np.random.Generator, draws: int
+) -> dict[str, tuple[float, list[float]]]:
+    """Mean distance within the groups of which all records are of the slice, over real's; nothing of few groups."""
+    groups = [rows for rows in quantities.groups if mask[rows].all()]
+    if len(groups) < FEWEST:
+        return {}
+    own, real = (np.array([mean_distance(quantities.features[of][rows]) for rows in groups]) for of in (name, REAL))
+    drawn = (rng.integers(0, len(groups), len(groups)) for _ in range(draws))
+    return {"diversity": (float(own.mean() / real.mean()), [float(own[d].mean() / real[d].mean()) for d in drawn])}
 
 
 def _by_record(quantities: Quantities, name: str, mask: Mask) -> dict[str, Floats]:
@@ -224,9 +266,13 @@ def _by_record(quantities: Quantities, name: str, mask: Mask) -> dict[str, Float
     features, real = (quantities.features[of][mask] for of in (name, REAL))
     values = {"mae_bpm": np.abs(quantities.rate[name] - quantities.asked)[mask]}
     for figure, reading in DIFFERENCES.items():
-        values[figure] = (quantities.readings[reading][name] - quantities.readings[reading][REAL])[mask]
+        of_sets = quantities.readings[reading]
+        if name in of_sets:
+            values[figure] = (of_sets[name] - of_sets[REAL])[mask]
     if len(real) > quantities.neighbours:
-        values["coverage"] = covered_records(real, features, quantities.neighbours).astype(np.float64)
+        counts = reached(real, neighbour_distances(real, quantities.neighbours), features)
+        values["coverage"] = (counts > 0).astype(np.float64)
+        values["density"] = counts / quantities.neighbours
     return values
 
 
@@ -247,6 +293,18 @@ def _distances(
             ratios = np.array(drawn[SYNTHETIC]) / floor
             found[f"{name}_distance"] = {"value": float(ratios.mean()), **_ends(ratios.tolist())}
     return found
+
+
+def _spectra(
+    quantities: Quantities, mask: Mask, patients: NDArray, draws: int, rng: np.random.Generator
+) -> dict[str, dict[str, float]]:
+    """Log-spectral distance of synthetic to real records over the mean of the floor, in halves of the patients."""
+    if are_few(patients.tolist()):
+        return {}
+    powers = {of_set: of[mask] for of_set, of in quantities.powers.items()}
+    drawn = distances_in_halves(powers, patients.tolist(), log_spectral_distance, draws, rng)
+    ratios = np.array(drawn[SYNTHETIC]) / np.mean(drawn[REAL])
+    return {"spectra_distance": {"value": float(ratios.mean()), **_ends(ratios.tolist())}}
 
 
 def _in_features(

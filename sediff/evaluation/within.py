@@ -22,7 +22,7 @@ def within_conditions(evidence: Evidence) -> dict[str, Any]:
     """Mean distance in judge (a)'s features within groups of like conditions, over real's; a note with few groups."""
     judge = evidence.judges.statement.name
     features = {name: of_set.features[judge] for name, of_set in evidence.sets.items()}
-    return {"diversity": over_groups(features, _groups(evidence), evidence.params.bootstraps, evidence.seed)}
+    return {"diversity": over_groups(features, groups_of(evidence), evidence.params.bootstraps, evidence.seed)}
 
 
 def over_groups(
@@ -43,7 +43,7 @@ def over_groups(
     return made | {RECONSTRUCTED: own["over_real"]}
 
 
-def _groups(evidence: Evidence) -> list[np.ndarray]:
+def groups_of(evidence: Evidence) -> list[np.ndarray]:
     """Rows of the sets whose conditions match, in groups of `RECORDS` patients; no record is in two."""
     everybody = np.ones(len(evidence.patients), bool)
     rows = evidence.sets[REAL].rows

@@ -8,8 +8,8 @@ A count under `SMALLEST_CELL` is hidden. Then nothing that is shown may tell it:
 - A withheld count is withheld wherever it stands: a stage's number of test records is that of the corpus, and mostly
   that of the run beside it on the page.
 - Tables of two kinds at once are left out, whose cells the tables of either kind would add up to.
-- A share of n records is left out where n or the count that it stands for is hidden, and with it what is said of it
-  and another: the difference of both, or their quotient.
+- A share of n records, or a difference of two, is left out where n or the count that it stands for is hidden, and with
+  a share what is said of it and another: the difference of both, or their quotient.
 """
 
 from collections import defaultdict
@@ -131,6 +131,8 @@ def _shown(value: Any, withheld: set[int], sizes: Sequence[int]) -> Any:
     if isinstance(value, dict):
         sizes = [*sizes, *(cell for cell in value.values() if type(cell) is int and cell > 0)]
         shown = {key: _shown(cell, withheld, sizes) for key, cell in value.items()}
+        below = {key: -value[key] for key in FIGURES if isinstance(value.get(key), float) and value[key] < 0}
+        shown |= {key: WITHHELD for key, less in below.items() if _shown(less, withheld, sizes) != less}
         if any(_is_hidden(shown.get(side)) for side in COMPARED):
             shown |= {key: _all_withheld(shown[key]) for key in COMPARISONS if key in shown}
         if _is_hidden(shown):

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from sediff.evaluation import slices
-from sediff.evaluation.agreement import auroc_ratio, mean_auroc
+from sediff.evaluation.agreement import mean_auprc, mean_auroc, ratio_to_real
 from sediff.evaluation.distribution import coverage_density, frechet_distance
 from sediff.evaluation.halves import SETS
 from sediff.evaluation.slices import (
@@ -24,6 +24,7 @@ from sediff.report.gates import half_width
 
 COUNT = 600
 FEATURES = 4
+GROUP = 5  # of those with like conditions
 RATE_FAULT, RHYTHM_FAULT = 12.0, 0.08  # bpm; RMSSD / mean RR
 
 
@@ -54,13 +55,24 @@ def quantities(wrong: np.ndarray | None = None, seed: int = 0) -> Quantities:
 
     readings = {name: sets(noise=0.02) for name in {*DIFFERENCES.values(), *DISTANCES}}
     readings["dispersion"] = sets(fault=RHYTHM_FAULT, noise=0.02)
+    readings["impossible"] = {name: (rng.random(COUNT) < 0.05).astype(float) for name in SETS}
+    readings["impossible"]["synthetic"][wrong] = rng.random(wrong.sum()) < 0.3
+    readings["near_copies"] = {name: np.zeros(COUNT) for name in ("synthetic", "real")}
+    readings["near_copies"]["synthetic"][np.flatnonzero(wrong)[::4]] = 1
+    features = sets(FEATURES, fault=9.0)
+    alike = np.flatnonzero(wrong).reshape(-1, GROUP)
+    features["synthetic"][alike] = features["synthetic"][alike].mean(1, keepdims=True) + 0.1 * rng.normal(
+        size=(*alike.shape, FEATURES)
+    )
     truth = np.arange(COUNT)[:, None] % 2 == np.arange(2)
     return Quantities(
         asked=np.full(COUNT, 70.0),
         rate={name: 70 + of for name, of in sets(fault=RATE_FAULT).items()},
         readings=readings,
         spreads={name: np.exp(of) for name, of in sets(8, fault=-0.7, noise=0.2).items()},
-        features=sets(FEATURES, fault=9.0),
+        powers={name: np.exp(of) for name, of in sets(8, 5, fault=0.7, noise=0.5).items() if name != "reconstructed"},
+        features=features,
+        groups=[rows for mask in (wrong, ~wrong) for rows in np.flatnonzero(mask).reshape(-1, GROUP)],
         truth=truth,
         logits={name: 2.0 * truth + of for name, of in sets(2).items()},
         neighbours=5,
@@ -108,13 +120,18 @@ def test_what_is_fine_on_average_and_wrong_for_women_over_75_is_marked():
     assert women_over_75.mean() < 0.17
     assert found["all"]["conditions"]["mae_bpm"]["value"] < 3, "the average hides it"
     worse = marked(found)
-    faults = {"mae_bpm", "dispersion", "deviation_ratio", "coverage", "dispersion_distance", "kid", "fd_distance"}
+    faults = {
+        "mae_bpm", "dispersion", "deviation_ratio", "coverage", "density", "diversity", "impossible", "near_copies",
+        "dispersion_distance", "spectra_distance", "kid", "fd_distance",
+    }  # fmt: skip
     assert faults <= set(worse["sex_and_age female_over_75"])
     assert {"mae_bpm", "dispersion"} <= set(worse["age over_75"]) & set(worse["sex female"])
     for fine in ("sex male", "age 40_to_60", "sex_and_age male_over_75", "sex_and_age female_40_to_60"):
         assert not faults & set(worse.get(fine, [])), fine
     assert found["sex_and_age"]["female_over_75"]["mae_bpm"]["value"] == pytest.approx(RATE_FAULT, abs=0.5)
     assert found["sex_and_age"]["female_over_75"]["dispersion"]["value"] == pytest.approx(RHYTHM_FAULT, abs=0.01)
+    assert found["sex_and_age"]["female_over_75"]["near_copies"]["value"] == pytest.approx(1 / 4)
+    assert found["sex_and_age"]["female_over_75"]["diversity"]["value"] == pytest.approx(0.1, rel=0.2)
 
 
 def test_a_generator_that_is_as_good_everywhere_is_marked_no_more_often_than_chance_allows():
@@ -198,12 +215,13 @@ def test_the_figures_of_all_records_are_those_computed_at_once():
     q = quantities()
     whole = compared(q, draws=3)["all"]["conditions"]
     assert whole["mae_bpm"]["value"] == pytest.approx(np.abs(q.rate["synthetic"] - 70).mean())
-    coverage, _ = coverage_density(q.features["real"], q.features["synthetic"], 5)
+    coverage, density = coverage_density(q.features["real"], q.features["synthetic"], 5)
     assert whole["coverage"]["value"] == pytest.approx(coverage)
     auroc = {
         of: np.mean([roc_auc_score(q.truth[:, c], q.logits[of][:, c]) for c in (0, 1)]) for of in ("synthetic", "real")
     }
     assert whole["auroc_over_real"]["value"] == pytest.approx(auroc["synthetic"] / auroc["real"])
+    assert whole["density"]["value"] == pytest.approx(density)
     assert all(whole[figure]["low"] <= whole[figure]["high"] for figure in IDEAL)
 
 
@@ -227,15 +245,17 @@ def test_records_of_one_patient_have_no_distances_and_break_nothing():
 def test_a_draw_without_a_case_tells_no_ratio():
     rng = np.random.default_rng(0)
     truth, own, real = np.arange(40)[:, None] < 20, rng.random((40, 1)), rng.random((40, 1))
-    ratio, of_draws = auroc_ratio(truth, own, real, [np.arange(20, 40), np.arange(40)])
+    ratio, of_draws = ratio_to_real(mean_auroc, truth, own, real, [np.arange(20, 40), np.arange(40)])
     assert of_draws == [ratio] == [pytest.approx(mean_auroc(truth, own) / mean_auroc(truth, real))]
 
 
-def test_mean_auroc_is_scikit_learn_s_with_ties_too():
+@pytest.mark.parametrize(("mean", "reference"), [(mean_auroc, roc_auc_score), (mean_auprc, average_precision_score)])
+def test_the_mean_over_statements_is_scikit_learn_s_with_ties_too(mean, reference):
     rng = np.random.default_rng(0)
-    truth, scores = rng.random((200, 3)) < 0.3, rng.integers(0, 6, (200, 3)).astype(float)
-    wanted = np.mean([roc_auc_score(truth[:, c], scores[:, c]) for c in range(3)])
-    assert mean_auroc(truth, scores) == pytest.approx(wanted)
-    with_none = np.column_stack([truth, np.zeros(200, bool)])
-    assert mean_auroc(with_none, np.column_stack([scores, scores[:, 0]])) == pytest.approx(wanted)
-    assert np.isnan(mean_auroc(np.zeros((5, 2), bool), np.zeros((5, 2))))
+    truth = rng.random((200, 3)) < 0.3
+    for scores in (rng.integers(0, 6, (200, 3)).astype(float), rng.normal(size=(200, 3)), np.zeros((200, 3))):
+        wanted = np.mean([reference(truth[:, c], scores[:, c]) for c in range(3)])
+        assert mean(truth, scores) == pytest.approx(wanted)
+        with_none = np.column_stack([truth, np.zeros(200, bool)])
+        assert mean(with_none, np.column_stack([scores, scores[:, 0]])) == pytest.approx(wanted)
+    assert np.isnan(mean(np.zeros((5, 2), bool), np.zeros((5, 2))))

@@ -131,6 +131,14 @@ def test_a_share_that_tells_a_small_count_is_hidden(share, size, hidden):
     assert (beside["evaluation"]["share"] == WITHHELD) == hidden
 
 
+@pytest.mark.parametrize(("value", "hidden"), [(-0.02, True), (0.02, True), (-0.2, False), (-0.1234567, False)])
+def test_a_difference_that_tells_a_small_count_is_hidden_with_its_interval(value, hidden):
+    """6 of 300 real records show a pattern that no synthetic one does."""
+    figure = {"value": value, "low": -0.21, "high": 0.21}
+    shown = public({"evaluation": {"records": 300, "impossible": figure}})["evaluation"]["impossible"]
+    assert shown == (dict.fromkeys(figure, WITHHELD) if hidden else figure)
+
+
 def test_a_cell_of_few_cannot_be_told_from_two_tables_and_their_crossing():
     """Of 100 women 95 are in bands that are shown: five are not."""
     bands = {f"female_{band}": {"records": count} for band, count in (("under_40", 45), ("40_to_60", 50))}
