@@ -40,26 +40,6 @@ def mean_auroc(truth: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
     return float(np.mean((ranks - positive * (positive + 1) / 2) / (positive * (len(truth) - positive))))
 
 
-def mean_auprc(truth: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
-    """Mean average precision over the statements that are there both ways; NaN where none is.
-
-    Args:
-        truth: (n, statements); scores: the same shape, only their order counts.
-    """
-    cases = truth.sum(0)
-    both = (cases > 0) & (cases < len(truth))
-    if not both.any():
-        return float("nan")
-    order = np.argsort(-scores[:, both], axis=0)
-    sorted_truth, sorted_scores = (np.take_along_axis(of[:, both], order, axis=0) for of in (truth, scores))
-    places = np.arange(len(truth))[:, None]
-    last = np.ones(sorted_truth.shape, bool)  # of those with one score, which a threshold lets in together
-    last[:-1] = sorted_scores[1:] != sorted_scores[:-1]
-    ends = np.minimum.accumulate(np.where(last, places, len(truth))[::-1], axis=0)[::-1]
-    precision = np.take_along_axis(sorted_truth.cumsum(0) / (places + 1), ends, axis=0)
-    return float(np.mean(np.where(sorted_truth, precision, 0.0).sum(0) / cases[both]))
-
-
 Mean = Callable[[NDArray[np.bool_], NDArray[np.float64]], float]
 
 

@@ -16,12 +16,13 @@ from scipy.stats import wasserstein_distance
 from torch.nn.functional import gelu
 
 from sediff.bootstrap import patient_draws
-from sediff.evaluation.agreement import mean_auprc, mean_auroc, ratio_to_real
+from sediff.evaluation.agreement import mean_auroc, ratio_to_real
 from sediff.evaluation.beside import known_interval, known_mean
 from sediff.evaluation.distribution import frechet_distance, kernel_distance, neighbour_distances, reached
 from sediff.evaluation.diversity import mean_distance
 from sediff.evaluation.evidence import Evidence
 from sediff.evaluation.halves import REAL, RECONSTRUCTED, SYNTHETIC, Floats, distances_in_halves, known
+from sediff.evaluation.precision import mean_auprc
 from sediff.evaluation.privacy import Nearest
 from sediff.evaluation.spectra import log_spectral_distance, power
 from sediff.evaluation.strata import ALL, FEW_PATIENTS, MIN_RECORDS, are_few
