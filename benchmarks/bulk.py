@@ -87,7 +87,7 @@ def run(data: Path, folder: Path, request: Path, told: "multiprocessing.Queue[An
     def make(plan: Any) -> None:
         size = rows_of_shards(len(plan), sampler.batch_size)
         dataset = Dataset(
-            "dataset", asked, sampler, None, 0, "", data, ("cpu",), EmbeddingAccess(), Pseudonyms(), out, size
+            "dataset", asked, sampler, None, 0, "", data, ("cpu",), EmbeddingAccess(), Pseudonyms(), out, "", size
         )
         maker, shards = Maker(dataset, generator, plan, None), Shards(out)
         shards.open({})

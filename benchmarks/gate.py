@@ -29,7 +29,7 @@ from sediff.params import Params
 from sediff.processes import in_processes
 from sediff.pseudonyms import Pseudonyms
 from sediff.synthesis.shards import Shards
-from sediff.synthesis.synthesize import Cohort, Dataset, synthesize
+from sediff.synthesis.synthesize import Cohort, Dataset, models_in, synthesize
 from sediff.vocabulary import Vocabulary
 
 JUDGED = {"fibrillation": "AFIB", "ventricular ectopy": "PVC"}
@@ -125,7 +125,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         request, sampler = Cohort("test", arguments.records), params.synthesis.sampler
         common = (request, sampler, None, seed, "benchmark", data, ("cpu",), EmbeddingAccess(), Pseudonyms())
-        plain = Dataset("evaluation", *common, Path(name) / "plain")
+        plain = Dataset("evaluation", *common, Path(name) / "plain", models_in(data))
         gated = replace(plain, gate=gate, folder=Path(name) / "gated")
         found = [
             Evidence.load(

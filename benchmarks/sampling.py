@@ -141,7 +141,7 @@ def main() -> None:
         rows, slots = plan.rows(0, count), [Slot(0, index) for index in range(count)]
         texts = [as_prompt(row.condition) for row in rows]
         access, names, request = EmbeddingAccess(), Pseudonyms(), Cohort("train", count)
-        own = Dataset("a", request, params, None, 0, "", data, (arguments.device,), access, names, folder, count)
+        own = Dataset("a", request, params, None, 0, "", data, (arguments.device,), access, names, folder, "", count)
         maker = Maker(own, generator, plan, None)
         batch, batch_slots = rows[: params.batch_size], slots[: params.batch_size]
         tasks: dict[str, Callable[[], object]] = {

@@ -24,7 +24,7 @@ from sediff.synthesis.plan import Planner
 from sediff.synthesis.prompt import require_models
 from sediff.synthesis.read import Request, read_request
 from sediff.synthesis.shards import IDENTITY, JOURNAL, Shards
-from sediff.synthesis.synthesize import Dataset, metrics, rows_of_shards, synthesize
+from sediff.synthesis.synthesize import Dataset, metrics, models_in, rows_of_shards, synthesize
 from sediff.vocabulary import Vocabulary
 
 VERSION, DEVICE = "version of sediff", "kind of device"  # what may have changed since a dataset was made that is read
@@ -73,6 +73,7 @@ def synthesize_request(
         embedding_access(params),
         pseudonyms,
         out.resolve(),
+        models_in(DATA),
         rows_of_shards(records, params.synthesis.sampler.batch_size),
     )
     shards = Shards(out)

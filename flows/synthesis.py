@@ -18,7 +18,16 @@ from sediff.synthesis.plan import Planner
 from sediff.synthesis.read import Request, read_request
 from sediff.synthesis.schema import RequestFile
 from sediff.synthesis.shards import Shards
-from sediff.synthesis.synthesize import THREADS, Cohort, Dataset, Planned, metrics, rows_of_shards, synthesize
+from sediff.synthesis.synthesize import (
+    THREADS,
+    Cohort,
+    Dataset,
+    Planned,
+    metrics,
+    models_in,
+    rows_of_shards,
+    synthesize,
+)
 from sediff.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -48,6 +57,7 @@ def synthesis(context: Context) -> str:
         embedding_access(params),
         pseudonyms,
         context.work.resolve(),
+        models_in(DATA),
         rows_of_shards(records, params.synthesis.sampler.batch_size),
     )
     shards.open({"fingerprint": context.fingerprint})

@@ -1,6 +1,8 @@
 """Which training record's condition record i of a dataset has: functions of (seed, i), whatever the dataset's size."""
 
-from collections.abc import Sequence
+from array import array
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Protocol
 
@@ -65,31 +67,34 @@ class LikeCorpus:
         return self._drawn(position - self._left_out)
 
 
-def fill_up(labels: NDArray[np.bool_], wanted: dict[int, int], *seed: object) -> list[tuple[int, int, InRounds | None]]:
-    """What to draw so that each class has as many records as wanted, those that are there counted.
+def fill_up(
+    labels: NDArray[np.bool_], wanted: Mapping[int, int], *seed: object
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """What to draw, record by record, so that each class has as many records as wanted, those that are there counted.
 
-    The rarest class comes first, and what is drawn for one counts for all classes that it is of.
+    The class that has fewest comes next, and what is drawn for one counts for all classes that it is of. So more of
+    every class begin with the same records.
 
     Args:
         labels: which of the classes each real record has, (records, classes).
         wanted: class to the number that it shall have.
 
     Returns:
-        Class, number of records, and how their rows are drawn; None where no real record is of the class.
+        Of each record that is drawn its class, and the row of the real record whose condition it has: -1 where no real
+        record is of the class.
     """
-    have = labels.sum(0).astype(np.int64)
-    parts: list[tuple[int, int, InRounds | None]] = []
-    for of in sorted(wanted, key=lambda of: (have[of], of)):
-        missing = int(wanted[of] - have[of])
-        if missing <= 0:
-            continue
-        rows = np.flatnonzero(labels[:, of])
-        if not len(rows):
-            parts.append((of, missing, None))
-            have[of] += missing
-            continue
-        draw = InRounds(rows, *seed, of)
-        rounds, rest = divmod(missing, len(rows))
-        have += rounds * labels[rows].sum(0) + labels[[draw(rounds * len(rows) + i) for i in range(rest)]].sum(0)
-        parts.append((of, missing, draw))
-    return parts
+    have = labels.sum(0).tolist()
+    classes_of = [np.flatnonzero(row).tolist() for row in labels]
+    draws = {of: InRounds(np.flatnonzero(labels[:, of]), *seed, of) for of in wanted if have[of]}
+    drawn_of, classes, rows, in_order = Counter[int](), array("i"), array("i"), sorted(wanted)
+    for count in range(min((have[of] for of in in_order), default=0), max(wanted.values(), default=0)):
+        for of in in_order:
+            if have[of] > count or wanted[of] <= count:
+                continue
+            row = draws[of](drawn_of[of]) if of in draws else -1
+            drawn_of[of] += 1
+            for counted in classes_of[row] if row >= 0 else [of]:
+                have[counted] += 1
+            classes.append(of)
+            rows.append(row)
+    return np.asarray(classes, np.int32), np.asarray(rows, np.int32)

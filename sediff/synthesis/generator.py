@@ -25,10 +25,11 @@ from sediff.encoder.conditions import Conditions, encode_conditions
 from sediff.encoder.embedding import EmbeddingAccess, TextEmbedding, reopen_embedding
 from sediff.errors import UserError
 from sediff.files import sha256_file, sha256_json
-from sediff.seeds import generator, seed_of
+from sediff.seeds import seed_of
 from sediff.simulator.course import sample_course
 from sediff.simulator.morphology import Morphology
 from sediff.simulator.rhythm import VENTRICULAR, RhythmModel, rhythm_of
+from sediff.synthesis.noise import normal
 from sediff.synthesis.params import SamplerParams
 from sediff.synthesis.request import RequestRow, expected_heart_rate
 from sediff.training.compiling import compiled
@@ -177,7 +178,7 @@ class EcgGenerator:
 
     def _simulated(self, morphologies: MorphologyModel, tokens: Tensor, mask: Tensor, batch: Batch) -> Tensor:
         """The simulator's records of morphologies drawn from p(η | c): (batch, 8, 1000) in mV."""
-        noise = [torch.randn(1, SIZE, generator=generator("morphology", *vars(slot).values())) for slot in batch.slots]
+        noise = [normal((1, SIZE), "morphology", *vars(slot).values()) for slot in batch.slots]
         rates = torch.tensor([_rate(row) for row in batch.rows], device=self.device)
         bumps = morphologies.sample(torch.stack(noise).to(self.device), tokens, mask, rates).cpu()
         for place, (row, rate) in enumerate(zip(batch.rows, rates.tolist(), strict=True)):
@@ -193,8 +194,8 @@ def _rate(row: RequestRow) -> float:
 
 def _noise(slots: Sequence[Slot], *step: int) -> Tensor:
     """Standard normal (slots, 10, 125), a function of (seed, index, try), and of the step that adds it."""
-    generators = [generator("noise", slot.seed, slot.index, slot.attempt, *step) for slot in slots]
-    return torch.stack([torch.randn(LATENT_CHANNELS, LATENT_STEPS, generator=rng) for rng in generators])
+    shape = LATENT_CHANNELS, LATENT_STEPS
+    return torch.stack([normal(shape, "noise", *vars(slot).values(), *step) for slot in slots])
 
 
 def _padded(start: int, rows: int, batch_size: int) -> Tensor:

@@ -1,7 +1,7 @@
 """A request's rows, made when they are needed: record i's condition is a function of (seed, i)."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import accumulate
@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from sediff.diffusion.intervals import Intervals
 from sediff.encoder.conditions import corpus_conditions
@@ -48,6 +49,7 @@ from sediff.synthesis.schema import (
 )
 from sediff.vocabulary import Vocabulary, statement_labels, statement_sets
 
+MOST_FILLED = 10**7  # records of one fill: they are drawn one by one before the first is made, and take 8 bytes each
 ANSWERS_KEPT = 1024  # of different prompts: conditions that are drawn repeat
 COLUMNS = ("record_id", "split", "report", "age", "sex", "heart_rate", "axis", "statements")
 
@@ -134,6 +136,36 @@ class CorpusRows:
 
 
 @dataclass(frozen=True)
+class FilledRows:
+    """What fills classes up, see `fill_up`: conditions of real records, and prompts for classes that have none.
+
+    Attributes:
+        classes, numbers: of each row; prompts: of classes.
+    """
+
+    corpus: Corpus
+    classes: NDArray[np.int32]
+    numbers: NDArray[np.int32]
+    prompts: Mapping[int, PromptRequest]
+    ask: Callable[[PromptRequest], RequestRow]
+
+    @property
+    def records(self) -> int:
+        """How many there are."""
+        return len(self.numbers)
+
+    def rows(self, positions: range, indices: range) -> list[RequestRow]:
+        """See `Rows`."""
+        numbers = self.numbers[positions.start : positions.stop].tolist()
+        classes = self.classes[positions.start : positions.stop].tolist()
+        like_real = iter(self.corpus.rows([number for number in numbers if number >= 0]))
+        return [
+            next(like_real) if number >= 0 else self.ask(self.prompts[of])
+            for of, number in zip(classes, numbers, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
 class PromptRows:
     """So many prompts, each with the experience that similar training patients give.
 
@@ -213,13 +245,12 @@ class Planner:
         wanted = {codes.index(code): count for code, count in part.fill.items() if code != UP_TO}
         if UP_TO in part.fill:
             wanted = dict.fromkeys(np.flatnonzero(labels.any(0)).tolist(), part.fill[UP_TO]) | wanted
-        rows: list[Rows] = []
-        for of, count, draw in fill_up(labels, wanted, self._seed, "fill"):
-            if draw is not None:
-                rows.append(CorpusRows(corpus, draw, count))
-            else:
-                rows += self._rows(PromptRequest(statements=(codes[of],), records=count))
-        return rows
+        most = int(sum(max(0, count - int(labels[:, of].sum())) for of, count in wanted.items()))
+        if most > MOST_FILLED:
+            raise UserError(f"fill asks for {most:,} records: ask for at most {MOST_FILLED:,} by it.")
+        classes, numbers = fill_up(labels, wanted, self._seed, "fill")
+        prompts = {of: PromptRequest(statements=(codes[of],)) for of in np.unique(classes[numbers < 0]).tolist()}
+        return [FilledRows(corpus, classes, numbers, prompts, self.ask)]
 
 
 def drawn(request: DrawnRequest, seed: int, index: int) -> PromptRequest:

@@ -11,8 +11,11 @@ import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from sediff.encoder.embedding import EmbeddingAccess
+from sediff.errors import UserError
+from sediff.files import sha256_file, sha256_json
 from sediff.processes import Runner, worker_number
 from sediff.progress import track
 from sediff.pseudonyms import Pseudonyms
@@ -27,7 +30,9 @@ from sediff.synthesis.shards import Shards
 from sediff.vocabulary import Vocabulary
 
 SMALLEST_SHARD, MANY = 256, 64  # rows; shards, from which on they grow
+AT_ONCE = 4096  # shards that a runner is given: what it holds of each must not grow with the dataset
 THREADS = 1  # of a worker: last bits may depend on their number, and several workers of one thread are the faster ones
+READ = ("corpus", "simulator", "knowledge", "encoder/conditioner", "autoencoder", "diffusion")  # below `data/`
 
 SCHEMA = pa.schema(
     [
@@ -94,6 +99,7 @@ class Dataset:
         data: folder of the models.
         devices: as torch names them, all of one kind; each process that makes shards has one.
         folder: gets the shards.
+        models: see `models_in`.
     """
 
     name: str
@@ -107,6 +113,7 @@ class Dataset:
     access: EmbeddingAccess
     pseudonyms: Pseudonyms
     folder: Path
+    models: str
     rows_a_shard: int = ROWS_PER_GROUP
 
     def __hash__(self) -> int:
@@ -206,21 +213,38 @@ def synthesize(dataset: Dataset, records: int, runner: Runner) -> None:
     size = dataset.rows_a_shard
     left = Shards(dataset.folder).unfinished(dataset.shards(records))
     total = sum(min(size, records - number * size) for number in left)
-    made = runner(partial(make_shard, dataset), left)
+    portions = (left[start : start + AT_ONCE] for start in range(0, len(left), AT_ONCE))
+    made = (count for portion in portions for count in runner(partial(make_shard, dataset), portion))
     for _ in track(made, total, f"synthesis@{dataset.name}: records", amount=int):
         pass
 
 
 def make_shard(dataset: Dataset, number: int) -> int:
-    """Make one shard and say how many records it has; what it takes is loaded once a process."""
+    """Make one shard and say how many records it has; what it takes is loaded once a process.
+
+    Raises:
+        UserError: the disk is full, or a stage was run again meanwhile, so that the shard may be of other models.
+    """
     table = _loaded(dataset).shard(number)
+    if models_in(dataset.data) != dataset.models:
+        raise UserError(
+            f"What is in {dataset.data} is not what the dataset was begun with, since a stage ran meanwhile: make it "
+            "again with --fresh."
+        )
     Shards(dataset.folder).write(number, table)
     return len(table)
+
+
+def models_in(data: Path) -> str:
+    """Hash of what the stages that a dataset is made from say of themselves."""
+    manifests = [data / stage / "manifest.json" for stage in READ]
+    return sha256_json([sha256_file(path) if path.is_file() else "" for path in manifests])
 
 
 @lru_cache(maxsize=1)
 def _loaded(dataset: Dataset) -> Maker:
     torch.set_num_threads(THREADS)
+    threadpool_limits(THREADS)  # numpy was loaded before any variable of the environment could say so
     torch.use_deterministic_algorithms(True)
     vocabulary = Vocabulary.load()
     device = torch.device(dataset.devices[worker_number() % len(dataset.devices)])

@@ -149,6 +149,23 @@ def test_every_set_has_come_after_four_times_as_many_records():
 
 def test_what_is_made_for_one_class_counts_for_all():
     labels = np.array([[True, True, False]] * 4 + [[True, False, False]] * 6)
-    parts = fill_up(labels, {0: 20, 1: 15, 2: 3}, 0)
-    assert [(of, count) for of, count, _ in parts] == [(2, 3), (1, 11)], "the 11 are of class 0 too"
-    assert parts[0][2] is None
+    classes, rows = fill_up(labels, {0: 20, 1: 15, 2: 3}, 0)
+    assert classes.tolist() == [2, 2, 2] + [1] * 11, "the 11 are of class 0 too, which the last one completes"
+    assert rows[:3].tolist() == [-1, -1, -1], "no real record is of class 2"
+    assert set(rows[3:7].tolist()) == set(rows[7:11].tolist()) == {0, 1, 2, 3}
+
+
+def test_more_of_every_class_begins_with_the_same_records():
+    rng = np.random.default_rng(0)
+    labels = rng.random((300, 8)) < np.geomspace(0.01, 0.6, 8)
+    for least, most in ((100, 101), (100, 200), (20, 500)):
+        small, large = (np.column_stack(fill_up(labels, dict.fromkeys(range(8), of), 3)) for of in (least, most))
+        assert len(small) < len(large)
+        assert np.array_equal(large[: len(small)], small)
+        made = labels.sum(0) + labels[large[:, 1]].sum(0)
+        assert made.min() == most
+
+
+def test_a_fill_that_cannot_be_drawn_in_memory_is_refused(planner):
+    with pytest.raises(UserError, match=r"fill asks for [\d,]+ records: ask for at most 10,000,000 by it"):
+        plan(planner, {"fill": {"up_to": 10**9}})

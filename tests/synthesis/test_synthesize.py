@@ -20,11 +20,13 @@ from sediff.datasheet.columns import COLUMNS_TOLD
 from sediff.datasheet.facts import SCHEMA_VERSION
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.errors import UserError
+from sediff.files import write_json
 from sediff.params import RuntimeParams
 from sediff.processes import in_processes, worker_number
 from sediff.pseudonyms import Pseudonyms
 from sediff.records import read_columns, read_signals, require_version
 from sediff.synthesis import explain
+from sediff.synthesis import synthesize as synthesis
 from sediff.synthesis.explain import explanation
 from sediff.synthesis.gate import Gate
 from sediff.synthesis.generator import EcgGenerator, Slot
@@ -33,7 +35,17 @@ from sediff.synthesis.plan import Planner
 from sediff.synthesis.read import Request
 from sediff.synthesis.schema import PARTS
 from sediff.synthesis.shards import Shards
-from sediff.synthesis.synthesize import SCHEMA, Cohort, Dataset, Maker, make_shard, metrics, rows_of_shards, synthesize
+from sediff.synthesis.synthesize import (
+    SCHEMA,
+    Cohort,
+    Dataset,
+    Maker,
+    make_shard,
+    metrics,
+    models_in,
+    rows_of_shards,
+    synthesize,
+)
 
 SAMPLER = SamplerParams(steps=2, guidance=1.5, batch_size=4, precision="float32")
 ASKED = [
@@ -58,6 +70,7 @@ def dataset(models, vocabulary, tmp_path) -> Dataset:
         EmbeddingAccess(),
         Pseudonyms(),
         tmp_path / "a",
+        models_in(models),
         4,
     )
 
@@ -185,6 +198,41 @@ def test_workers_have_one_thread_each(dataset, vocabulary, monkeypatch):
     assert devices == ("cpu",)
     Shards(dataset.folder).open({})
     assert list(run(partial(threads_of, dataset), [0, 1])) == [1, 1]
+
+
+def test_so_has_the_only_one(dataset, vocabulary):
+    """A product of one thread and of two differ in last bits, which may decide who the neighbours are."""
+    made(dataset, vocabulary)
+    assert threads_of(dataset, 0) == 1
+
+
+def test_many_shards_are_given_to_the_workers_in_portions(dataset, vocabulary, monkeypatch):
+    given = []
+
+    def runner(function, shards):
+        given.append(list(shards))
+        yield from map(function, shards)
+
+    monkeypatch.setattr(synthesis, "AT_ONCE", 3)
+    assert len(made(dataset, vocabulary, runner)) == 4
+    assert given == [[0, 1, 2], [3]]
+
+
+def test_a_stage_that_runs_meanwhile_spoils_no_shard(dataset, vocabulary):
+    with pytest.raises(UserError, match="a stage ran meanwhile: make it again with --fresh"):
+        made(replace(dataset, models="those of a minute ago"), vocabulary)
+    assert not any((dataset.folder / "records").glob("*"))
+
+
+def test_models_are_told_apart_by_what_their_stages_say_of_themselves(tmp_path):
+    for stage in ("corpus", "diffusion"):
+        write_json(tmp_path / stage / "manifest.json", {"fingerprint": "a"})
+    before = models_in(tmp_path)
+    assert models_in(tmp_path) == before
+    write_json(tmp_path / "diffusion/manifest.json", {"fingerprint": "b"})
+    assert models_in(tmp_path) != before
+    (tmp_path / "diffusion/manifest.json").unlink()
+    assert models_in(tmp_path) != before
 
 
 @pytest.mark.parametrize(
