@@ -1,7 +1,9 @@
 """What `sediff synthesize` does: a request in a file to a dataset in a folder, with the models of the last run."""
 
+import fcntl
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from shutil import copyfile
 
@@ -13,7 +15,7 @@ from flows.inputs import dataset_facts, embedding_access, pseudonyms_of
 from flows.question import require_restrictions
 from flows.stage import DATA, SCHEMA_VERSION, only_one
 from flows.synthesis import COPY, DATASET, gate_of, spread, told
-from sediff.datasheet.describe import describe_dataset
+from sediff.datasheet.describe import DESCRIPTION, describe_dataset
 from sediff.errors import UserError
 from sediff.files import sha256_json, write_json
 from sediff.lineage.audit import OF_TWO_STAGES
@@ -23,10 +25,12 @@ from sediff.synthesis.explain import explanation
 from sediff.synthesis.plan import Planner
 from sediff.synthesis.prompt import require_models
 from sediff.synthesis.read import Request, read_request
-from sediff.synthesis.shards import IDENTITY, JOURNAL, Shards
+from sediff.synthesis.shards import IDENTITY, JOURNAL, MANIFEST, Shards
 from sediff.synthesis.synthesize import Dataset, metrics, models_in, rows_of_shards, synthesize
 from sediff.vocabulary import Vocabulary
 
+METRICS = "metrics.json"
+TOLD = (MANIFEST, METRICS, *DESCRIPTION)
 VERSION, DEVICE = "version of sediff", "kind of device"  # what may have changed since a dataset was made that is read
 
 
@@ -77,9 +81,10 @@ def synthesize_request(
         rows_of_shards(records, params.synthesis.sampler.batch_size),
     )
     shards = Shards(out)
-    with only_one(f"synthesize-{sha256_json(str(out.resolve()))[:16]}"):
+    with only_one(f"synthesize-{sha256_json(str(out.resolve()))[:16]}"), ExitStack() as held:
         with _writing(out):
             _require_none_but_ours(out)
+            held.enter_context(_alone_in(out))
             if (
                 explain
                 and not fresh
@@ -87,8 +92,8 @@ def synthesize_request(
             ):
                 return [*explanation(shards.records), f"{told(metrics(shards.records, seed))}, in {out}"]
             if fresh:
+                _remove_told(out, path)
                 shards.remove()
-                _remove_old_copies(out, path)
             shards.open(identity)
         synthesize(dataset, records, shared)
         found = metrics(shards.records, seed)
@@ -98,12 +103,12 @@ def synthesize_request(
         with _writing(out):
             if not (copy.exists() and copy.samefile(path)):
                 copyfile(path, copy)
-            write_json(out / "metrics.json", found)
+            write_json(out / METRICS, found)
+            describe_dataset(out, facts)
             write_json(
-                out / "manifest.json",
+                out / MANIFEST,
                 {"schema_version": SCHEMA_VERSION, "fingerprint": fingerprint, "records": records, **identity},
             )
-            describe_dataset(out, facts)
     return [*(explanation(shards.records) if explain else []), f"{told(found)}, in {out}"]
 
 
@@ -125,6 +130,24 @@ def _require_morphology(request: Request, path: Path) -> None:
             f"{path} asks for {', '.join(INTERVALS)} or one of them, which only models with a morphology follow: leave "
             "them out, or set diffusion.denoiser.morphology to true and `sediff run` again."
         )
+
+
+@contextmanager
+def _alone_in(out: Path) -> Iterator[None]:
+    """Hold the folder itself, for another clone may make the same dataset in it.
+
+    Raises:
+        UserError: another process has it.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise UserError(f"Another process makes a dataset in {out}: wait for it, or give another --out.") from None
+    finally:
+        os.close(folder)
 
 
 @contextmanager
@@ -150,8 +173,13 @@ def _require_none_but_ours(out: Path) -> None:
         raise UserError(f"{out} holds {other}, which is no part of a dataset made here: give another --out, a new one.")
 
 
-def _remove_old_copies(out: Path, request: Path) -> None:
-    """Remove the copy of the last dataset's request, which may have another suffix, but never the request itself."""
+def _remove_told(out: Path, request: Path) -> None:
+    """Remove what the folder says of the last dataset, first that it is whole.
+
+    The copy of its request may have another suffix; never is it the request itself.
+    """
+    for name in TOLD:
+        (out / name).unlink(missing_ok=True)
     for copy in out.glob(f"{COPY}*"):
         if copy.stem == COPY and copy.is_file() and not copy.samefile(request):
             copy.unlink()

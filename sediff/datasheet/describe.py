@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sediff.datasheet.checksums import FILE as CHECKSUMS
 from sediff.datasheet.checksums import write_checksums
 from sediff.datasheet.counts import COLUMNS, Counts, count
 from sediff.datasheet.croissant import croissant
@@ -15,6 +16,9 @@ from sediff.datasheet.readme import WARNING, datasheet, description
 from sediff.ecg import LEADS, SAMPLING_RATE
 from sediff.files import replacing, write_json
 from sediff.records import read_batches, shards
+
+README, CROISSANT = "README.md", "croissant.json"
+DESCRIPTION = (FILE, CROISSANT, README, CHECKSUMS)
 
 
 def describe_dataset(folder: Path, facts: Facts) -> None:
@@ -46,7 +50,7 @@ def describe(folder: Path, facts: Facts, layout: str, counts: Counts, schema: pa
     }
     write_json(folder / FILE, about)
     metadata = croissant(folder, facts, description(facts, counts), LAYOUTS[layout], schema, origins)
-    write_json(folder / "croissant.json", metadata)
-    with replacing(folder / "README.md") as temporary:
+    write_json(folder / CROISSANT, metadata)
+    with replacing(folder / README) as temporary:
         temporary.write_text(datasheet(facts, counts, LAYOUTS[layout], schema.names, origins, LEADS), encoding="utf-8")
     write_checksums(folder)

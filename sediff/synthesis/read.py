@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from pydantic import ValidationError
@@ -36,7 +37,7 @@ from sediff.vocabulary import Vocabulary
 
 TABLES = (".parquet", ".pq")
 ROWS_AT_ONCE = 4096
-KEYS = tuple(PromptRequest.model_fields)
+KEYS, RECORDS = tuple(PromptRequest.model_fields), "records"
 ROWS = (KINDS[PromptRequest], KINDS[DrawnRequest])
 KEYS_OF = {tag: (*kind.model_fields,) for kind, tag in KINDS.items()} | dict.fromkeys(ROWS, (*KEYS, "like", "fill"))
 LONGEST_PART = 60  # characters of a key that are told: of shares of texts it is a text
@@ -81,6 +82,7 @@ class Request:
         """
         for number, part in enumerate(parts, start=1):
             _check_codes(part, vocabulary, f"{where}: row {number}")
+        _check_size(where, sum(part.records for part in parts if not isinstance(part, FillRequest)))
         return cls(tuple(parts), None, sha256_json([part.model_dump(mode="json") for part in parts]))
 
     def plan(self, planner: Planner) -> Plan:
@@ -98,20 +100,19 @@ def read_request(path: Path, vocabulary: Vocabulary) -> Request:
         raise UserError(
             f"{path} is {'a folder' if path.is_dir() else 'missing'}: name a request, a YAML or Parquet file."
         )
-    if path.suffix in TABLES:
+    if path.suffix.lower() in TABLES:
         rows = records = 0
         for rows, values in enumerate(_checked_rows(path), start=1):
             where = f"{path}: row {rows}"
             part = _prompt(values, where)
             _check_codes(part, vocabulary, where)
             records += part.records
-        if records > MOST:
-            raise UserError(f"{path} asks for {records:,} records: ask for at most {MOST:,} at once.")
+        _check_size(str(path), records)
         if not rows:
             raise UserError(f"{path} has no row: say what to make.")
         return Request((), path.resolve(), sha256_file(path))
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        value = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except RecursionError:
         raise UserError(f"{path} is nested too deeply: write a list of rows.") from None
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
@@ -126,12 +127,28 @@ def read_request(path: Path, vocabulary: Vocabulary) -> Request:
     return Request.of(parts, vocabulary, str(path))
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as it is, but that a key may not stand twice in one mapping."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise yaml.MarkedYAMLError(problem=f"{twice} stands twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _check_size(where: str, records: int) -> None:
+    if records > MOST:
+        raise UserError(f"{where} asks for {records:,} records: ask for at most {MOST:,} at once.")
+
+
 class TableRows:
     """The conditions of a table, of which only the rows that are needed are held."""
 
     def __init__(self, path: Path, planner: Planner) -> None:
         self._table, self._ask = pl.scan_parquet(path), planner.ask
-        counts = pl.read_parquet(path, columns=["records"])["records"] if "records" in _columns(path) else None
+        counts = pl.read_parquet(path, columns=[RECORDS])[RECORDS] if RECORDS in _columns(path) else None
         length = pq.read_metadata(path).num_rows
         self._ends = None if counts is None else np.cumsum(counts.fill_null(1).to_numpy())
         self.records = length if self._ends is None else int(self._ends[-1])
@@ -161,6 +178,8 @@ def _checked_rows(path: Path) -> Iterator[dict[str, Any]]:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise UserError(f"{path} has the column {twice} more than once: leave one.")
+    if RECORDS in names and not pa.types.is_integer(kind := pq.read_schema(path).field(RECORDS).type):
+        raise UserError(f"{path}: the column {RECORDS} is of {kind}: write whole numbers in it, or leave it out.")
     with pq.ParquetFile(path) as file:
         try:
             for batch in file.iter_batches(ROWS_AT_ONCE):

@@ -102,9 +102,19 @@ Number = Annotated[Annotated[float, Tag("(one)")] | Annotated[Spread, Tag("(draw
 SharesOfTexts = Annotated[dict[Text, Share], Field(min_length=1), AfterValidator(_all_named)]
 Texts = Annotated[Annotated[Text, Tag("(one)")] | Annotated[SharesOfTexts, Tag("(drawn)")], _mapping_or("(one)")]
 Codes = Annotated[Annotated[Items[str], Tag("(one)")] | Annotated[Shares, Tag("(drawn)")], _mapping_or("(one)")]
+
+
+def _once(shares: Any) -> Any:
+    """Refuse "M" beside "male", of which one would be lost."""
+    names = [SEXES.get(name, name) for name in shares] if isinstance(shares, Mapping) else []
+    if len(set(names)) < len(names):
+        raise ValueError("a sex stands there twice, as M and male or F and female: leave one")
+    return shares
+
+
+SharesOfSexes = Annotated[dict[Sex, Annotated[float, Field(ge=0, le=1)]], BeforeValidator(_once), Field(min_length=1)]
 Sexes = Annotated[
-    Annotated[Sex, Tag("(one)")]
-    | Annotated[dict[Sex, Annotated[float, Field(ge=0, le=1)]], Field(min_length=1), Tag("(drawn)")],
+    Annotated[Sex, Tag("(one)")] | Annotated[SharesOfSexes, Tag("(drawn)")],
     _mapping_or("(one)"),
 ]
 

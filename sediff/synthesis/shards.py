@@ -19,6 +19,7 @@ from sediff.progress import log_line
 from sediff.records import write_table
 
 RECORDS, JOURNAL, IDENTITY = "records", ".shards", "identity.json"
+MANIFEST = "manifest.json"  # of a dataset's folder, written last
 
 
 class Shards:
@@ -36,7 +37,11 @@ class Shards:
         Raises:
             UserError: the folder holds records of another identity, or others that nothing here made.
         """
-        before = self._require_own()
+        self._require_own()
+        path = self._journal / IDENTITY
+        before = self._read(path)
+        if before is None and path.is_file():
+            raise UserError(f"{path} is damaged, so what {self.records} holds is not known: --fresh makes it again.")
         differs = [] if before is None else _differing(before, identity)
         if differs:
             raise UserError(
@@ -44,7 +49,7 @@ class Shards:
             )
         for temporary in (*self.records.glob(".*"), *self._journal.glob(".*")):
             temporary.unlink()
-        write_json(self._journal / IDENTITY, dict(identity))
+        write_json(path, dict(identity))
 
     def unfinished(self, count: int) -> list[int]:
         """Which of so many shards have yet to be made; one that is not as it was written is named.
@@ -99,19 +104,21 @@ class Shards:
     def remove(self) -> None:
         """Remove what `open` and `write` made, so that another dataset can be begun.
 
+        The identity goes last: as long as anything is left, killed or not, it says whose the folder is.
+
         Raises:
             UserError: the folder holds records that nothing here made.
         """
         self._require_own()
-        for folder in (self.records, self._journal):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self.records, ignore_errors=True)
+        for entry in self._journal.glob("*"):
+            if entry.name != IDENTITY:
+                entry.unlink()
+        shutil.rmtree(self._journal, ignore_errors=True)
 
-    def _require_own(self) -> dict[str, Any] | None:
-        """The identity of what is there; None where nothing is."""
-        before = self._read(self._journal / IDENTITY)
-        if before is None and any(self.records.glob("*")):
+    def _require_own(self) -> None:
+        if any(self.records.glob("*")) and not (self._journal / IDENTITY).is_file():
             raise UserError(f"{self.records} holds records that were not made here: give another folder.")
-        return before
 
     def _entry(self, number: int) -> Path:
         return self._journal / f"{number:06d}.json"

@@ -102,6 +102,13 @@ def test_a_changed_request_has_another_digest(vocabulary, tmp_path):
         ("- {like: other, records: 3}", "row 1, like: write 'corpus'"),
         ("- {like: corpus}", r"row 1, records: it is missing, and must be given\."),
         ("- atrial fibrillation", r"row 1: write keys with values, \{key: value\} \(it is 'atrial"),
+        ("- {text: a, sex: {M: 0.5, male: 0.5}, records: 2}", "row 1, sex: a sex stands there twice"),
+        (
+            "- {text: a, records: 1000000000}\n- {like: corpus, records: 1}",
+            "asks for 1,000,000,001 records: ask for at",
+        ),
+        ("- {text: a, text: b}", "is no YAML .*text stands twice"),
+        ("- {text: a, age: {mean: 50, mean: 60, sd: 5}, records: 2}", "is no YAML .*mean stands twice"),
         ("[", "is no YAML"),
         ("", "has no row"),
         ("5", "has no row"),
@@ -121,12 +128,16 @@ def test_a_table_is_checked_row_by_row(vocabulary, tmp_path):
     good = {"text": ["AF", None], "statements": [None, "SR CLBBB"], "age": [71, None]}
     pl.DataFrame(good).write_parquet(path)
     assert read_request(path, vocabulary).table == path
+    shutil.copyfile(path, tmp_path / "LOUD.PARQUET")
+    assert read_request(tmp_path / "LOUD.PARQUET", vocabulary).table == tmp_path / "LOUD.PARQUET"
     for column, values, message in (
         ("age", [71, 500], r"row 2, age: .*120 \(it is 500\)"),
         ("age", [71.0, math.nan], r"row 2, age: it must lie between 0 and 120 \(it is nan\)"),
         ("statements", [None, "XYZ"], "row 2, statements: XYZ is no statement"),
         ("statements", ["SR", "SR"], "row 1: give text or statements, not both"),
         ("years", [1, 2], "there is no column years"),
+        ("records", ["2", "3"], "the column records is of (large_)?string: write whole numbers in it"),
+        ("records", pl.Series([None, None], dtype=pl.String), "the column records is of (large_)?string"),
     ):
         pl.DataFrame(good | {column: values}).write_parquet(path)
         with pytest.raises(UserError, match=message):

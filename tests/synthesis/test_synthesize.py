@@ -2,9 +2,11 @@
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -283,6 +285,44 @@ def test_a_folder_of_something_else_is_refused(dataset, vocabulary, tmp_path):
         with pytest.raises(UserError, match="records that were not made here"):
             refused()
     assert (foreign.records / "shard-000.parquet").exists()
+
+
+def test_a_damaged_identity_is_named_and_does_not_lock_the_folder(dataset, vocabulary):
+    whole = made(dataset, vocabulary)
+    identity = dataset.folder / ".shards/identity.json"
+    identity.write_text("{")
+    with pytest.raises(UserError, match=r"identity\.json is damaged.*--fresh makes it again"):
+        Shards(dataset.folder).open({"seed": 0})
+    Shards(dataset.folder).remove()
+    assert made(dataset, vocabulary) == whole
+
+
+def test_a_kill_while_another_dataset_is_removed_leaves_whose_the_folder_is(dataset, vocabulary, monkeypatch):
+    """After each removal of a file or folder."""
+    whole, removals = made(dataset, vocabulary), 0
+    done = {name: getattr(target, name) for target, name in ((shutil, "rmtree"), (Path, "unlink"))}
+
+    def dying(name, left):
+        def remove(*arguments, **options):
+            left[0] -= 1
+            if left[0] < 0:
+                raise KeyboardInterrupt
+            done[name](*arguments, **options)
+
+        return remove
+
+    while True:
+        left = [removals]
+        with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+            patch.setattr(shutil, "rmtree", dying("rmtree", left))
+            patch.setattr(Path, "unlink", dying("unlink", left))
+            Shards(dataset.folder).remove()
+            break
+        there = [path for path in dataset.folder.rglob("*") if path.is_file()]
+        assert not there or dataset.folder / ".shards/identity.json" in there
+        assert made(dataset, vocabulary) == whole
+        removals += 1
+    assert removals > 3
 
 
 def test_what_lies_among_the_shards_is_refused_and_not_counted(dataset, vocabulary):

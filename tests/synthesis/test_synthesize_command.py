@@ -1,5 +1,6 @@
 """`sediff synthesize` as a user runs it, and as the system kills it."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -75,12 +76,28 @@ def on_runner(project: Path, name: str) -> Iterator[None]:
         path.write_text(before)
 
 
-def kill_at_work(project: Path, out: str, shard: int, request: str = "request.yaml") -> None:
+def exported(project: Path, out: str) -> tuple[int, str]:
+    command = [sys.executable, "-c", MAIN, "export", out, "--format", "numpy", "--out", f"{out}-numpy"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    return result.returncode, result.stdout + result.stderr
+
+
+def made_at(path: Path) -> int:
+    """In ns; 0 where it is not there."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def kill_at_work(project: Path, out: str, shard: int, *options: str, request: str = "request.yaml") -> None:
     """Begin or go on with a dataset, and kill -9 once a shard is there."""
-    process = start(project, "--out", out, "--workers", "1", request=request)
     entry = project / out / f".shards/{shard:06d}.json"
+    before = made_at(entry)
+    process = start(project, "--out", out, "--workers", "1", *options, request=request)
     deadline = time.monotonic() + 120
-    while not entry.exists() and process.poll() is None and time.monotonic() < deadline:
+    while made_at(entry) in (0, before) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "it was killed at work"
@@ -95,6 +112,8 @@ def test_a_killed_dataset_goes_on_to_the_same_bytes(project):
     out, kept = project / "killed", {}
     for number in range(2):
         kill_at_work(project, "killed", number)
+        code, said = exported(project, "killed")
+        assert code == 1 and "killed is not finished: run the `sediff synthesize` that began it" in said
         path = out / f"records/shard-{number:06d}.parquet"
         kept[path] = path.stat().st_mtime_ns
     code, said = finished(project, "--out", "killed", "--resume")
@@ -125,7 +144,7 @@ def test_ten_thousand_records_are_the_same_however_they_are_made(project):
     """By one worker, by four, after three kill -9, on Dask, on Ray."""
     (project / "large.yaml").write_text(yaml.safe_dump([{**part, "records": 5000} for part in REQUEST]))
     for number in range(3):
-        kill_at_work(project, "large-killed", 10 * number, "large.yaml")
+        kill_at_work(project, "large-killed", 10 * number, request="large.yaml")
     made = {}
     for out, workers, name in (
         ("killed", 1, "processes"), ("one", 1, "processes"), ("four", 4, "processes"), ("dask", 2, "dask"),
@@ -189,6 +208,39 @@ def test_another_seed_in_the_folder_is_refused_in_a_sentence(project):
     code, said = finished(project, "--out", "whole", "--seed", "7")
     assert code == 1 and "whole holds a dataset of another seed: give another folder" in said
     assert "Traceback" not in said and shards(project / "whole") == before
+
+
+def test_another_request_in_the_folder_is_refused_in_a_sentence(project):
+    before = shards(project / "whole")
+    (project / "other.yaml").write_text("{text: sinus rhythm, records: 4}")
+    code, said = finished(project, "--out", "whole", request="other.yaml")
+    assert code == 1 and "whole holds a dataset of another request: give another folder" in said
+    assert "Traceback" not in said and shards(project / "whole") == before
+
+
+def test_a_folder_in_which_another_process_makes_a_dataset_is_left_alone(project):
+    """Of another clone, whose locks are elsewhere."""
+    before = shards(project / "whole")
+    folder = os.open(project / "whole", os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        code, said = finished(project, "--out", "whole", "--fresh")
+    finally:
+        os.close(folder)
+    assert code == 1 and "Another process makes a dataset in whole: wait for it" in said and "Traceback" not in said
+    assert shards(project / "whole") == before
+
+
+def test_a_dataset_that_is_begun_anew_does_not_speak_of_the_last_one(project):
+    """Killed after its first shard: nothing says that it is whole, nor what the one before it was."""
+    shutil.copytree(project / "whole", project / "anew")
+    kill_at_work(project, "anew", 0, "--fresh", "--seed", "3")
+    assert sorted(files(project / "anew")) == []
+    code, said = exported(project, "anew")
+    assert code == 1 and "anew is not finished" in said
+    code, said = finished(project, "--out", "anew", "--seed", "3")
+    assert code == 0 and sorted(files(project / "anew")) == sorted(files(project / "whole"))
+    assert exported(project, "anew")[0] == 0
 
 
 def test_a_folder_of_other_files_is_refused_as_it_is(project):
