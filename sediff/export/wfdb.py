@@ -46,7 +46,12 @@ def wfdb_files(signal: NDArray[np.int16], name: str, comments: Sequence[str]) ->
 
 
 def _lines(comment: str) -> list[str]:
-    """A comment in lines that a header takes: printable ASCII (readers drop all else), long ones wrapped."""
-    ascii_only = unicodedata.normalize("NFKD", comment.translate(UMLAUTS)).encode("ascii", "replace").decode()
+    """A comment in lines that a header takes: printable ASCII (readers drop all else), long ones wrapped.
+
+    Letters lose their accents; what else is not ASCII stands as Python writes it, \\u5fc3, so that nothing is lost.
+    """
+    decomposed = unicodedata.normalize("NFKD", comment.translate(UMLAUTS))
+    plain = "".join(character for character in decomposed if not unicodedata.combining(character))
+    ascii_only = plain.encode("ascii", "backslashreplace").decode()
     printable = "".join(character if character.isprintable() else " " for character in ascii_only)
     return textwrap.wrap(printable, LONGEST_COMMENT, subsequent_indent="  ", break_on_hyphens=False)

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from sediff.errors import UserError
 from sediff.export.record import Record
@@ -69,8 +69,8 @@ class Server:
         return Response(content, media_type=media_type)
 
 
-def app(studio: Studio, hosts: Sequence[str]) -> Starlette:
-    """The application, which answers requests to one of `hosts` ("127.0.0.1:8000") alone."""
+def app(studio: Studio, hosts: Sequence[str]) -> ASGIApp:
+    """The application, which answers requests to one of `hosts` ("127.0.0.1:8000") alone, its failures guarded too."""
     server = Server(studio)
     routes = [
         *(Route(path, _resource(name)) for path, name in PAGE.items()),
@@ -78,7 +78,7 @@ def app(studio: Studio, hosts: Sequence[str]) -> Starlette:
         Route("/ecgs/{name}/{file}", server.file),
     ]
     handlers = {404: _not_found, 405: _not_found, 500: _failed}
-    return Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts)], exception_handlers=handlers)
+    return Guard(Starlette(routes=routes, exception_handlers=handlers), hosts)
 
 
 def _resource(name: str) -> Callable[[Request], Awaitable[Response]]:

@@ -4,7 +4,7 @@ import socket
 from contextlib import suppress
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from sediff.errors import UserError
 
@@ -30,7 +30,7 @@ def bind(port: int) -> socket.socket:
     return bound
 
 
-def serve(app: Starlette, bound: socket.socket) -> None:
+def serve(app: ASGIApp, bound: socket.socket) -> None:
     """Answer until Ctrl-C or SIGTERM."""
     config = uvicorn.Config(
         app,

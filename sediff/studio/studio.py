@@ -130,4 +130,5 @@ def _command(prompt: PromptRequest, seed: int) -> str:
     """What makes the same record in a terminal."""
     options = (("--age", prompt.age), ("--sex", prompt.sex), ("--heart-rate", prompt.heart_rate), ("--seed", seed))
     said = [word for name, value in options if value is not None for word in (name, str(value).removesuffix(".0"))]
-    return shlex.join(["sediff", "generate", prompt.text, *said])
+    words = [*said, "--", prompt.text] if prompt.text.startswith("-") else [prompt.text, *said]  # or it were an option
+    return shlex.join(["sediff", "generate", *words])

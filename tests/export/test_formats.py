@@ -46,7 +46,7 @@ def test_wfdb_reads_every_microvolt(dataset, tmp_path):
         assert record.comments[0].startswith("SYNTHETIC ECG made by sediff")
         said = {line.split(": ")[0]: line for line in record.comments[1:]}
         assert said["seed"] == "seed: 7" and said["index"] == f"index: {row['index']}"
-        assert said["asked"].startswith('asked: sinus rhythm <b>"e?"</b>')
+        assert said["asked"].startswith('asked: sinus rhythm <b>"e"</b>')
         assert ("from" in said) == bool(row["neighbours"])
         for column in ("confidence", "exact_similarity", "meaning_similarity"):
             assert said.get(column) == (None if row[column] is None else f"{column}: {row[column]:.2f}")
@@ -133,20 +133,69 @@ def of_pdf(path: Path) -> tuple[list[np.ndarray], tuple[float, float], str]:
     return traces, tuple(size / 72 * 25.4), page.extract_text()
 
 
-@pytest.mark.parametrize(("suffix", "read"), [("svg", of_svg), ("pdf", of_pdf)])
-def test_the_curve_on_paper_is_the_signal(tmp_path, suffix, read):
-    """Of lead II, drawn over all ten seconds, by a ruler: within 0.05 mm, the resolution of an SVG's numbers."""
+ROWS = (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "V3", "V6"))  # as everybody prints them
+
+
+def twelve_waves() -> Record:
+    """A wave of its own in each lead, of ±0.4 mV at most."""
     rng, time_s = np.random.default_rng(1), np.arange(1000) / 100
-    signal = np.rint(rng.normal(0, 400, (12, 1)) * np.sin(2 * np.pi * rng.uniform(1, 9, (12, 1)) * time_s))
-    record = Record(signal.astype(np.int16), 0, 7, "Atrial fibrillation.", "a" * 64, age=71)
+    signal = np.rint(rng.uniform(200, 400, (12, 1)) * np.sin(2 * np.pi * rng.uniform(1, 9, (12, 1)) * time_s))
+    return Record(signal.astype(np.int16), 0, 7, "Atrial fibrillation.", "a" * 64, age=71)
+
+
+def curves_of(traces: list[np.ndarray]) -> dict[tuple[str, int], np.ndarray]:
+    """Lead and first sample to what is drawn of 2.5 s, by its place: three rows of four leads above lead II."""
+    curves = sorted((trace for trace in traces if len(trace) >= 250), key=lambda trace: trace[:, 1].mean())
+    assert [len(curve) for curve in curves] == [250] * 12 + [1000]
+    found = {}
+    for number, leads in enumerate(ROWS):
+        row = sorted(curves[4 * number : 4 * number + 4], key=lambda trace: trace[0, 0])
+        found |= {(lead, 250 * column): curve for column, (lead, curve) in enumerate(zip(leads, row, strict=True))}
+    return found
+
+
+@pytest.mark.parametrize(("suffix", "read"), [("svg", of_svg), ("pdf", of_pdf)])
+def test_the_curves_on_paper_are_the_signals_each_in_its_place(tmp_path, suffix, read):
+    """By a ruler, within 0.05 mm, the resolution of an SVG's numbers: 2.5 s of each lead, and lead II in full."""
+    record = twelve_waves()
     draw(record, tmp_path / f"a.{suffix}")
     traces, size, words = read(tmp_path / f"a.{suffix}")
     assert np.allclose(size, (275, 150), atol=0.01)
-    seconds, millivolts = measured_on_paper(max(traces, key=len)).T
-    lead = record.signal[LEADS.index("II")] / 1000
-    assert np.abs(seconds - time_s).max() < 0.0021, "0.05 mm: two ends may be rounded"
-    assert np.abs(millivolts - (lead - lead[0])).max() < 0.0051
+    for (lead, first), curve in [*curves_of(traces).items(), (("II", 0), max(traces, key=len))]:
+        drawn = record.signal[LEADS.index(lead), first : first + len(curve)] / 1000
+        seconds, millivolts = measured_on_paper(curve).T
+        assert np.abs(seconds - np.arange(len(curve)) / 100).max() < 0.0021, "0.05 mm: two ends may be rounded"
+        assert np.abs(millivolts - (drawn - drawn[0])).max() < 0.0051, lead
     assert "SYNTHETIC · Atrial fibrillation, 71 years" in words and "10 mm/mV" in words
+
+
+def test_a_lead_s_name_stands_above_its_curve(tmp_path):
+    draw(twelve_waves(), tmp_path / "a.svg")
+    curves, words = curves_of(of_svg(tmp_path / "a.svg")[0]), ET.parse(tmp_path / "a.svg").getroot().iter(f"{SVG}text")
+    places = {word.text: (float(word.get("x")), float(word.get("y"))) for word in words if word.text in LEADS[2:]}
+    for (lead, _), curve in curves.items():
+        if lead in places:  # I and II have several
+            right, down = np.array(places[lead]) - (curve[0, 0], curve[:, 1].mean())
+            assert 0 < right < 5 and -15 < down < -5, lead
+
+
+@pytest.mark.parametrize("lead", LEADS)
+def test_a_picture_has_each_lead_in_its_place(tmp_path, lead):
+    """A flat record but for one lead of ±0.8 mV: ink more than a centimetre high stands in that lead's field alone."""
+    signal = np.zeros((12, 1000), np.int16)
+    signal[LEADS.index(lead)] = 800 * np.where(np.arange(1000) // 10 % 2, 1, -1)
+    draw(Record(signal, 0, 7, "AF", "a" * 64), tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as picture:
+        ink, per_mm = np.asarray(picture.convert("L")) < 100, picture.info["dpi"][0] / 25.4
+    high = set()
+    for row, leads in enumerate((*ROWS, ("II",))):
+        for column, of in enumerate(leads):
+            middle, left, width = 35 + 30 * row, 20 + 62.5 * column, 250 / len(leads)
+            top, bottom = (round((middle + way) * per_mm) for way in (-9, 9))
+            field = ink[top:bottom, round((left + 8) * per_mm) : round((left + width - 2) * per_mm)]
+            if np.ptp(np.flatnonzero(field.any(1))) / per_mm > 10:
+                high.add((row, of))
+    assert high == {(row, lead) for row, leads in enumerate((*ROWS, ("II",))) if lead in leads}
 
 
 def test_fonts_of_a_pdf_are_truetype_and_in_it(tmp_path):

@@ -399,6 +399,16 @@ def test_a_missed_record_is_made_again_in_its_own_slot(dataset, vocabulary):
     assert [row["signal"] for row in table(14, None)] != [row["signal"] for row in gated]
 
 
+def test_what_the_gate_makes_again_is_the_same_whoever_makes_it_and_after_a_loss(dataset, vocabulary, tmp_path):
+    gated = replace(dataset, gate=GateParams(tries=2, heart_rate_bpm=10))
+    alone = made(gated, vocabulary)
+    assert len(set(read_columns(gated.folder / "records")["try"])) > 1, "it made some again"
+    several = replace(gated, folder=tmp_path / "several")
+    assert made(several, vocabulary, in_processes(2)) == alone
+    Shards(several.folder).path(1).unlink()
+    assert made(several, vocabulary) == alone
+
+
 def test_metrics_say_how_often_records_were_made_again(dataset, vocabulary):
     strict = replace(dataset, gate=GateParams(tries=2, heart_rate_bpm=0.0))
     made(strict, vocabulary)
