@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,7 +33,10 @@ def order(root: Path) -> list[str]:
     Raises:
         UserError: dvc.yaml cannot be read.
     """
-    before = ask_dvc(root, _before)
+    return _in_order(ask_dvc(root, _before))
+
+
+def _in_order(before: Mapping[str, set[str]]) -> list[str]:
     done: list[str] = []
     while len(done) < len(before):
         done.append(min(name for name, needs in before.items() if name not in done and needs <= set(done)))
@@ -42,13 +45,13 @@ def order(root: Path) -> list[str]:
 
 def staleness(root: Path) -> list[Staleness]:
     """Every stage in order with the reasons for which it would run; what follows from a stale stage is stale."""
-    stages = order(root)
     before, status = ask_dvc(root, lambda repo: (_before(repo), repo.status()))
-    recorded = recorded_stages(root)
+    stages, recorded = _in_order(before), recorded_stages(root)
     result: dict[str, Staleness] = {}
     for stage in stages:
         upstream = [name for name in stages if name in before[stage] and result[name].reasons]
-        reasons = _reasons(status.get(stage, []), changed_parameters(root, stage))
+        changes = status.get(stage, [])
+        reasons = _reasons(changes, changed_parameters(root, stage)) if changes else []
         if stage not in recorded:  # DVC calls all that a new stage needs modified
             reasons = ["new: dvc.lock does not have it"]
         reasons += [f"follows {name}" for name in upstream]
