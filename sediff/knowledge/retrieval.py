@@ -195,4 +195,7 @@ def heart_rates(profiles: pl.DataFrame) -> NDArray[np.float64]:
 
 def sexes(profiles: pl.DataFrame) -> NDArray[np.int64]:
     """1 male, -1 female, 0 unknown."""
-    return np.array([{"male": 1, "female": -1}.get(sex, 0) for sex in profiles["sex"]], np.int64)
+    sex = profiles["sex"].cast(pl.String)
+    return (
+        (sex == "male").fill_null(False).cast(pl.Int64) - (sex == "female").fill_null(False).cast(pl.Int64)
+    ).to_numpy()
