@@ -82,11 +82,9 @@ class Training:
 
     def experience(self, queries: pl.DataFrame, k: int) -> Foretold:
         views = KnowledgeParams().weights.over([v for v in VIEWS if queries[v].list.len().max()])
-        named = queries["statements"].to_list()
         near = self.retriever.nearest(queries, views, k).near(self.closeness)
         counted = weights.neighbour_weights(near, queries, self.profiles)
-        found = summarise(near, counted, named, self.profiles, self.codes)
-        return Foretold(found.shares, found.counts.astype(float), found.median[:, MEASURED])
+        return self._summary(near, counted, queries)
 
     def told_the_rate(self, queries: pl.DataFrame, k: int, rates: Array) -> Foretold:
         """The same where each query states its rate (bpm, NaN where it does not), as `query.ask` takes it."""
@@ -101,8 +99,12 @@ class Training:
                 part[row, : len(best)] = values
         near = Neighbours(*found).near(self.closeness)
         counted = weights.neighbour_weights(near, queries, self.profiles, rates)
-        own = summarise(near, counted, queries["statements"].to_list(), self.profiles, self.codes)
-        return Foretold(own.shares, own.counts.astype(float), own.median[:, MEASURED])
+        return self._summary(near, counted, queries)
+
+    def _summary(self, near: Neighbours, counted: Array, queries: pl.DataFrame) -> Foretold:
+        named = statement_matrix(queries["statements"].to_list(), self.codes)
+        found = summarise(near, counted, named, self.values, self.stated)
+        return Foretold(found.shares, found.counts.astype(float), found.median[:, MEASURED])
 
     def class_mean(self, queries: pl.DataFrame) -> Foretold:
         return self._pooled([self._class(own) for own in queries["statements"].to_list()])

@@ -11,7 +11,7 @@ from sediff.knowledge import experience
 from sediff.knowledge.distill import Distilled
 from sediff.knowledge.report import POSSIBLE, Report
 from sediff.knowledge.retrieval import Neighbours
-from sediff.knowledge.statistics import summarise
+from sediff.knowledge.statistics import measurements, summarise
 from sediff.knowledge.table import experience_table
 from sediff.records import signal_column, write_table
 from sediff.simulator.morphology import ALL, FILE, OWN
@@ -86,12 +86,11 @@ def write_simulator(folder: Path) -> None:
 
 def write_experiences(folder: Path, count: int, statements: int) -> None:
     """Write `experience.parquet` with the same empty experience for each record."""
-    codes = tuple(map(str, range(statements)))
     nobody = Neighbours(np.full((count, 1), -1), np.zeros((count, 1)))
-    training = pl.DataFrame(
-        {"record_id": ["t"], "statements": [[]]}, schema_overrides={"statements": pl.List(pl.String)}
-    )
-    statistics = summarise(nobody, np.zeros((count, 1), np.float32), [[]] * count, training, codes)
+    training = pl.DataFrame({"record_id": ["t"]})
+    none = np.zeros((1, statements), np.float32)
+    weights, named = np.zeros((count, 1), np.float32), np.repeat(none, count, axis=0)
+    statistics = summarise(nobody, weights, named, measurements(training), none)
     report = Report(
         rhythm="unknown", findings=(), **dict.fromkeys(POSSIBLE), morphology=(), confidence=0, cited=(),
         text="No similar patient is known.",

@@ -29,14 +29,20 @@ def _word_vector(word: str, dimensions: int) -> NDArray[np.float32]:
     return vector / np.sqrt(len(parts))
 
 
+@lru_cache(maxsize=4096)  # 16 MB: questions of one store come upon the same profiles again and again
+def _sum_of_words(text: str, dimensions: int) -> NDArray[np.float32]:
+    vector = np.zeros(dimensions, np.float32)
+    for word in dict.fromkeys(WORD.findall(text.lower())):
+        if not word[0].isdigit() and word not in FREQUENT:
+            vector += _word_vector(word, dimensions)
+    return vector
+
+
 def embed(texts: list[str], dimensions: int = DIMENSIONS) -> NDArray[np.float32]:
     """Unit vectors of texts: (texts, dimensions); a word counts once a text, and a text without a word is 0."""
     vectors = np.zeros((len(texts), dimensions), np.float32)
     for row, text in enumerate(texts):
-        words = dict.fromkeys(WORD.findall(text.lower()))
-        for word in words:
-            if not word[0].isdigit() and word not in FREQUENT:
-                vectors[row] += _word_vector(word, dimensions)
+        vectors[row] = _sum_of_words(text, dimensions)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors /= np.where(norms, norms, 1)  # so that a text that says nothing is like none
     return vectors

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ from sediff.files import sha256_json
 from sediff.knowledge.conflicts import conflicts
 from sediff.knowledge.distill import confidences, distil_offline
 from sediff.knowledge.embedding import embed
-from sediff.knowledge.experience import Experience, experience_rows
+from sediff.knowledge.experience import Experience
 from sediff.knowledge.free_text import FreeText, read_free_text
 from sediff.knowledge.index import CANDIDATES
 from sediff.knowledge.nearness import nearest, nearness
@@ -20,9 +21,9 @@ from sediff.knowledge.person import Sex
 from sediff.knowledge.profiles import VIEWS, age_band
 from sediff.knowledge.question import Question, as_question
 from sediff.knowledge.retrieval import Neighbours
-from sediff.knowledge.statistics import sufficient, summarise
+from sediff.knowledge.statistics import statement_matrix, sufficient, summarise
 from sediff.knowledge.store import Store
-from sediff.knowledge.table import experience_table
+from sediff.knowledge.table import experience_row
 from sediff.knowledge.weights import neighbour_weights
 from sediff.pseudonyms import Pseudonyms, keyed
 from sediff.vocabulary import Vocabulary
@@ -69,16 +70,35 @@ class _Chosen(NamedTuple):
     """What an answer rests on.
 
     Attributes:
-        neighbours: of the one question, with what they are like it by profile or meaning.
-        scores: of all training records, what was chosen by.
-        most_like: of all training records, the row of the question's profiles that each was compared with.
+        rows: of the store's training records, most similar first.
+        training: their profiles; all others are left behind.
+        neighbours: of the one question, rows of `training`, with what they are like it by profile or meaning.
+        scores: what each was chosen by.
+        most_like: the row of the question's profiles that each was compared with.
         near_in: as in `Answer`.
     """
 
+    rows: NDArray[np.int64]
+    training: pl.DataFrame
     neighbours: Neighbours
     scores: NDArray[np.float64]
     most_like: NDArray[np.int64]
-    near_in: tuple[str, ...] = ()
+    near_in: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        neighbours: Neighbours,
+        scores: NDArray[np.float64],
+        most_like: NDArray[np.int64],
+        near_in: tuple[str, ...],
+        store: Store,
+    ) -> Self:
+        """From neighbours among all training records, and what is known of each of these."""
+        there = neighbours.rows >= 0
+        rows = neighbours.rows[there]
+        among = replace(neighbours, rows=np.where(there, np.cumsum(there, axis=1) - 1, -1))
+        return cls(rows, store.training[rows.tolist()], among, scores[rows], most_like[rows], near_in)
 
     @property
     def by_patient(self) -> bool:
@@ -94,7 +114,7 @@ class Answer:
         asked: how the text was understood.
         age, sex, heart_rate: those that count, in years and bpm: as given beside the text, or else as it states.
         weights: λ of each view, 0 where the question has nothing in it, else scaled to a sum of 1.
-        experience: None where no training patient is near; row: the same as a row of the experience table.
+        experience: None where no training patient is near.
         near_in: what alone the neighbours were chosen by, since no training record has anything that the text names:
             its meaning, or those of "age", "sex" and "heart rate" that are known; () where one has.
         unknown, unseen, asked_as: as in `Question`.
@@ -107,7 +127,6 @@ class Answer:
     heart_rate: float | None
     weights: dict[str, float]
     experience: Experience | None
-    row: Mapping[str, Any] = field(default_factory=dict)
     neighbours: tuple[Neighbour, ...] = ()
     near_in: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -115,14 +134,18 @@ class Answer:
     asked_as: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     conflicts: tuple[str, ...] = ()
 
+    @cached_property
+    def row(self) -> Mapping[str, Any]:
+        """The experience as a row of the experience table; empty where there is none."""
+        return experience_row(self.experience) if self.experience else {}
+
     def exported(self, pseudonyms: Pseudonyms) -> "Answer":
         """The same answer under the ids by which records may leave."""
-        if self.experience is None:
+        if self.experience is None or not any(pseudonyms.hides(n.record_id) for n in self.neighbours):
             return self
         experience = exported_experience(self.experience, pseudonyms)
         renamed = tuple(replace(n, record_id=pseudonyms.of(n.record_id)) for n in self.neighbours)
-        row = {**self.row, "experience_id": experience.experience_id, "neighbours": list(experience.neighbours)}
-        return replace(self, experience=experience, row=row, neighbours=renamed)
+        return replace(self, experience=experience, neighbours=renamed)
 
 
 def ask(
@@ -171,15 +194,14 @@ def ask(
         chosen = chosen or _near_patient(asked, question, patient, store, count)
     if chosen is None:
         return answer
-    counted = _weights(query, chosen, store, heart_rate)
+    counted = _weights(query, chosen, heart_rate)
     neighbours = tuple(_neighbours(asked.meaning, question.profiles, weights, chosen, counted, store))
     about = {"text": text, "age": age, "sex": sex, "neighbours": [n.record_id for n in neighbours]}
     if heart_rate is not None:
         about["heart_rate"] = heart_rate
     name = f"query:{sha256_json(about)[:16]}"
-    table = _experience(name, query, asked.codes("uncertain"), weights, chosen, counted, store, vocabulary)
-    experience, row = experience_rows(table)[0], table.row(0, named=True)
-    return replace(answer, experience=experience, row=row, neighbours=neighbours, near_in=chosen.near_in)
+    experience = _experience(name, query, asked.codes("uncertain"), weights, chosen, counted, store, vocabulary)
+    return replace(answer, experience=experience, neighbours=neighbours, near_in=chosen.near_in)
 
 
 def exported_experience(experience: Experience, pseudonyms: Pseudonyms) -> Experience:
@@ -217,7 +239,7 @@ def _alike(
         return None
     near_in = () if by_profile[0, rows].any() else MEANING
     neighbours = Neighbours(rows[None], scores[:, rows]).near(store.closeness)
-    return _Chosen(neighbours, scores[0], most_like, near_in)
+    return _Chosen.of(neighbours, scores[0], most_like, near_in, store)
 
 
 def _near_patient(
@@ -238,7 +260,7 @@ def _near_patient(
     rows = nearest(near, count)
     like_none = np.zeros(len(near), np.int64)
     neighbours = Neighbours(rows[None], np.zeros((1, len(rows))))
-    return _Chosen(neighbours, near, like_none, known) if len(rows) else None
+    return _Chosen.of(neighbours, near, like_none, known, store) if len(rows) else None
 
 
 def _by_profile(
@@ -262,6 +284,8 @@ def _by_meaning(meaning: str, index: TextIndex, store: Store) -> NDArray[np.floa
 
 
 def _with_any(codes: Sequence[str], training: pl.DataFrame) -> NDArray[np.bool_]:
+    if not codes:
+        return np.zeros(len(training), bool)
     return training["statements"].list.set_intersection(list(codes)).list.len().to_numpy() > 0
 
 
@@ -273,15 +297,14 @@ def _neighbours(
     counted: NDArray[np.float32],
     store: Store,
 ) -> list[Neighbour]:
-    there = chosen.neighbours.rows >= 0
-    rows, says = chosen.neighbours.rows[there], (counted / counted.sum())[there]
-    vectors = embed([meaning, *(store.texts[row] for row in rows)])
+    says = (counted / counted.sum())[chosen.neighbours.rows >= 0]
+    vectors = embed([meaning, *(store.texts[row] for row in chosen.rows)])
     cosines = vectors[1:] @ vectors[0]
+    asked = [{view: set(profile[view]) for view in VIEWS} for profile in profiles.iter_rows(named=True)]
     found = []
-    training = store.training[rows.tolist()].iter_rows(named=True)
-    for row, profile, cosine, weight in zip(rows, training, cosines, says, strict=True):
-        own = profiles.row(chosen.most_like[row], named=True)
-        jaccard = {view: _jaccard(set(own[view]), set(profile[view])) for view in VIEWS}
+    each = zip(chosen.training.iter_rows(named=True), chosen.most_like, cosines, chosen.scores, says, strict=True)
+    for profile, like, cosine, score, weight in each:
+        jaccard = {view: _jaccard(asked[like][view], set(profile[view])) for view in VIEWS}
         tau = sum(weights[view] * jaccard[view] for view in VIEWS)
         found.append(
             Neighbour(
@@ -289,7 +312,7 @@ def _neighbours(
                 jaccard,
                 tau,
                 float(cosine),
-                float(chosen.scores[row]),
+                float(score),
                 float(weight),
                 age_band(profile["age"]),
                 profile["sex"],
@@ -304,13 +327,12 @@ def _jaccard(one: set[Any], other: set[Any]) -> float:
     return len(one & other) / len(one | other) if one or other else 0.0
 
 
-def _weights(query: pl.DataFrame, chosen: _Chosen, store: Store, heart_rate: float | None) -> NDArray[np.float32]:
+def _weights(query: pl.DataFrame, chosen: _Chosen, heart_rate: float | None) -> NDArray[np.float32]:
     """How much each neighbour counts, (1, k)."""
-    rows = chosen.neighbours.rows
     if chosen.by_patient:
-        return (chosen.scores[rows] / chosen.scores[rows[0, 0]]).astype(np.float32)
+        return (chosen.scores / chosen.scores[0]).astype(np.float32)[None]
     stated = None if heart_rate is None else np.array([heart_rate])
-    return neighbour_weights(chosen.neighbours, query, store.training, stated)
+    return neighbour_weights(chosen.neighbours, query, chosen.training, stated)
 
 
 def _experience(
@@ -322,13 +344,13 @@ def _experience(
     counted: NDArray[np.float32],
     store: Store,
     vocabulary: Vocabulary,
-) -> pl.DataFrame:
-    named, rows = query["statements"].to_list(), chosen.neighbours.rows
-    there = rows >= 0
-    training = store.training[rows[there].tolist()]  # of all others nothing is needed
-    neighbours = replace(chosen.neighbours, rows=np.where(there, np.cumsum(there, axis=1) - 1, -1))
-    statistics = summarise(neighbours, counted, named, training, vocabulary.codes)
-    expected = sufficient(statistics, neighbours, counted, training)
+) -> Experience:
+    own, neighbours, named = chosen.training, chosen.neighbours, query["statements"].to_list()
+    of_query, stated = (statement_matrix(codes, vocabulary.codes) for codes in (named, own["statements"].to_list()))
+    measured = store.measured[chosen.rows]
+    statistics = summarise(neighbours, counted, of_query, measured, stated)
+    expected = sufficient(statistics, neighbours, counted, measured)
     sure = confidences(neighbours, counted, statistics, query, weights)
-    distilled = distil_offline(expected, sure, named, vocabulary, chosen.near_in, uncertain)
-    return experience_table([name], [""], distilled, neighbours, statistics, training)
+    (said,) = distil_offline(expected, sure, named, vocabulary, chosen.near_in, uncertain)
+    similarities = neighbours.similarities[neighbours.rows >= 0].astype(np.float32)  # as the table has them
+    return Experience(name, "", *said, tuple(own["record_id"]), tuple(similarities.tolist()), statistics.row(0))

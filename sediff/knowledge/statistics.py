@@ -24,46 +24,44 @@ VALUES_PER_BLOCK = 10_000_000  # of neighbours, held at once: 40 MB and what sor
 def summarise(
     neighbours: Neighbours,
     weights: NDArray[np.float32],
-    named: Sequence[Iterable[str]],
-    training: pl.DataFrame,
-    codes: Sequence[str],
+    named: NDArray[np.float32],
+    measured: NDArray[np.float32],
+    stated: NDArray[np.float32],
 ) -> Statistics:
     """Quartiles, shares and counts over each row of neighbours.
 
     Args:
-        neighbours: of n conditions, rows of `training`.
+        neighbours: of n conditions, among some training profiles.
         weights: of each neighbour, (n, k), 0 where there is none.
-        named: the statements that each condition names itself, about which it is told nothing.
-        training: profiles with what `measures.SIZES` names and `statements`; a column may be missing.
-        codes: the vocabulary's.
+        named: `statement_matrix` of what each condition names itself, about which it is told nothing.
+        measured, stated: `measurements` and `statement_matrix` of the training profiles.
     """
     rows = neighbours.rows
     count = len(rows)
     counts = (rows >= 0).sum(1).astype(np.int32)
-    values, stated = measurements(training), statement_matrix(training["statements"].to_list(), codes)
-    shares = np.zeros((count, len(codes)), np.float32)
+    shares = np.zeros((count, stated.shape[1]), np.float32)
     low, median, high = (np.full((count, VALUES), np.nan, np.float32) for _ in range(3))
     known = np.zeros((count, VALUES), np.int32)
     size = max(1, VALUES_PER_BLOCK // (VALUES * max(1, rows.shape[1])))
     for block in (slice(start, start + size) for start in range(0, count, size)):
         own, there = rows[block], rows[block] >= 0
         shares[block] = np.einsum("nk,nks->ns", weights[block], stated[own])
-        gathered = np.where(there[..., None], values[own], np.float32(np.nan)).transpose(0, 2, 1)
+        gathered = np.where(there[..., None], measured[own], np.float32(np.nan)).transpose(0, 2, 1)
         low[block], median[block], high[block], known[block] = quartiles(gathered, weights[block])
     shares /= np.maximum(weights.sum(1, keepdims=True), np.finfo(np.float32).tiny)
-    shares[statement_matrix(named, codes) > 0] = 0
+    shares[named > 0] = 0
     return Statistics(counts, shares, low, median, high, known)
 
 
 def sufficient(
-    statistics: Statistics, neighbours: Neighbours, weights: NDArray[np.float32], training: pl.DataFrame
+    statistics: Statistics, neighbours: Neighbours, weights: NDArray[np.float32], measured: NDArray[np.float32]
 ) -> Statistics:
     """The same statistics without the quartiles, NaN, of what is known of too few neighbours to be expected.
 
     Too few are less than three, or less than half by weight. The counts stay, and the morphology as it is, since
     nothing is told of it. Other arguments as of `summarise`.
     """
-    there = (~np.isnan(measurements(training)[:, MEASURED])).astype(np.float32)
+    there = (~np.isnan(measured[:, MEASURED])).astype(np.float32)
     shares = np.zeros((len(neighbours.rows), there.shape[1]), np.float32)
     size = max(1, VALUES_PER_BLOCK // (there.shape[1] * max(1, neighbours.rows.shape[1])))
     for block in (slice(start, start + size) for start in range(0, len(shares), size)):

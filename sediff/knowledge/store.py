@@ -10,9 +10,11 @@ from pydantic import BaseModel, Field, ValidationError
 from sediff.errors import UserError
 from sediff.files import damaged, read_out
 from sediff.knowledge.free_text import Terms
+from sediff.knowledge.measures import SIZES
 from sediff.knowledge.params import KnowledgeParams, SimilarityWeights
 from sediff.knowledge.profiles import PROFILES, SCHEMA_VERSION, TERMS, VIEWS, drug_names, training_profiles, view_titles
 from sediff.knowledge.retrieval import Retriever
+from sediff.knowledge.statistics import measurements
 from sediff.knowledge.terms import diagnosis_names, ecg_diagnoses, read_broader
 from sediff.records import read_table, require_version
 from sediff.sources import Sharing
@@ -70,7 +72,8 @@ class Store:
     """Training profiles to compare with.
 
     Attributes:
-        training: sorted by profile_id.
+        training: sorted by profile_id, without what `measured` has; heart_rate is in both.
+        measured: `measurements` of the training profiles.
         texts: what each training profile is, in words: the titles of its items.
         views: what each view holds in this corpus, as `view_titles` says.
         statements: codes that training records have.
@@ -83,7 +86,9 @@ class Store:
     def __init__(self, knowledge: Path) -> None:
         for name in (PROFILES, TERMS):
             require_version(knowledge / name, SCHEMA_VERSION, "knowledge")
-        self.training = training_profiles(read_table(knowledge / PROFILES))
+        training = training_profiles(read_table(knowledge / PROFILES))
+        self.measured = measurements(training)
+        self.training = training.drop(set(SIZES) - {"heart_rate"}, strict=False)
         self.statements = frozenset(self.training["statements"].explode().drop_nulls())
         there = {name: tuple(code for code in of if code in self.statements) for name, of in read_broader().items()}
         self.kinds = {name: of for name, of in there.items() if of}

@@ -1,12 +1,14 @@
 """The table of experiences: what was distilled beside what it rests on."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from sediff.knowledge.distill import Distilled
-from sediff.knowledge.experience import REPORT, SCHEMA, SUMMARIES, measured_column
+from sediff.knowledge.experience import REPORT, SCHEMA, SUMMARIES, Experience, measured_column
 from sediff.knowledge.measures import SIZES, Statistics
 from sediff.knowledge.retrieval import Neighbours
 
@@ -35,6 +37,20 @@ def experience_table(
         **{measured_column(name): _measured(statistics, name) for name in SIZES},
     }
     return pl.DataFrame([pl.Series(name, columns[name]).cast(dtype) for name, dtype in SCHEMA.items()])
+
+
+def experience_row(experience: Experience) -> dict[str, Any]:
+    """An experience as the row of the table that says the same."""
+    own = experience.statistics
+    neighbours = Neighbours(np.arange(len(experience.neighbours))[None], np.array([experience.similarities]))
+    return experience_table(
+        [experience.experience_id],
+        [experience.record_id],
+        [Distilled(experience.report, experience.distiller, experience.fallback_reason)],
+        neighbours,
+        Statistics(*(np.asarray(getattr(own, field.name))[None] for field in fields(own))),
+        pl.DataFrame({"record_id": experience.neighbours}),
+    ).row(0, named=True)
 
 
 def _reports(distilled: Sequence[Distilled]) -> dict[str, list]:

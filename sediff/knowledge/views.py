@@ -49,12 +49,17 @@ class View:
         """
         most = min(int(sizes(queries).max(initial=0)), int(self.sizes.max(initial=0)))
         counts = np.zeros((len(queries), len(self.sizes)), np.uint8 if most < 256 else np.uint16)
-        asking = _holders(queries, self.columns)
-        for column, profiles in enumerate(self.rare, len(self.frequent)):
-            for query in asking[column]:
-                counts[query, profiles] += 1
-        frequent = [(self.frequent[column], asking[column]) for column in range(len(self.frequent))]
-        frequent = [(own, queries) for own, queries in frequent if len(queries)]
+        asking: dict[int, list[int]] = {}  # queries by the items that they have, which are few
+        for query, items in enumerate(queries.to_list()):
+            for item in items or ():
+                if item in self.columns:
+                    asking.setdefault(self.columns[item], []).append(query)
+        first_rare = len(self.frequent)
+        for column, with_item in asking.items():
+            if column >= first_rare:
+                for query in with_item:
+                    counts[query, self.rare[column - first_rare]] += 1
+        frequent = [(self.frequent[column], with_item) for column, with_item in asking.items() if column < first_rare]
         for start in range(0, len(self.sizes), ROWS_PER_CHUNK):
             part = slice(start, start + ROWS_PER_CHUNK)
             rows = list(counts[:, part])

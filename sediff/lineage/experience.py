@@ -55,7 +55,7 @@ def prompt_of(knowledge: Path, experience: dict[str, Any]) -> dict[str, Any]:
     from sediff.knowledge.experience import SCHEMA, statistics_of
     from sediff.knowledge.prompt import prompts
     from sediff.knowledge.retrieval import Neighbours
-    from sediff.knowledge.statistics import sufficient
+    from sediff.knowledge.statistics import measurements, sufficient
     from sediff.knowledge.weights import neighbour_weights
     from sediff.vocabulary import Vocabulary
 
@@ -67,7 +67,7 @@ def prompt_of(knowledge: Path, experience: dict[str, Any]) -> dict[str, Any]:
     training = pl.concat(near, how="vertical_relaxed")
     neighbours = Neighbours(np.arange(len(names))[None], np.array([experience["similarities"]], np.float64))
     statistics = statistics_of(pl.DataFrame([experience], schema=SCHEMA))
-    expected = sufficient(statistics, neighbours, neighbour_weights(neighbours, own, training), training)
+    expected = sufficient(statistics, neighbours, neighbour_weights(neighbours, own, training), measurements(training))
     shown = Neighbours(neighbours.rows[:, :SHOWN], neighbours.similarities[:, :SHOWN])
     return prompts(own, shown, expected, training, Vocabulary.load())[0]
 

@@ -16,10 +16,10 @@ from sediff.knowledge.experience import (
     value_count,
     write_experiences,
 )
-from sediff.knowledge.measures import MEASURED, SIZES, SLICES, VALUES
+from sediff.knowledge.measures import MEASURED, SIZES, SLICES, VALUES, Statistics
 from sediff.knowledge.retrieval import Neighbours
-from sediff.knowledge.statistics import sufficient, summarise
-from sediff.knowledge.table import experience_table
+from sediff.knowledge.statistics import measurements, statement_matrix, sufficient, summarise
+from sediff.knowledge.table import experience_row, experience_table
 
 
 @pytest.fixture
@@ -40,6 +40,13 @@ def equal(near: Neighbours) -> np.ndarray:
     return (near.rows >= 0).astype(np.float32)
 
 
+def statistics_of(near: Neighbours, named, training, vocabulary) -> Statistics:
+    """What neighbours that all count the same state and measure."""
+    own = (statement_matrix(codes, vocabulary.codes) for codes in (named, training["statements"].to_list()))
+    of_queries, of_training = own
+    return summarise(near, equal(near), of_queries, measurements(training), of_training)
+
+
 @pytest.fixture
 def table(training, vocabulary) -> pl.DataFrame:
     """Of three conditions: three neighbours, one, none."""
@@ -47,8 +54,8 @@ def table(training, vocabulary) -> pl.DataFrame:
         np.array([[0, 1, 2], [3, -1, -1], [-1, -1, -1]]), np.array([[0.9, 0.8, 0.7], [0.5, 0, 0], [0] * 3])
     )
     named = [["LVH"], ["SR"], []]
-    statistics = summarise(near, equal(near), named, training, vocabulary.codes)
-    expected = sufficient(statistics, near, equal(near), training)
+    statistics = statistics_of(near, named, training, vocabulary)
+    expected = sufficient(statistics, near, equal(near), measurements(training))
     distilled = distil_offline(expected, np.array([0.4, 0.2, 0]), named, vocabulary)
     distilled[1] = Distilled(distilled[1].report, "offline", "refusal")
     return experience_table(["e1", "e2", "e3"], ["x", "y", "z"], distilled, near, statistics, training)
@@ -69,9 +76,14 @@ def test_rows_are_what_was_written(table, tmp_path):
     assert table["measured_pr"].struct.field("median").null_count() == 3
 
 
+def test_an_experience_is_the_row_it_was_read_from(table):
+    for row, experience in zip(table.iter_rows(named=True), experience_rows(table), strict=True):
+        assert repr(experience_row(experience)) == repr(row), "not ==, for NaN is not NaN"
+
+
 def test_what_is_measured_survives_the_table(table, training, vocabulary):
     near = Neighbours(np.array([[0, 1, 2], [3, -1, -1], [-1, -1, -1]]), np.zeros((3, 3)))
-    statistics = summarise(near, equal(near), [["LVH"], ["SR"], []], training, vocabulary.codes)
+    statistics = statistics_of(near, [["LVH"], ["SR"], []], training, vocabulary)
     for experience, own in zip(experience_rows(table), statistics.rows(), strict=True):
         assert experience.statistics == own
     assert experience_rows(table)[0].statistics["theta"].known.tolist() == [2] * 40

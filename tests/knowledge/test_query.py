@@ -6,8 +6,9 @@ import pytest
 from sediff.errors import UserError
 from sediff.files import write_json
 from sediff.knowledge.check import check
+from sediff.knowledge.embedding import embed
 from sediff.knowledge.exact import ExactIndex
-from sediff.knowledge.experience import Experience
+from sediff.knowledge.experience import SCHEMA, Experience, experience_rows
 from sediff.knowledge.index import KnowledgeIndex
 from sediff.knowledge.profiles import PROFILES, SCHEMA_VERSION, VIEWS, age_band, statement_views
 from sediff.knowledge.query import MEANING, ask
@@ -275,7 +276,21 @@ def test_all_texts_compared_are_those_that_the_index_finds(store, knowledge, voc
         wanted, found = index.nearest(text, 10), exact.nearest(text, 10)
         assert [name for name, _ in found] == [name for name, _ in wanted]
         assert [cosine for _, cosine in found] == pytest.approx([cosine for _, cosine in wanted], abs=1e-5)
-        assert ask(text, vocabulary, store, exact).row == ask(text, vocabulary, store, index).row
+        answer = ask(text, vocabulary, store, exact)
+        assert answer.row == ask(text, vocabulary, store, index).row
+        if answer.experience:  # as the models read it from the table
+            (read,) = experience_rows(pl.DataFrame([answer.row], schema=SCHEMA))
+            assert read == answer.experience
+
+
+@pytest.mark.parametrize("k", [1, 3, 50, 60])
+def test_the_texts_nearest_by_meaning_are_those_of_all_sorted(k):
+    """Of many equal ones, and ones that differ in the seventh digit, the first by name."""
+    texts = {f"t{row:02d}": ("atrial fibrillation", "fibrillation", "sinus rhythm", "")[row % 4] for row in range(50)}
+    found = ExactIndex(dict(reversed(texts.items()))).nearest("atrial fibrillation", k)
+    cosines = embed(list(texts.values())) @ embed(["atrial fibrillation"])[0]
+    wanted = sorted(zip(texts, cosines.tolist(), strict=True), key=lambda pair: (-round(pair[1], 6), pair[0]))
+    assert found == wanted[:k]
 
 
 def test_a_text_that_says_nothing_is_like_none(knowledge, vocabulary, tmp_path):

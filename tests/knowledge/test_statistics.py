@@ -5,7 +5,15 @@ import pytest
 from sediff.knowledge import statistics
 from sediff.knowledge.measures import AXIS, SLICES, VALUES
 from sediff.knowledge.retrieval import Neighbours
-from sediff.knowledge.statistics import deviation, measurements, overall, quartiles, sufficient, summarise
+from sediff.knowledge.statistics import (
+    deviation,
+    measurements,
+    overall,
+    quartiles,
+    statement_matrix,
+    sufficient,
+    summarise,
+)
 
 CODES = ("AFIB", "SR")
 
@@ -14,7 +22,8 @@ def of(rows, named, training, weights=None):
     """Statistics of neighbours that all count the same, unless weights are given."""
     near = Neighbours(np.array(rows), np.zeros(np.shape(rows)))
     counted = (near.rows >= 0) if weights is None else np.array(weights)
-    return summarise(near, counted.astype(np.float32), named, training, CODES)
+    of_queries, of_training = (statement_matrix(codes, CODES) for codes in (named, training["statements"].to_list()))
+    return summarise(near, counted.astype(np.float32), of_queries, measurements(training), of_training)
 
 
 @pytest.fixture
@@ -150,8 +159,8 @@ def test_what_most_neighbours_lack_is_not_expected_and_its_count_stays(known, we
     values = [160.0 if row < known else None for row in range(6)]
     training = pl.DataFrame({"pr": values, "qt": [380.0] * 6, "statements": [["SR"]] * 6})
     near, counted = Neighbours(np.arange(6)[None], np.ones((1, 6))), np.array([weights], np.float32)
-    found = summarise(near, counted, [[]], training, CODES)
-    expected = sufficient(found, near, counted, training)
+    found = of(near.rows, [[]], training, counted)
+    expected = sufficient(found, near, counted, measurements(training))
     assert found["pr"].median[0, 0] == 160
     assert np.isfinite(expected["pr"].median[0, 0]) == np.isfinite(expected["pr"].low[0, 0]) == told
     assert expected["pr"].known[0, 0] == known and expected["qt"].median[0, 0] == 380
