@@ -80,7 +80,8 @@ def spread(device: "torch.device", runtime: RuntimeParams) -> tuple[tuple[str, .
 
     Here that is `runtime.workers` processes of the CPU, of one thread each, or one for each GPU of the same kind.
     """
-    os.environ["OMP_NUM_THREADS"] = str(THREADS)  # of workers that are started from here
+    for library in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS"):
+        os.environ[library] = str(THREADS)  # of workers that are started from here
     if device.type == "cpu" or runtime.runner != "processes":
         return (device.type,), runner(runtime)
     devices = alike(device)

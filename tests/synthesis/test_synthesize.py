@@ -188,14 +188,19 @@ def test_each_process_has_a_device_of_its_own(dataset, vocabulary, tmp_path):
 
 
 def threads_of(dataset: Dataset, number: int) -> int:
-    """The most threads that torch or a library of linear algebra uses in a worker."""
+    """The most threads that torch, polars or a library of linear algebra uses in a worker."""
+    return max(pl.thread_pool_size(), numeric_threads_of(dataset, number))
+
+
+def numeric_threads_of(dataset: Dataset, number: int) -> int:
     make_shard(dataset, number)
     return max(torch.get_num_threads(), *(library["num_threads"] for library in threadpool_info()))
 
 
 def test_workers_have_one_thread_each(dataset, vocabulary, monkeypatch):
     """As many workers as cores then fill them, and no more."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    for library in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS"):
+        monkeypatch.setenv(library, "2")
     devices, run = spread(torch.device("cpu"), RuntimeParams(workers=2))
     assert devices == ("cpu",)
     Shards(dataset.folder).open({})
@@ -205,7 +210,7 @@ def test_workers_have_one_thread_each(dataset, vocabulary, monkeypatch):
 def test_so_has_the_only_one(dataset, vocabulary):
     """A product of one thread and of two differ in last bits, which may decide who the neighbours are."""
     made(dataset, vocabulary)
-    assert threads_of(dataset, 0) == 1
+    assert numeric_threads_of(dataset, 0) == 1
 
 
 def test_many_shards_are_given_to_the_workers_in_portions(dataset, vocabulary, monkeypatch):
