@@ -114,6 +114,36 @@ def test_nothing_is_cut_off_at_the_side(browser, width):
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+HIGHEST = """
+const frames = [...document.querySelectorAll("[aria-label$=': numbers']")];
+const frame = frames.sort((a, b) => b.scrollHeight - a.scrollHeight)[0];
+"""
+WIDENED = f"""{HIGHEST}
+frame.querySelectorAll("tr").forEach(row => [...Array(30)].forEach(() =>
+  row.append(Object.assign(document.createElement(row.firstElementChild.tagName), {{textContent: "12.345"}}))));
+frame.scrollIntoView(); frame.scrollTo(frame.scrollWidth, frame.scrollHeight);
+return frame.scrollLeft > 300 && frame.scrollTop > 300;
+"""
+ON_TOP = f"""{HIGHEST}
+const at = frame.getBoundingClientRect();
+return [[5, 5], [5, 100], [at.width - 60, 5]].map(([x, y]) => document.elementFromPoint(at.left + x, at.top + y))
+  .map(e => e.closest("th, td").tagName + e.closest("th, td").cellIndex);
+"""
+
+
+@pytest.mark.parametrize(("width", "stays"), [(1000, True), (390, False)])
+def test_what_a_row_is_called_stays_in_sight(page, width, stays):
+    """In a table that is wider and higher than its frame; on a telephone it would hide the numbers."""
+    with chromium() as driver:
+        opened(driver, page.as_uri())
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        assert driver.execute_script(WIDENED)
+        corner, beside, above = driver.execute_script(ON_TOP)
+        assert (corner == "TH0", beside == "TD0") == (stays, stays)
+        assert corner[:2] == above[:2] == "TH" and above != "TH0" and beside[:2] == "TD"
+
+
 def test_the_verdict_is_seen_first_and_in_its_colour(browser, page):
     reports, data = page.parent / "reports", page.parent / "data"
     passing = page.with_name("passing.html")
