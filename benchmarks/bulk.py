@@ -29,6 +29,7 @@ from sediff.datasheet.facts import Facts
 from sediff.ecg import LEADS, SAMPLES
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.export.export import export
+from sediff.files import write_json
 from sediff.params import Params
 from sediff.pseudonyms import Pseudonyms
 from sediff.synthesis.generator import EcgGenerator, Slot
@@ -36,7 +37,7 @@ from sediff.synthesis.params import SamplerParams
 from sediff.synthesis.plan import Planner
 from sediff.synthesis.read import read_request
 from sediff.synthesis.request import RequestRow
-from sediff.synthesis.shards import Shards
+from sediff.synthesis.shards import MANIFEST, Shards
 from sediff.synthesis.synthesize import Dataset, Maker, metrics, rows_of_shards
 from sediff.vocabulary import Vocabulary
 
@@ -71,17 +72,18 @@ def write_rows(path: Path, records: int) -> None:
     pl.DataFrame({"text": texts, "age": ages, "heart_rate": rates}).write_parquet(path, row_group_size=2**20)
 
 
-def run(data: Path, folder: Path, request: Path, told: "multiprocessing.Queue[Any]") -> None:
-    """All parts of a dataset, in this process."""
+def run(data: Path, folder: Path, request: Path, records: int) -> None:
+    """All parts of a dataset, in this process, with a line for each."""
     vocabulary, device, sampler = Vocabulary.load(), torch.device("cpu"), Params.load().synthesis.sampler
     generator = Unrun.load(data, vocabulary, device, EmbeddingAccess())
-    planner, out, found = Planner(data, vocabulary, Pseudonyms(), 0), folder / "out", []
+    planner, out = Planner(data, vocabulary, Pseudonyms(), 0), folder / "out"
+    count = records  # until the plan says: to fill a class up, what the corpus has of it is not asked for again
 
     def measure(name: str, part: Callable[[], Any]) -> Any:
         started = time.perf_counter()
         value = part()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        found.append((name, time.perf_counter() - started, peak))
+        seconds, peak = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"{count:>9}  {name:<17}{seconds:>8.1f}{count / seconds:>12.0f}{peak:>7.0f}", flush=True)
         return value
 
     def make(plan: Any) -> None:
@@ -93,6 +95,7 @@ def run(data: Path, folder: Path, request: Path, told: "multiprocessing.Queue[An
         shards.open({})
         for number in range(-(-len(plan) // size)):
             shards.write(number, maker.shard(number))
+        write_json(out / MANIFEST, {"records": len(plan)})
 
     def check() -> None:
         size = rows_of_shards(len(plan), sampler.batch_size)
@@ -100,12 +103,12 @@ def run(data: Path, folder: Path, request: Path, told: "multiprocessing.Queue[An
 
     asked = measure("read the request", partial(read_request, request, vocabulary))
     plan = measure("plan", partial(asked.plan, planner))
+    count = len(plan)
     measure("make", partial(make, plan))
     measure("second start", check)
     measure("metrics", partial(metrics, out / "records", 0))
     measure("describe", partial(describe_dataset, out, Facts("dataset")))
     measure("export", partial(export, out, "numpy", folder / "numpy"))
-    told.put((len(plan), found))
 
 
 def main() -> None:
@@ -117,18 +120,17 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, help="a folder on a disk with 24 kB to spare for each record")
     arguments = parser.parse_args()
     context, write = multiprocessing.get_context("spawn"), write_rows if arguments.table else write_yaml
-    print(f"{'records':>9}  {'part':<17}{'s':>8}{'records/s':>12}{'MB':>7}")
+    print(f"{'records':>9}  {'part':<17}{'s':>8}{'records/s':>12}{'MB':>7}", flush=True)
     for records in arguments.records:
         with tempfile.TemporaryDirectory(dir=arguments.scratch) as name:
-            folder, told = Path(name), context.Queue()
+            folder = Path(name)
             request = folder / f"request.{'parquet' if arguments.table else 'yaml'}"
             write(request, records)
-            process = context.Process(target=run, args=(arguments.data.resolve(), folder, request, told))
+            process = context.Process(target=run, args=(arguments.data.resolve(), folder, request, records))
             process.start()
-            count, found = told.get()
             process.join()
-        for part, seconds, peak in found:
-            print(f"{count:>9}  {part:<17}{seconds:>8.1f}{count / seconds:>12.0f}{peak:>7.0f}", flush=True)
+        if process.exitcode:
+            raise SystemExit(process.exitcode)
 
 
 if __name__ == "__main__":
