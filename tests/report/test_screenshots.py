@@ -11,7 +11,6 @@ from PIL import Image
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import WebDriverWait
 
 from sediff.report.build import build_report
 from sediff.report.params import GatesParams
@@ -19,7 +18,13 @@ from tests.browsers import chromium
 
 LOW = {"evaluation.mae": {"max": 3}}
 RED, GREEN = (163, 38, 27), (23, 101, 58)  # --bad and --good of the light page
-LOADED = "return [...document.querySelectorAll('.zoom img')].every(each => each.complete && each.naturalWidth > 0)"
+# A picture that is there may not be decoded yet, and what is decoded is drawn with a later frame.
+DRAWN = """
+const done = arguments[0], pictures = [...document.querySelectorAll(".zoom img")];
+pictures.forEach(each => { each.decoding = "sync" });
+Promise.all([document.fonts.ready, ...pictures.map(each => each.decode())])
+  .then(() => requestAnimationFrame(() => requestAnimationFrame(() => done(true))), () => done(false));
+"""
 CUT_OFF = """
 const wide = e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1;
 return [...document.querySelectorAll("body *")].filter(e => !e.closest(".scroll table, svg") && wide(e))
@@ -40,7 +45,8 @@ def opened(driver: Chrome, address: str) -> None:
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
     driver.get(address)
     driver.execute_script("document.querySelectorAll('details').forEach(each => { each.open = true })")
-    WebDriverWait(driver, 60).until(lambda waiting: waiting.execute_script(LOADED))
+    driver.set_script_timeout(60)
+    assert driver.execute_async_script(DRAWN), "each picture"
 
 
 def pixels(png: bytes) -> NDArray[np.uint8]:
