@@ -6,7 +6,7 @@ PDF have one font, which comes with matplotlib, so that their bytes do not follo
 that it lacks is "?".
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
@@ -110,33 +110,18 @@ class Sheet:
                 with rc_context({"pdf.fonttype": TRUETYPE, "path.simplify": False}):  # every sample is in it
                     figure, axes = _blank(self.width, self.height, dpi)
                     _draw_grid(axes, self.width, self.height)
-                    self._draw_ink(axes)
+                    _draw_traces(axes, self.traces)
+                    _draw_labels(axes, self.labels)
                     metadata = {"CreationDate": None, "Creator": None, "Producer": None}
                     FigureCanvasPdf(figure).print_pdf(temporary, metadata=metadata)
 
     def _pixels(self, dpi: int) -> NDArray[np.uint8]:
         """The sheet in RGBA, (rows, columns, 4)."""
+        names = tuple(label for label in self.labels if label.text in LEADS)
         figure, axes = _blank(self.width, self.height, dpi)
-        self._draw_ink(axes)
-        return _rendered(figure, _grid_pixels(self.width, self.height, dpi))
-
-    def _draw_ink(self, axes: Axes) -> None:
-        ink = LineCollection(self.traces, colors=INK, linewidths=_points(TRACE_WIDTH), joinstyle="round")
-        axes.add_collection(ink)
-        anchors = {"start": "left", "middle": "center", "end": "right"}
-        for label in self.labels:
-            axes.text(
-                label.x,
-                label.y,
-                _in_font(label.text, label.bold),
-                fontsize=_points(label.size),
-                fontfamily=DRAWN_FONT,
-                fontweight="bold" if label.bold else "normal",
-                color=INK,
-                horizontalalignment=anchors[label.anchor],
-                verticalalignment="baseline",
-                parse_math=False,
-            )
+        _draw_traces(axes, self.traces)
+        _draw_labels(axes, [label for label in self.labels if label not in names])
+        return _rendered(figure, _paper_pixels(self.width, self.height, dpi, names))
 
 
 def draw_ecg(
@@ -228,11 +213,33 @@ def _draw_grid(axes: Axes, width: float, height: float) -> None:
         axes.add_collection(LineCollection(_grid_lines(width, height, step), colors=colour, linewidths=_points(line)))
 
 
+def _draw_traces(axes: Axes, traces: Sequence[NDArray[np.float64]]) -> None:
+    axes.add_collection(LineCollection(traces, colors=INK, linewidths=_points(TRACE_WIDTH), joinstyle="round"))
+
+
+def _draw_labels(axes: Axes, labels: Iterable[Label]) -> None:
+    anchors = {"start": "left", "middle": "center", "end": "right"}
+    for label in labels:
+        axes.text(
+            label.x,
+            label.y,
+            _in_font(label.text, label.bold),
+            fontsize=_points(label.size),
+            fontfamily=DRAWN_FONT,
+            fontweight="bold" if label.bold else "normal",
+            color=INK,
+            horizontalalignment=anchors[label.anchor],
+            verticalalignment="baseline",
+            parse_math=False,
+        )
+
+
 @lru_cache(4)
-def _grid_pixels(width: float, height: float, dpi: int) -> NDArray[np.uint8]:
-    """A sheet's grid in RGBA, which takes longer to draw than what is on it, and is the same on all of a size."""
+def _paper_pixels(width: float, height: float, dpi: int, names: tuple[Label, ...]) -> NDArray[np.uint8]:
+    """Grid and names of leads in RGBA: they take longer to draw than a record, and are the same on all of a size."""
     figure, axes = _blank(width, height, dpi)
     _draw_grid(axes, width, height)
+    _draw_labels(axes, names)
     return _rendered(figure)
 
 
