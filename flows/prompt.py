@@ -29,4 +29,5 @@ def prompt_records(prompt: PromptRequest, seed: int, out: Path, explain: bool) -
     device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
     index = knowledge_index(params)
     sampler, vocabulary, access = params.synthesis.sampler, Vocabulary.load(), embedding_access(params)
-    return generate(prompt, seed, sampler, vocabulary, index, DATA, out, device, explain, access, pseudonyms)
+    workers = params.runtime.workers
+    return generate(prompt, seed, sampler, vocabulary, index, DATA, out, device, explain, access, pseudonyms, workers)

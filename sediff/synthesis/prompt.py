@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sediff.encoder.embedding import EmbeddingAccess
 from sediff.errors import UserError
 from sediff.export.export import writable
-from sediff.export.formats import draw
+from sediff.export.pictures import draw_all
 from sediff.export.record import Record
 from sediff.export.wfdb import write_wfdb
 from sediff.knowledge.index import KnowledgeIndex
@@ -48,8 +48,12 @@ def generate(
     explain: bool,
     access: EmbeddingAccess,
     pseudonyms: Pseudonyms,
+    workers: int = 1,
 ) -> list[str]:
-    """Write `prompt.records` WFDB records and PNGs into `out` and return lines for the user."""
+    """Write `prompt.records` WFDB records and PNGs into `out` and return lines for the user.
+
+    Pictures are drawn by so many processes, records made by this one, so that their bytes depend on nothing else.
+    """
     answer = ask_prompt(prompt, vocabulary, data / "knowledge", index, pseudonyms)
     rows = [prompt_row(prompt, answer)] * prompt.records
     with writable(out):
@@ -64,14 +68,13 @@ def generate(
     if explain:
         lines += answer_lines(answer, open_store(data / "knowledge"), vocabulary)
     signals = generator.make(rows, slots, sampler)
+    records = [record_of(rows[0], slot, signal, generator.model) for slot, signal in zip(slots, signals, strict=True)]
+    paths = [out / f"ecg{slot.index:03d}" for slot in slots]
     with writable(out):
-        for slot, signal in zip(slots, signals, strict=True):
-            record = record_of(rows[0], slot, signal, generator.model)
-            path = out / f"ecg{slot.index:03d}"
-            write_wfdb(signal, out, path.name, record.comments())
-            draw(record, path.with_suffix(".png"))
-            lines.append(f"{path}.hea, .dat and .png")
-    return lines
+        for record, path in zip(records, paths, strict=True):
+            write_wfdb(record.signal, out, path.name, record.comments())
+        draw_all(records, [path.with_suffix(".png") for path in paths], workers)
+    return [*lines, *(f"{path}.hea, .dat and .png" for path in paths)]
 
 
 def record_of(row: RequestRow, slot: Slot, signal: NDArray[np.int16], model: str) -> Record:
