@@ -16,7 +16,6 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
@@ -107,6 +106,8 @@ class Sheet:
                 # with the resolution, so that it prints in its true size
                 picture.save(temporary, dpi=(dpi, dpi), compress_level=COMPRESSION)
             else:
+                from matplotlib.backends.backend_pdf import FigureCanvasPdf  # it takes a quarter of a second to import
+
                 with rc_context({"pdf.fonttype": TRUETYPE, "path.simplify": False}):  # every sample is in it
                     figure, axes = _blank(self.width, self.height, dpi)
                     _draw_grid(axes, self.width, self.height)

@@ -4,7 +4,6 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from sediff.delineation.waves import NO_MARKS, RATE, Marks, mark
 from sediff.ecg import independent_leads
@@ -90,6 +89,8 @@ def prepare(signal: NDArray[np.floating], rate: float) -> tuple[Floats, Floats]:
         Each lead as a share of its range, or the chest leads would speak alone; and the ranges, (leads, 1) in mV.
     """
     if rate != RATE:
+        from scipy.signal import resample_poly  # it takes a second to import, and who generates does not need it
+
         signal = resample_poly(signal, RATE, round(rate), axis=1, padtype="reflect")
     scale = np.maximum(np.ptp(signal, axis=1, keepdims=True), SMALLEST_RANGE)
     return np.asarray(band_pass(_without_spikes(np.asarray(signal / scale, np.float64)), RATE, BASELINE)), scale

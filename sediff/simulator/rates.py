@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from sediff.simulator.ode import ECGSYN, WAVES, RateExponents
 
@@ -137,6 +136,8 @@ def variance_between(off: NDArray[np.floating], variance: NDArray[np.floating]) 
 
     def excess(between: float) -> float:
         return float((off**2 / (variance + between)).sum()) - len(off)
+
+    from scipy.optimize import brentq  # it takes long to import, and only a fit needs it
 
     highest = float((off**2).sum())  # the sum is one at most there
     return float(brentq(excess, 0.0, highest)) if len(off) > 1 and excess(0.0) > 0 else 0.0
