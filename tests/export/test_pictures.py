@@ -38,5 +38,5 @@ def test_few_are_drawn_by_the_process_itself(records, tmp_path, monkeypatch):
 def test_what_cannot_be_written_is_told_by_its_process(records, tmp_path, monkeypatch):
     monkeypatch.setattr(pictures, "WORTH_A_PROCESS", 2)
     (tmp_path / "file").touch()
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(FileExistsError):
         draw_all(records, [tmp_path / "file/a.png"] * COUNT, workers=2)
