@@ -102,8 +102,8 @@ class Training:
         return self._summary(near, counted, queries)
 
     def _summary(self, near: Neighbours, counted: Array, queries: pl.DataFrame) -> Foretold:
-        named = statement_matrix(queries["statements"].to_list(), self.codes)
-        found = summarise(near, counted, named, self.values, self.stated)
+        named = queries["statements"].to_list()
+        found = summarise(near, counted, named, self.profiles, self.values, self.codes)
         return Foretold(found.shares, found.counts.astype(float), found.median[:, MEASURED])
 
     def class_mean(self, queries: pl.DataFrame) -> Foretold:

@@ -43,6 +43,10 @@ def timed(clone: Path, request: Path, out: Path, workers: int) -> tuple[float, f
     wall = time.perf_counter() - started
     ended = sorted((path.stat().st_mtime, path) for path in (out / "records").glob("*.parquet"))
     later = ended[workers:]
+    if not later:
+        raise SystemExit(
+            f"{len(ended)} shards leave nothing after the first of {workers} workers: ask for more --records."
+        )
     return wall, sum(pq.read_metadata(path).num_rows for _, path in later) / (later[-1][0] - ended[workers - 1][0])
 
 

@@ -86,11 +86,13 @@ def write_simulator(folder: Path) -> None:
 
 def write_experiences(folder: Path, count: int, statements: int) -> None:
     """Write `experience.parquet` with the same empty experience for each record."""
+    codes = tuple(map(str, range(statements)))
     nobody = Neighbours(np.full((count, 1), -1), np.zeros((count, 1)))
-    training = pl.DataFrame({"record_id": ["t"]})
-    none = np.zeros((1, statements), np.float32)
-    weights, named = np.zeros((count, 1), np.float32), np.repeat(none, count, axis=0)
-    statistics = summarise(nobody, weights, named, measurements(training), none)
+    training = pl.DataFrame(
+        {"record_id": ["t"], "statements": [[]]}, schema_overrides={"statements": pl.List(pl.String)}
+    )
+    weights, measured = np.zeros((count, 1), np.float32), measurements(training)
+    statistics = summarise(nobody, weights, [[]] * count, training, measured, codes)
     report = Report(
         rhythm="unknown", findings=(), **dict.fromkeys(POSSIBLE), morphology=(), confidence=0, cited=(),
         text="No similar patient is known.",

@@ -32,7 +32,7 @@ from sediff.knowledge.profiles import (
 )
 from sediff.knowledge.prompt import concerned, prompts
 from sediff.knowledge.retrieval import Neighbours, Retriever
-from sediff.knowledge.statistics import deviation, measurements, overall, statement_matrix, sufficient, summarise
+from sediff.knowledge.statistics import deviation, measurements, overall, sufficient, summarise
 from sediff.knowledge.table import experience_table
 from sediff.knowledge.weights import neighbour_weights
 from sediff.records import read_columns, write_table
@@ -73,8 +73,10 @@ def build_knowledge(
     retriever = Retriever(training)
     neighbours = retriever.nearest(profiles, weights, params.neighbours, "knowledge: retrieval").near(params.closeness)
     counted = neighbour_weights(neighbours, profiles, training)
-    statistics, expected = _taught(neighbours, counted, named, training, vocabulary)
+    # What is measured is read twice rather than kept: of a large corpus it is hundreds of megabytes.
+    statistics = summarise(neighbours, counted, named, training, measurements(training), vocabulary.codes)
     sure = confidences(neighbours, counted, statistics, profiles, weights)
+    expected = sufficient(statistics, neighbours, counted, measurements(training))
     distilled = distil_offline(expected, sure, named, vocabulary)
     told, spent = {}, ""
     if params.distiller == "llm" and llm is not None:
@@ -102,22 +104,6 @@ def build_knowledge(
         f"{len(profiles)} experiences ({', '.join(by)}) from {len(training)} training records; "
         f"{metrics['linked']} with an EHR{spent}"
     )
-
-
-def _taught(
-    neighbours: Neighbours,
-    weights: NDArray[np.float32],
-    named: Sequence[Sequence[str]],
-    training: pl.DataFrame,
-    vocabulary: Vocabulary,
-) -> tuple[Statistics, Statistics]:
-    """What neighbours state and measure, and what of it is expected."""
-    of_queries, of_training = (
-        statement_matrix(codes, vocabulary.codes) for codes in (named, training["statements"].to_list())
-    )
-    measured = measurements(training)
-    statistics = summarise(neighbours, weights, of_queries, measured, of_training)
-    return statistics, sufficient(statistics, neighbours, weights, measured)
 
 
 def _distilled(answered: Answered, offline: Distilled) -> Distilled:

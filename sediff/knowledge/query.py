@@ -21,7 +21,7 @@ from sediff.knowledge.person import Sex
 from sediff.knowledge.profiles import VIEWS, age_band
 from sediff.knowledge.question import Question, as_question
 from sediff.knowledge.retrieval import Neighbours
-from sediff.knowledge.statistics import statement_matrix, sufficient, summarise
+from sediff.knowledge.statistics import sufficient, summarise
 from sediff.knowledge.store import Store
 from sediff.knowledge.table import experience_row
 from sediff.knowledge.weights import neighbour_weights
@@ -346,9 +346,8 @@ def _experience(
     vocabulary: Vocabulary,
 ) -> Experience:
     own, neighbours, named = chosen.training, chosen.neighbours, query["statements"].to_list()
-    of_query, stated = (statement_matrix(codes, vocabulary.codes) for codes in (named, own["statements"].to_list()))
     measured = store.measured[chosen.rows]
-    statistics = summarise(neighbours, counted, of_query, measured, stated)
+    statistics = summarise(neighbours, counted, named, own, measured, vocabulary.codes)
     expected = sufficient(statistics, neighbours, counted, measured)
     sure = confidences(neighbours, counted, statistics, query, weights)
     (said,) = distil_offline(expected, sure, named, vocabulary, chosen.near_in, uncertain)

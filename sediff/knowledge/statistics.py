@@ -24,22 +24,25 @@ VALUES_PER_BLOCK = 10_000_000  # of neighbours, held at once: 40 MB and what sor
 def summarise(
     neighbours: Neighbours,
     weights: NDArray[np.float32],
-    named: NDArray[np.float32],
+    named: Sequence[Iterable[str]],
+    training: pl.DataFrame,
     measured: NDArray[np.float32],
-    stated: NDArray[np.float32],
+    codes: Sequence[str],
 ) -> Statistics:
     """Quartiles, shares and counts over each row of neighbours.
 
     Args:
-        neighbours: of n conditions, among some training profiles.
+        neighbours: of n conditions, rows of `training`.
         weights: of each neighbour, (n, k), 0 where there is none.
-        named: `statement_matrix` of what each condition names itself, about which it is told nothing.
-        measured, stated: `measurements` and `statement_matrix` of the training profiles.
+        named: the statements that each condition names itself, about which it is told nothing.
+        training: profiles with `statements`; measured: what they measure, as `measurements` gives it.
+        codes: the vocabulary's.
     """
     rows = neighbours.rows
     count = len(rows)
     counts = (rows >= 0).sum(1).astype(np.int32)
-    shares = np.zeros((count, stated.shape[1]), np.float32)
+    stated = statement_matrix(training["statements"].to_list(), codes)
+    shares = np.zeros((count, len(codes)), np.float32)
     low, median, high = (np.full((count, VALUES), np.nan, np.float32) for _ in range(3))
     known = np.zeros((count, VALUES), np.int32)
     size = max(1, VALUES_PER_BLOCK // (VALUES * max(1, rows.shape[1])))
@@ -49,7 +52,7 @@ def summarise(
         gathered = np.where(there[..., None], measured[own], np.float32(np.nan)).transpose(0, 2, 1)
         low[block], median[block], high[block], known[block] = quartiles(gathered, weights[block])
     shares /= np.maximum(weights.sum(1, keepdims=True), np.finfo(np.float32).tiny)
-    shares[named > 0] = 0
+    shares[statement_matrix(named, codes) > 0] = 0
     return Statistics(counts, shares, low, median, high, known)
 
 

@@ -48,7 +48,7 @@ def generate(
     explain: bool,
     access: EmbeddingAccess,
     pseudonyms: Pseudonyms,
-    workers: int = 1,
+    workers: int,
 ) -> list[str]:
     """Write `prompt.records` WFDB records and PNGs into `out` and return lines for the user.
 

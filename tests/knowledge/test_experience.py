@@ -16,9 +16,9 @@ from sediff.knowledge.experience import (
     value_count,
     write_experiences,
 )
-from sediff.knowledge.measures import MEASURED, SIZES, SLICES, VALUES, Statistics
+from sediff.knowledge.measures import MEASURED, SIZES, SLICES, VALUES
 from sediff.knowledge.retrieval import Neighbours
-from sediff.knowledge.statistics import measurements, statement_matrix, sufficient, summarise
+from sediff.knowledge.statistics import measurements, sufficient, summarise
 from sediff.knowledge.table import experience_row, experience_table
 
 
@@ -40,13 +40,6 @@ def equal(near: Neighbours) -> np.ndarray:
     return (near.rows >= 0).astype(np.float32)
 
 
-def statistics_of(near: Neighbours, named, training, vocabulary) -> Statistics:
-    """What neighbours that all count the same state and measure."""
-    own = (statement_matrix(codes, vocabulary.codes) for codes in (named, training["statements"].to_list()))
-    of_queries, of_training = own
-    return summarise(near, equal(near), of_queries, measurements(training), of_training)
-
-
 @pytest.fixture
 def table(training, vocabulary) -> pl.DataFrame:
     """Of three conditions: three neighbours, one, none."""
@@ -54,7 +47,7 @@ def table(training, vocabulary) -> pl.DataFrame:
         np.array([[0, 1, 2], [3, -1, -1], [-1, -1, -1]]), np.array([[0.9, 0.8, 0.7], [0.5, 0, 0], [0] * 3])
     )
     named = [["LVH"], ["SR"], []]
-    statistics = statistics_of(near, named, training, vocabulary)
+    statistics = summarise(near, equal(near), named, training, measurements(training), vocabulary.codes)
     expected = sufficient(statistics, near, equal(near), measurements(training))
     distilled = distil_offline(expected, np.array([0.4, 0.2, 0]), named, vocabulary)
     distilled[1] = Distilled(distilled[1].report, "offline", "refusal")
@@ -83,7 +76,8 @@ def test_an_experience_is_the_row_it_was_read_from(table):
 
 def test_what_is_measured_survives_the_table(table, training, vocabulary):
     near = Neighbours(np.array([[0, 1, 2], [3, -1, -1], [-1, -1, -1]]), np.zeros((3, 3)))
-    statistics = statistics_of(near, [["LVH"], ["SR"], []], training, vocabulary)
+    named = [["LVH"], ["SR"], []]
+    statistics = summarise(near, equal(near), named, training, measurements(training), vocabulary.codes)
     for experience, own in zip(experience_rows(table), statistics.rows(), strict=True):
         assert experience.statistics == own
     assert experience_rows(table)[0].statistics["theta"].known.tolist() == [2] * 40

@@ -5,15 +5,7 @@ import pytest
 from sediff.knowledge import statistics
 from sediff.knowledge.measures import AXIS, SLICES, VALUES
 from sediff.knowledge.retrieval import Neighbours
-from sediff.knowledge.statistics import (
-    deviation,
-    measurements,
-    overall,
-    quartiles,
-    statement_matrix,
-    sufficient,
-    summarise,
-)
+from sediff.knowledge.statistics import deviation, measurements, overall, quartiles, sufficient, summarise
 
 CODES = ("AFIB", "SR")
 
@@ -22,8 +14,7 @@ def of(rows, named, training, weights=None):
     """Statistics of neighbours that all count the same, unless weights are given."""
     near = Neighbours(np.array(rows), np.zeros(np.shape(rows)))
     counted = (near.rows >= 0) if weights is None else np.array(weights)
-    of_queries, of_training = (statement_matrix(codes, CODES) for codes in (named, training["statements"].to_list()))
-    return summarise(near, counted.astype(np.float32), of_queries, measurements(training), of_training)
+    return summarise(near, counted.astype(np.float32), named, training, measurements(training), CODES)
 
 
 @pytest.fixture
