@@ -29,8 +29,12 @@ def worker_number() -> int:
     return _number
 
 
-def in_processes(workers: int) -> Runner:
-    """A runner on this machine, in as many processes; what is left is not begun once one shard fails."""
+def in_processes(workers: int, advice: str = "run again, and it goes on where it stopped") -> Runner:
+    """A runner on this machine, in as many processes; what is left is not begun once one shard fails.
+
+    Args:
+        advice: what a user does where a process was killed.
+    """
 
     def run(function: Callable[[int], int], shards: Sequence[int]) -> Iterator[int]:
         if workers == 1 or len(shards) < 2:
@@ -42,9 +46,7 @@ def in_processes(workers: int) -> Runner:
             try:
                 yield from (future.result() for future in [pool.submit(function, shard) for shard in shards])
             except BrokenProcessPool:
-                raise UserError(
-                    "A worker process was killed, or memory ran out: run again, and it goes on where it stopped."
-                ) from None
+                raise UserError(f"A worker process was killed, or memory ran out: {advice}.") from None
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise

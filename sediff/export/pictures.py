@@ -12,10 +12,15 @@ WORTH_A_PROCESS = 25  # pictures: about the time in which one starts
 
 
 def draw_all(records: Sequence[Record], paths: Sequence[Path], workers: int) -> None:
-    """Draw each record as `formats.draw` does, in at most so many processes."""
+    """Draw each record as `formats.draw` does, in at most so many processes.
+
+    Raises:
+        UserError: one of them was killed.
+    """
     pairs = list(zip(records, paths, strict=True))
     parts = max(1, min(workers, len(pairs) // WORTH_A_PROCESS))
-    for _ in in_processes(parts)(partial(_draw_part, [pairs[part::parts] for part in range(parts)]), range(parts)):
+    run = in_processes(parts, f"{paths[0].parent} lacks pictures, so give another folder")
+    for _ in run(partial(_draw_part, [pairs[part::parts] for part in range(parts)]), range(parts)):
         pass
 
 

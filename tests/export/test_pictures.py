@@ -1,10 +1,12 @@
 """Many pictures at once: the same, whoever draws them."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
 
+from sediff.errors import UserError
 from sediff.export import pictures
 from sediff.export.formats import draw
 from sediff.export.pictures import draw_all
@@ -40,3 +42,20 @@ def test_what_cannot_be_written_is_told_by_its_process(records, tmp_path, monkey
     (tmp_path / "file").touch()
     with pytest.raises(FileExistsError):
         draw_all(records, [tmp_path / "file/a.png"] * COUNT, workers=2)
+
+
+def kill_own_process() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class KillsWhoeverGetsIt:
+    """In the place of a record: the process that unpickles it is killed, as by the system where memory runs out."""
+
+    def __reduce__(self):
+        return kill_own_process, ()
+
+
+def test_a_killed_process_is_one_sentence_that_names_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "WORTH_A_PROCESS", 2)
+    with pytest.raises(UserError, match=f"was killed, or memory ran out: {tmp_path} lacks pictures, so give another"):
+        draw_all([KillsWhoeverGetsIt()] * COUNT, [tmp_path / "a.png"] * COUNT, workers=2)
