@@ -2,8 +2,10 @@
 
 For the autoencoder, the judge and the denoiser of params.yaml, on random records: records a second, the share of time
 for which a step waits for its batch, and the arithmetic of a step (as torch counts it) a second as a share of what a
-large matrix product of the same precision reaches on this device in the same run, before or after. On a CPU that share
-is also given in processor time, which other work on the machine lengthens less. `--profile` takes a profile's networks.
+large matrix product of the same precision reaches on this device in the same run, before or after. The arithmetic is
+that of the forward and backward pass, and beside it with the optimiser's own, whose matrix products a step needs as
+well. On a CPU the shares are also given in processor time, which other work on the machine lengthens less. `--profile`
+takes a profile's networks.
 """
 
 import argparse
@@ -34,6 +36,7 @@ from sediff.encoder.conditions import Condition, encode_conditions
 from sediff.encoder.judge import Judge
 from sediff.params import Params
 from sediff.training import Batch, Job, Loss, Schedule, Trained, train
+from sediff.training.optimiser import Optimiser
 from sediff.vocabulary import Vocabulary
 
 RECORDS = 512
@@ -123,14 +126,16 @@ def of_profile(params: Params, profile: str) -> Params:
     return Params.model_validate(values)
 
 
-def operations(case: Case, device: torch.device) -> float:
-    """Operations of one step."""
+def operations(case: Case, device: torch.device) -> tuple[float, float]:
+    """Operations of one step's forward and backward pass, and with its optimiser's."""
     network = case.network.to(device)
     batch = case.records(torch.arange(case.batch_size))
     batch = tuple(part.to(device) for part in batch) if isinstance(batch, tuple) else batch.to(device)
     with FlopCounterMode(display=False) as counter:
         case.loss(network, batch, torch.Generator().manual_seed(0))[0].backward()
-    return float(counter.get_total_flops())
+        passes = float(counter.get_total_flops())
+        Optimiser(network, 0.0, 0.0).step(0.0)
+    return passes, float(counter.get_total_flops())
 
 
 def trained_for(steps: int, case: Case, device: torch.device) -> Trained:
@@ -159,21 +164,25 @@ def main() -> None:
         if arguments.only not in (None, case.name):
             continue
         precision = case.precision if has_bfloat16(device) else "float32"
-        count, before = operations(case, device), product_rates(device, precision)
+        (passes, whole), before = operations(case, device), product_rates(device, precision)
         if case.compiled:
             trained_for(2, case, device)  # compiles
         spent = time.process_time()
         trained = trained_for(arguments.steps, case, device)
         spent = time.process_time() - spent
         rate, on_processor = map(max, before, product_rates(device, precision))
-        share = count * trained.rate / case.batch_size / rate
+        steps = trained.rate / case.batch_size
         print(
             f"{case.name}: {trained.rate:.0f} records/s, waits {trained.waited:.1%} of the time, "
-            f"{share:.0%} of a matrix product's {rate / 1e9:.0f} GFLOP/s ({precision})"
+            f"{passes * steps / rate:.0%} of a matrix product's {rate / 1e9:.0f} GFLOP/s ({precision}), "
+            f"{whole * steps / rate:.0%} with the optimiser's products"
         )
         if device.type == "cpu":
-            share = count * arguments.steps / spent / on_processor
-            print(f"  in processor time {share:.0%} of {on_processor / 1e9:.0f} GFLOP/s a core")
+            steps = arguments.steps / spent
+            print(
+                f"  in processor time {passes * steps / on_processor:.0%} of {on_processor / 1e9:.0f} GFLOP/s a core, "
+                f"{whole * steps / on_processor:.0%} with the optimiser's products"
+            )
 
 
 if __name__ == "__main__":
